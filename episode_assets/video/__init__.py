@@ -1,1 +1,55 @@
-"""Being built."""
+"""Video without a detour: JPEG to YUV planes, planes to segments, segments to an mp4 with true stamps, and back.
+
+PyAV is used here and nowhere else. A picture stays in limited-range BT.601 planes from decoder to encoder;
+RGB is made for models only. What is in the pictures is none of this room's business: blur belongs in
+`anonymization`.
+"""
+
+from __future__ import annotations
+
+import av
+
+from episode_assets.video.decoding import decode_picture
+from episode_assets.video.encoder_config import DepthEncoderConfig, RGBEncoderConfig
+from episode_assets.video.faults import (
+    FrameOutOfRange,
+    NotOnKeyFrame,
+    ParameterSetMismatch,
+    UndecodablePicture,
+    UndecodableVideo,
+)
+from episode_assets.video.joining import join_segments
+from episode_assets.video.picture import Picture
+from episode_assets.video.probing import VideoProbe, probe
+from episode_assets.video.reading import decode_frames
+from episode_assets.video.retiming import VideoSpan, check_copyable, retime_copy
+from episode_assets.video.rgb import encode_jpeg, picture_to_rgb, write_jpeg
+from episode_assets.video.segments import Segment, SegmentEncoder, resolved
+
+# libav writes to stderr from its own threads; errors reach us as exceptions all the same.
+av.logging.set_level(av.logging.PANIC)
+
+__all__ = [
+    "DepthEncoderConfig",
+    "FrameOutOfRange",
+    "NotOnKeyFrame",
+    "ParameterSetMismatch",
+    "Picture",
+    "RGBEncoderConfig",
+    "Segment",
+    "SegmentEncoder",
+    "UndecodablePicture",
+    "UndecodableVideo",
+    "VideoProbe",
+    "VideoSpan",
+    "check_copyable",
+    "decode_frames",
+    "decode_picture",
+    "encode_jpeg",
+    "join_segments",
+    "picture_to_rgb",
+    "probe",
+    "resolved",
+    "retime_copy",
+    "write_jpeg",
+]

@@ -1,0 +1,175 @@
+"""What a video file holds, from its packets and headers, without decoding a picture.
+
+All times are exact rationals or whole ticks: a rate of 30000/1001 stays one. Decoding belongs in `reading`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.video.faults import UndecodableVideo, named_failures
+
+
+@dataclass(frozen=True)
+class VideoProbe:
+    """The facts of one video stream.
+
+    Attributes:
+        codec: libav's codec name, such as `h264`.
+        width: Coded width in pixels.
+        height: Coded height in pixels.
+        pix_fmt: Pixel format, such as `yuv420p`.
+        profile: Codec profile, or None.
+        color_range: libav's number: 1 limited, 2 full, 0 unset.
+        color_matrix: libav's number: 6 is BT.601 (SMPTE 170M), 1 is BT.709, 2 is unset.
+        frames: Packets with content.
+        time_base: Seconds per tick.
+        pts: Presentation stamps in ticks, (frames,) int64, increasing, read-only.
+        duration: Last stamp plus last duration minus first stamp, in seconds.
+        is_cfr: Whether all stamps lie equally far apart.
+        avg_rate: Frames per second that the container states, or None.
+        base_rate: The lowest rate in which all stamps can be written, as libav guesses it, or None.
+        key_frames: Positions of the key frames in presentation order, (K,) int64, read-only.
+        max_key_gap: Largest distance between neighbouring key frames, the end of the video included; in
+            frames.
+        has_b_frames: Whether packets are stored in another order than they are shown.
+        extradata_sha256: Hash of the header with the parameter sets, hex.
+        faststart: Whether the index lies before the pictures (mp4), so that playing starts while loading.
+        has_audio: Whether the file holds an audio stream.
+    """
+
+    codec: str
+    width: int
+    height: int
+    pix_fmt: str
+    profile: str | None
+    color_range: int
+    color_matrix: int
+    frames: int
+    time_base: Fraction
+    pts: NDArray[np.int64]
+    duration: Fraction
+    is_cfr: bool
+    avg_rate: Fraction | None
+    base_rate: Fraction | None
+    key_frames: NDArray[np.int64]
+    max_key_gap: int
+    has_b_frames: bool
+    extradata_sha256: str
+    faststart: bool
+    has_audio: bool
+
+    @property
+    def first_pts(self) -> int:
+        """Stamp of the first frame in ticks."""
+        return int(self.pts[0])
+
+    @property
+    def last_pts(self) -> int:
+        """Stamp of the last frame in ticks."""
+        return int(self.pts[-1])
+
+    @property
+    def pts_us(self) -> NDArray[np.int64]:
+        """Stamps relative to the first frame in microseconds, (frames,) int64, rounded to nearest."""
+        ticks = self.pts - self.pts[0]
+        scale = self.time_base * 1_000_000
+        return np.asarray(
+            (ticks * scale.numerator * 2 + scale.denominator) // (2 * scale.denominator), np.int64
+        )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Open a file and yield (container, first video stream).
+
+    Raises:
+        UndecodableVideo: It is missing, no video, or breaks off while the block reads it.
+    """
+    with named_failures("a video cannot be read", where=path.name), av.open(str(path)) as container:
+        if not container.streams.video:
+            raise UndecodableVideo("the file holds no video stream", where=path.name)
+        yield container, container.streams.video[0]
+
+
+def probe(path: Path) -> VideoProbe:
+    """Read the facts of the first video stream of a file; every packet is looked at, none is decoded.
+
+    Raises:
+        UndecodableVideo: The file cannot be opened, holds no video, or holds no frame.
+    """
+    with opened(path) as (container, stream):
+        stamps: list[int] = []
+        ends: list[int] = []
+        keys: list[bool] = []
+        for packet in container.demux(stream):
+            if packet.size == 0 or packet.pts is None:
+                continue
+            stamps.append(packet.pts)
+            ends.append(packet.pts + (packet.duration or 0))
+            keys.append(bool(packet.is_keyframe))
+        if not stamps:
+            raise UndecodableVideo("the video holds no frame", where=path.name)
+        return _facts(path, container, stream, stamps=stamps, ends=ends, keys=keys)
+
+
+def _facts(
+    path: Path, container: Any, stream: Any, *, stamps: list[int], ends: list[int], keys: list[bool]
+) -> VideoProbe:
+    stored = np.asarray(stamps, np.int64)
+    order = np.argsort(stored, kind="stable")
+    pts = stored[order]
+    key_frames = np.flatnonzero(np.asarray(keys)[order]).astype(np.int64)
+    context = stream.codec_context
+    pts.setflags(write=False)
+    key_frames.setflags(write=False)
+    return VideoProbe(
+        codec=context.codec.canonical_name,
+        width=context.width,
+        height=context.height,
+        pix_fmt=context.pix_fmt or "unknown",
+        profile=stream.profile,
+        color_range=int(context.color_range),
+        color_matrix=int(context.colorspace),
+        frames=len(pts),
+        time_base=stream.time_base,
+        pts=pts,
+        duration=(max(ends) - int(pts[0])) * stream.time_base,
+        is_cfr=len(pts) < 3 or len(np.unique(np.diff(pts))) == 1,
+        avg_rate=stream.average_rate,
+        base_rate=stream.base_rate,
+        key_frames=key_frames,
+        max_key_gap=int(np.diff([*key_frames, len(pts)]).max()) if len(key_frames) else len(pts),
+        has_b_frames=bool((np.diff(stored) < 0).any()),
+        extradata_sha256=hashlib.sha256(context.extradata or b"").hexdigest(),
+        faststart=_is_faststart(path),
+        has_audio=bool(container.streams.audio),
+    )
+
+
+def _is_faststart(path: Path) -> bool:
+    """Walk the top-level boxes of an mp4: `moov` must come before `mdat` (ISO/IEC 14496-12)."""
+    with path.open("rb") as file:
+        return next((name == b"moov" for name in _boxes(file) if name in (b"moov", b"mdat")), False)
+
+
+def _boxes(file: BinaryIO) -> Iterator[bytes]:
+    while len(header := file.read(8)) == 8:
+        size, name = int.from_bytes(header[:4], "big"), header[4:]
+        yield name
+        skip = size - 8
+        if size == 1:
+            skip = int.from_bytes(file.read(8), "big") - 16
+        if skip < 0:
+            return
+        file.seek(skip, 1)

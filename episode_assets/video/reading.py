@@ -1,0 +1,74 @@
+"""Reading pictures of a video by frame number, one group of pictures at a time.
+
+Memory holds one picture, whatever is asked for. Facts that need no decoding belong in `probing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.video.faults import FrameOutOfRange, UndecodableVideo
+from episode_assets.video.picture import Picture, picture_of
+from episode_assets.video.probing import VideoProbe, opened, probe
+from episode_assets.video.segments import STRICT_DECODING
+
+
+def decode_frames(path: Path, indices: Sequence[int] | None = None) -> Iterator[tuple[int, Picture]]:
+    """Decode frames by number.
+
+    Args:
+        path: The video (8-bit 4:2:0).
+        indices: Frame numbers in presentation order, in any order and with repeats; all frames if None.
+
+    Yields:
+        (frame number, picture) in increasing order, each number once. Only the groups of pictures that hold a
+        wanted frame are decoded.
+
+    Raises:
+        FrameOutOfRange: A number lies outside the video.
+        UndecodableVideo: The file cannot be read, or a picture does not decode.
+    """
+    facts = probe(path)
+    wanted = np.arange(facts.frames) if indices is None else np.unique(np.asarray(indices, np.int64))
+    outside = wanted[(wanted < 0) | (wanted >= facts.frames)]
+    if len(outside):
+        raise FrameOutOfRange(f"frame {int(outside[0])} of a video of {facts.frames} frames", where=path.name)
+    if facts.pix_fmt not in ("yuv420p", "yuvj420p"):
+        raise UndecodableVideo(f"pixel format {facts.pix_fmt} is not 8-bit 4:2:0", where=path.name)
+    return _decode(path, facts, wanted)
+
+
+def _decode(path: Path, facts: VideoProbe, wanted: NDArray[np.int64]) -> Iterator[tuple[int, Picture]]:
+    with opened(path) as (container, stream):
+        stream.codec_context.thread_count = 1
+        stream.codec_context.options = STRICT_DECODING
+        for run in _runs(wanted, facts.key_frames):
+            yield from _decode_run(path, container, stream, facts, run)
+
+
+def _runs(wanted: NDArray[np.int64], key_frames: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Split the wanted frames where decoding on would pass over a whole group in which nothing is wanted."""
+    group = np.searchsorted(key_frames, wanted, side="right")
+    cuts = np.flatnonzero(np.diff(group) > 1) + 1
+    return [run for run in np.split(wanted, cuts) if len(run)]
+
+
+def _decode_run(
+    path: Path, container: Any, stream: Any, facts: VideoProbe, run: NDArray[np.int64]
+) -> Iterator[tuple[int, Picture]]:
+    container.seek(int(facts.pts[run[0]]), stream=stream, backward=True)
+    left = list(run[::-1])
+    for frame in container.decode(stream):
+        index = int(np.searchsorted(facts.pts, frame.pts))
+        if index > left[-1]:
+            break
+        if index == left[-1]:
+            yield int(left.pop()), picture_of(frame)
+        if not left:
+            return
+    raise UndecodableVideo(f"frame {int(left[-1])} does not decode", where=path.name)
