@@ -1,1 +1,54 @@
-"""Being built."""
+"""Recordings in, typed streams out: MCAP containers, message decoding, roles, damage, timelines, what a gap is.
+
+`scan_recording` reads a file once and writes `raw_mcap`; `RecordingView` reads that and the pictures; `inspect` only
+looks. What happens to the pictures belongs to `video` and the rooms above.
+"""
+
+from __future__ import annotations
+
+from episode_assets.recording.config import ROLES, RecordingConfig
+from episode_assets.recording.images import (
+    Duplicate,
+    ImageMessage,
+    ImageStream,
+    UndecodableImage,
+    decode_depth,
+)
+from episode_assets.recording.inventory import Gap, Inventory, LinkFromOptical, RoleChoice, TopicInfo
+from episode_assets.recording.mesh import MeshSoup
+from episode_assets.recording.scan import scan_recording
+from episode_assets.recording.streams import (
+    CameraInfoStream,
+    ImuStream,
+    PoseStream,
+    TfStream,
+    TrackingStream,
+)
+from episode_assets.recording.timeline import gap_before, median_step_ns, nearest
+from episode_assets.recording.view import RecordingView
+
+__all__ = [
+    "ROLES",
+    "CameraInfoStream",
+    "Duplicate",
+    "Gap",
+    "ImageMessage",
+    "ImageStream",
+    "ImuStream",
+    "Inventory",
+    "LinkFromOptical",
+    "MeshSoup",
+    "PoseStream",
+    "RecordingConfig",
+    "RecordingView",
+    "RoleChoice",
+    "TfStream",
+    "TopicInfo",
+    "TrackingStream",
+    "UndecodableImage",
+    "decode_depth",
+    "gap_before",
+    "median_step_ns",
+    "nearest",
+    "scan_recording",
+]

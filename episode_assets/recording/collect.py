@@ -1,0 +1,175 @@
+"""What is kept of each topic while a recording is walked: stamps, places of large payloads, columns of small streams.
+
+Numbers go into typed arrays, so that a sample costs its bytes and not a Python object. Pictures and clouds are never
+kept, only where they lie. Which topics are written in the end is decided by `roles`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Mapping
+from typing import TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.recording.container import StoredMessage
+from episode_assets.recording.decoders import Decoder, Undecodable
+from episode_assets.recording.images import is_depth_picture, picture_format
+from episode_assets.recording.mesh import MeshMerger
+from episode_assets.recording.rows import (
+    CameraInfoRow,
+    ImageRow,
+    ImuRow,
+    MarkerRow,
+    PoseRow,
+    Row,
+    TrackingRow,
+    TransformRow,
+    UndecodableMessageError,
+)
+
+Key: TypeAlias = tuple[str, str, str, str]
+_NAN = float("nan")
+_UNSET3, _UNSET4 = (_NAN,) * 3, (_NAN,) * 4
+
+
+class TopicLog:
+    """Everything known about one topic with one type while the walk goes on.
+
+    `number`, `stamp` and `log` have one entry for each kept row (a tf message gives several); `all_log` has one for
+    each message of the topic.
+    """
+
+    def __init__(self, key: Key, decoder: Decoder | Undecodable | None) -> None:
+        self.topic, self.schema, self.schema_encoding, self.message_encoding = key
+        self.decoder = decoder if isinstance(decoder, Decoder) else None
+        self.cannot_decode = decoder.reason if isinstance(decoder, Undecodable) else None
+        self.all_log = array("q")
+        self.payload_bytes = 0
+        self.number, self.stamp, self.log = array("q"), array("q"), array("q")
+        self.chunk, self.offset, self.length = array("q"), array("q"), array("q")
+        self.floats, self.texts = array("d"), list[tuple[object, ...]]()
+        self.mesh = MeshMerger()
+        self.undecodable = 0
+        self.first_error: str | None = None
+        self.frame_id = ""
+        self.child_frame_id = ""
+        self.picture_format = ""
+        self.picture_size: tuple[int, int] | None = None
+        self.is_depth = False
+        self._known_texts: dict[tuple[object, ...], tuple[object, ...]] = {}
+
+    @property
+    def kind(self) -> str | None:
+        """Kind of rows that the topic gives, or None."""
+        return self.decoder.kind if self.decoder else None
+
+    def add(self, message: StoredMessage) -> None:
+        """Take one message: count it, decode it if its type is known, and keep its row or its place."""
+        number = len(self.all_log)
+        self.all_log.append(message.log_time_ns)
+        self.payload_bytes += len(message.payload)
+        if self.decoder is None:
+            return
+        try:
+            rows = self.decoder.rows(message.payload)
+        except UndecodableMessageError as error:
+            self.undecodable += 1
+            if self.first_error is None:
+                self.first_error = f"message {number} at log time {message.log_time_ns}: {error}"
+            return
+        take = _TAKERS[self.decoder.kind]
+        for row in rows:
+            self._place(row, number, message)
+            take(self, row)
+
+    def _place(self, row: Row, number: int, message: StoredMessage) -> None:
+        stamp = row.stamp_ns if 0 < row.stamp_ns < 1 << 63 else message.log_time_ns
+        self.number.append(number)
+        self.stamp.append(stamp)
+        self.log.append(message.log_time_ns)
+        if not self.frame_id:
+            self.frame_id = row.parent if isinstance(row, TransformRow) else row.frame_id
+        if self.decoder is not None and self.decoder.kind in PLACED_KINDS:
+            self.chunk.append(message.chunk)
+            self.offset.append(message.offset)
+            self.length.append(len(message.payload))
+
+    def keep_text(self, *texts: object) -> None:
+        """Keep the words of a row; equal ones are shared."""
+        self.texts.append(self._known_texts.setdefault(texts, texts))
+
+    def numbers(self, width: int) -> NDArray[np.float64]:
+        """Return the kept floats as (N, width)."""
+        return np.array(self.floats, dtype=np.float64).reshape(-1, width)
+
+    def has_acceleration(self) -> bool:
+        """Whether an IMU topic gives finite accelerations that are not all zero."""
+        acceleration = self.numbers(IMU_WIDTH)[:, :3]
+        finite = np.isfinite(acceleration).all(axis=1)
+        return bool(finite.any() and np.any(acceleration[finite] != 0))
+
+
+PLACED_KINDS = frozenset({"image", "point_cloud"})
+IMU_WIDTH, POSE_WIDTH, CAMERA_WIDTH = 10, 7, 9
+
+
+def _take_image(log: TopicLog, row: ImageRow) -> None:
+    if not log.picture_format:
+        log.picture_format = picture_format(row)
+        log.is_depth = is_depth_picture(row)
+        if row.width is not None and row.height is not None:
+            log.picture_size = (row.width, row.height)
+
+
+def _take_imu(log: TopicLog, row: ImuRow) -> None:
+    log.floats.extend(row.linear_acceleration or _UNSET3)
+    log.floats.extend(row.angular_velocity or _UNSET3)
+    log.floats.extend(row.orientation_xyzw or _UNSET4)
+
+
+def _take_pose(log: TopicLog, row: PoseRow) -> None:
+    log.child_frame_id = log.child_frame_id or row.child
+    log.floats.extend(row.translation)
+    log.floats.extend(row.quaternion_xyzw)
+
+
+def _take_transform(log: TopicLog, row: TransformRow) -> None:
+    log.keep_text(row.parent, row.child)
+    log.floats.extend(row.translation)
+    log.floats.extend(row.quaternion_xyzw)
+
+
+def _take_tracking(log: TopicLog, row: TrackingRow) -> None:
+    log.keep_text(row.state, row.reason)
+
+
+def _take_camera_info(log: TopicLog, row: CameraInfoRow) -> None:
+    log.picture_size = log.picture_size or (row.width, row.height)
+    log.floats.extend(row.k)
+    log.keep_text(row.width, row.height, row.distortion_model, row.d)
+
+
+def _take_marker(log: TopicLog, row: MarkerRow) -> None:
+    log.mesh.add(row)
+
+
+def _take_nothing(log: TopicLog, row: Row) -> None:
+    del log, row
+
+
+_TAKERS: Mapping[str, Callable[[TopicLog, Row], None]] = {
+    kind: cast(Callable[[TopicLog, Row], None], taker)
+    for kind, taker in {
+        "image": _take_image,
+        "imu": _take_imu,
+        "pose": _take_pose,
+        "trajectory": _take_pose,
+        "tf": _take_transform,
+        "tracking": _take_tracking,
+        "camera_info": _take_camera_info,
+        "mesh": _take_marker,
+        "point_cloud": _take_nothing,
+    }.items()
+}

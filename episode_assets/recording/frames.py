@@ -1,0 +1,93 @@
+"""How the camera sits in the frame that the poses describe: read from the recording's frame tree, else said to be assumed.
+
+Three conventions circulate for the phone app alone, so a constant is never substituted silently: the result carries
+its source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.geometry import compose, quaternion_to_matrix
+from episode_assets.recording.inventory import LinkFromOptical
+from episode_assets.recording.streams import TfStream
+
+PHONE_LIBRARY = "fpv_labs"
+_PHONE_ROTATION = np.diag([1.0, -1.0, -1.0])
+"""AR camera axes (X right, Y up, Z backward) from optical axes; recorded by the app on iOS."""
+_BODY_ROTATION = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+"""Body axes (X forward, Y left, Z up) from optical axes, ROS REP 103."""
+_MOVES_BEYOND = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Edge:
+    """One edge of the frame tree by its first message, and whether its value ever changes."""
+
+    parent: str
+    rotation: NDArray[np.float64]
+    translation: NDArray[np.float64]
+    moves: bool
+
+
+def edges_by_child(tf: TfStream) -> dict[str, Edge]:
+    """Return the edge above each frame. A frame with two parents keeps the first that was sent."""
+    rows: dict[tuple[str, str], list[int]] = {}
+    for row, pair in enumerate(zip(tf.parent, tf.child, strict=True)):
+        rows.setdefault(pair, []).append(row)
+    edges: dict[str, Edge] = {}
+    for (parent, child), positions in rows.items():
+        values = np.hstack([tf.translation[positions], tf.quaternion_xyzw[positions]])
+        rotation = quaternion_to_matrix(values[0, 3:])
+        if child not in edges and np.isfinite(rotation).all():
+            moves = bool(np.ptp(values, axis=0).max() > _MOVES_BEYOND)
+            edges[child] = Edge(parent, rotation, values[0, :3], moves)
+    return edges
+
+
+def find_link_from_optical(
+    edges: dict[str, Edge], *, optical: str, pose_frame: str, pose_child: str, library: str
+) -> LinkFromOptical:
+    """Return the pose of the optical frame in the link that the poses move.
+
+    Walks up from the optical frame to the frame that the pose messages name, or else to the last one below a moving
+    edge or below the fixed frame of the poses.
+    """
+    chain = _chain(edges, optical, pose_frame, pose_child)
+    if chain is not None:
+        rotation, offset, link = chain
+        return _found(rotation, offset, "tf", f"frame tree, {link} from {optical}")
+    if library.startswith(PHONE_LIBRARY):
+        return _found(_PHONE_ROTATION, np.zeros(3), "profile", "no frame tree; layout of the phone app")
+    if optical.endswith("optical_frame"):
+        return _found(_BODY_ROTATION, np.zeros(3), "assumed", "no frame tree; X forward, Y left, Z up assumed")
+    return _found(np.eye(3), np.zeros(3), "assumed", "no frame tree; poses taken as those of the optical frame")
+
+
+def _chain(
+    edges: dict[str, Edge], optical: str, pose_frame: str, pose_child: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], str] | None:
+    if optical not in edges and optical != pose_child:
+        return None
+    pose, frame = (np.eye(3), np.zeros(3)), optical
+    visited = {optical}
+    while frame in edges and frame != pose_child:
+        edge = edges[frame]
+        if not pose_child and (edge.moves or edge.parent in {pose_frame, "world", "map", "odom"}):
+            break
+        pose, frame = compose((edge.rotation, edge.translation), pose), edge.parent
+        if frame in visited:
+            return None
+        visited.add(frame)
+    if pose_child and frame != pose_child:
+        return None
+    return pose[0], pose[1], frame
+
+
+def _found(rotation: NDArray[np.float64], offset: NDArray[np.float64], source: str, detail: str) -> LinkFromOptical:
+    numbers = tuple(float(value) + 0.0 for value in np.round(rotation, 12).ravel())
+    x, y, z = (float(value) + 0.0 for value in np.round(offset, 12))
+    return LinkFromOptical(numbers, (x, y, z), source, detail)

@@ -1,0 +1,222 @@
+"""What a recording holds: topics, roles, rates, gaps, damage; as records and as `inventory.json`.
+
+The inventory knows all metadata of the recording and stays in `raw_mcap`; what may travel on is decided in
+`allowed_metadata`. It never holds the file's name or address, so that a renamed file is the same recording.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from episode_assets.recording.container import Damage
+from episode_assets.recording.timeline import Clock
+
+SCHEMA = "episode_assets.inventory"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A hole in a stream, by the one gap rule.
+
+    Attributes:
+        start_ns: Stamp of the last message before it.
+        end_ns: Stamp of the first message after it.
+    """
+
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True)
+class TopicInfo:
+    """One topic with one type.
+
+    Attributes:
+        topic: Its name as written in the file.
+        schema: Type name as written.
+        schema_encoding: For example ros2msg.
+        message_encoding: For example cdr.
+        count: Messages that the file holds, undecodable ones included.
+        payload_bytes: Sum of the payload sizes; 0 when only the index was read.
+        role: Role it was chosen for, or None.
+        undecodable: Messages that could not be decoded; 0 for topics that nobody needs.
+        first_error: What was wrong with the first of them.
+        cannot_decode: Why no message of this topic can be decoded, or None.
+        is_bad: Whether more messages are undecodable than configured.
+        frame_id: Frame named by the first decoded message, or empty.
+        picture_format: Format of the first picture of image topics, or empty.
+        time_basis: `stamp` (message headers) or `log_time`, for the figures below.
+        first_ns: Smallest stamp; None without messages.
+        last_ns: Largest stamp; None without messages.
+        median_step_ns: Median difference of the sorted stamps; 0 for fewer than two messages.
+        repeated_stamps: Messages whose stamp occurred before.
+        backward_steps: Messages whose stamp is below their predecessor's in file order.
+        gaps: Holes in time order, by the one gap rule.
+    """
+
+    topic: str
+    schema: str
+    schema_encoding: str
+    message_encoding: str
+    count: int
+    payload_bytes: int = 0
+    role: str | None = None
+    undecodable: int = 0
+    first_error: str | None = None
+    cannot_decode: str | None = None
+    is_bad: bool = False
+    frame_id: str = ""
+    picture_format: str = ""
+    time_basis: str = "log_time"
+    first_ns: int | None = None
+    last_ns: int | None = None
+    median_step_ns: int = 0
+    repeated_stamps: int = 0
+    backward_steps: int = 0
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def rate_hz(self) -> float | None:
+        """Messages per second from the median step; None where it cannot be told."""
+        return 1e9 / self.median_step_ns if self.median_step_ns > 0 else None
+
+
+@dataclass(frozen=True)
+class RoleChoice:
+    """Which topics fill a role, and why.
+
+    Attributes:
+        role: One of `ROLES`.
+        topics: Chosen topics; empty when none fits or the choice is ambiguous.
+        reason: Why these, or why none.
+        candidates: All topics whose type fits.
+    """
+
+    role: str
+    topics: tuple[str, ...]
+    reason: str
+    candidates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LinkFromOptical:
+    """The rotation from the optical frame to the frame of the poses.
+
+    Attributes:
+        rotation: Nine numbers in row order.
+        offset_m: Origin of the optical frame in the link, metres.
+        source: `tf` (read from the recording), `profile` (layout of a known recorder), `assumed`.
+        detail: How it was found.
+    """
+
+    rotation: tuple[float, ...]
+    offset_m: tuple[float, float, float]
+    source: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What one recording holds.
+
+    Attributes:
+        basis: `scan` (every byte was read) or `index` (the file's own summary; times are log times).
+        size_bytes: Size of the file.
+        sha256: Digest of the whole file in hex; None after a look at the index only.
+        profile: Profile named in the header.
+        library: Writer named in the header.
+        chunks: Whole chunks.
+        compressions: Compressions that occur; `none` for uncompressed chunks.
+        messages: Readable messages.
+        clock: `epoch` or `relative` (device uptime and the like: show seconds from the start).
+        first_ns: Smallest log time; None without messages.
+        last_ns: Largest log time; None without messages.
+        backward_steps: Messages whose log time is below that of their predecessor in the file.
+        largest_backward_step_ns: The largest of those steps.
+        truncated: Whether the file ends before its footer.
+        cut_offset: Byte at which the first incomplete record starts, if truncated.
+        damage: Stretches that could not be read (the first hundred).
+        damage_total: How many there are.
+        topics: All topics with their types, in the order of their names, empty ones included.
+        roles: What was chosen for each role.
+        gravity: `included`, `removed` or `unknown` in the acceleration of the IMU.
+        link_from_optical: Rotation between camera and pose frames; None when the index only was read.
+        metadata: All metadata records by name; private, never handed on as a whole.
+        attachments: (name, media type, bytes) of each attachment; their content is not kept.
+    """
+
+    basis: str
+    size_bytes: int
+    sha256: str | None
+    profile: str
+    library: str
+    chunks: int
+    compressions: tuple[str, ...]
+    messages: int
+    clock: Clock
+    first_ns: int | None
+    last_ns: int | None
+    backward_steps: int
+    largest_backward_step_ns: int
+    truncated: bool
+    cut_offset: int | None
+    damage: tuple[Damage, ...]
+    damage_total: int
+    topics: tuple[TopicInfo, ...]
+    roles: Mapping[str, RoleChoice]
+    gravity: str
+    link_from_optical: LinkFromOptical | None
+    metadata: Mapping[str, Mapping[str, str]]
+    attachments: tuple[tuple[str, str, int], ...]
+
+    def topic(self, name: str) -> TopicInfo | None:
+        """Return the topic with that name; with several types under one name, the one with most messages."""
+        found = [info for info in self.topics if info.topic == name]
+        return max(found, key=lambda info: info.count, default=None)
+
+    def role(self, role: str) -> TopicInfo | None:
+        """Return the (first) topic that fills a role, or None."""
+        choice = self.roles.get(role)
+        return self.topic(choice.topics[0]) if choice and choice.topics else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the inventory as plain JSON values."""
+        return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Inventory:
+        """Return the inventory of `to_json`'s values."""
+        fields = {key: value for key, value in data.items() if key not in {"schema", "schema_version"}}
+        link = fields["link_from_optical"]
+        return cls(
+            **{
+                **fields,
+                "compressions": tuple(fields["compressions"]),
+                "damage": tuple(Damage(**item) for item in fields["damage"]),
+                "topics": tuple(_topic_from_json(item) for item in fields["topics"]),
+                "roles": {role: _choice_from_json(item) for role, item in fields["roles"].items()},
+                "link_from_optical": None if link is None else _link_from_json(link),
+                "attachments": tuple((name, kind, size) for name, kind, size in fields["attachments"]),
+            }
+        )
+
+    def dumps(self) -> str:
+        """Return the bytes of `inventory.json`: sorted keys, one trailing newline."""
+        return json.dumps(self.to_json(), indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _topic_from_json(item: Mapping[str, Any]) -> TopicInfo:
+    return TopicInfo(**{**item, "gaps": tuple(Gap(**gap) for gap in item["gaps"])})
+
+
+def _choice_from_json(item: Mapping[str, Any]) -> RoleChoice:
+    return RoleChoice(item["role"], tuple(item["topics"]), item["reason"], tuple(item["candidates"]))
+
+
+def _link_from_json(item: Mapping[str, Any]) -> LinkFromOptical:
+    x, y, z = item["offset_m"]
+    return LinkFromOptical(tuple(item["rotation"]), (x, y, z), item["source"], item["detail"])

@@ -1,0 +1,153 @@
+"""The small streams of a recording as readers see them: read-only columns, sorted by stamp, repeated stamps once.
+
+They are written by `scan` as Parquet and loaded whole, since fifteen minutes take a few megabytes. Pictures are in
+`images`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.geometry import scale_intrinsics
+from episode_assets.recording.timeline import nearest
+
+ASPECT_TOLERANCE = 0.01
+"""Largest relative difference of aspect ratios at which a calibration may be scaled to a picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImuStream:
+    """Inertial samples in the sensor frame.
+
+    Attributes:
+        stamp_ns: (N,) int64.
+        linear_acceleration: (N, 3) float64 m/s^2; NaN where not provided.
+        angular_velocity: (N, 3) float64 rad/s; NaN where not provided.
+        orientation_xyzw: (N, 4) float64; NaN where not provided. Its reference frame is not the world.
+        frame_id: Frame that the messages name.
+        gravity: `included`, `removed` or `unknown`, decided from the data.
+    """
+
+    stamp_ns: NDArray[np.int64]
+    linear_acceleration: NDArray[np.float64]
+    angular_velocity: NDArray[np.float64]
+    orientation_xyzw: NDArray[np.float64]
+    frame_id: str
+    gravity: str
+
+
+@dataclass(frozen=True, eq=False)
+class PoseStream:
+    """Poses of a link (the camera's, unless the recording says otherwise) in a fixed frame.
+
+    Attributes:
+        stamp_ns: (N,) int64.
+        translation: (N, 3) float64 metres, origin of the link in `frame_id`.
+        quaternion_xyzw: (N, 4) float64, rotates link coordinates into `frame_id`; zeros mean unset.
+        frame_id: The fixed frame.
+        child_frame_id: The link, or empty where the recording does not name it.
+    """
+
+    stamp_ns: NDArray[np.int64]
+    translation: NDArray[np.float64]
+    quaternion_xyzw: NDArray[np.float64]
+    frame_id: str
+    child_frame_id: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class TfStream:
+    """Edges of the frame tree: `p_parent = R p_child + t`.
+
+    Attributes:
+        stamp_ns: (N,) int64.
+        parent: (N,) names.
+        child: (N,) names.
+        translation: (N, 3) float64 metres.
+        quaternion_xyzw: (N, 4) float64.
+        is_static: (N,) bool, true for edges that hold for all time.
+    """
+
+    stamp_ns: NDArray[np.int64]
+    parent: tuple[str, ...]
+    child: tuple[str, ...]
+    translation: NDArray[np.float64]
+    quaternion_xyzw: NDArray[np.float64]
+    is_static: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class TrackingStream:
+    """Tracking state over time.
+
+    Attributes:
+        stamp_ns: (N,) int64.
+        state: (N,) uint8: 0 not available, 1 limited, 2 normal.
+        reason: (N,) uint8: 0 none, 1 initialising, 2 excessive motion, 3 insufficient features, 4 relocalising.
+    """
+
+    stamp_ns: NDArray[np.int64]
+    state: NDArray[np.uint8]
+    reason: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class CameraInfoStream:
+    """Calibrations over time; autofocus moves K from frame to frame.
+
+    Attributes:
+        stamp_ns: (N,) int64.
+        K: (N, 3, 3) float64 for a picture of `width` x `height`, which may be the capture buffer and not the
+            transmitted picture: ask `for_pictures`.
+        D: Distortion coefficients of each calibration.
+        width: (N,) int32 pixels.
+        height: (N,) int32 pixels.
+        distortion_model: Name of each calibration's model.
+        frame_id: Frame that the messages name.
+    """
+
+    stamp_ns: NDArray[np.int64]
+    K: NDArray[np.float64]
+    D: tuple[tuple[float, ...], ...]
+    width: NDArray[np.int32]
+    height: NDArray[np.int32]
+    distortion_model: tuple[str, ...]
+    frame_id: str
+
+    def for_pictures(
+        self, stamps_ns: NDArray[np.int64], *, width: int, height: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], str | None]:
+        """Return K for pictures of one size, from the calibration nearest in time.
+
+        Recorders state K for the capture buffer and scale it by the plain size ratio, so the same is done here; where
+        the aspect ratios differ by more than 1 % the calibration belongs to another picture and is refused.
+
+        Returns:
+            K (F, 3, 3), NaN where not usable; valid (F,) bool; and the reason where any is not usable, else None.
+        """
+        position = nearest(self.stamp_ns, stamps_ns)
+        K = np.full((len(position), 3, 3), np.nan)
+        if len(self.stamp_ns) == 0 or len(position) == 0:
+            return K, np.zeros(len(position), dtype=np.bool_), "no calibration message"
+        usable, reason = self._usable(width, height)
+        scaled = np.full_like(self.K, np.nan)
+        for size in {(int(w), int(h)) for w, h in zip(self.width[usable], self.height[usable], strict=True)}:
+            rows = usable & (self.width == size[0]) & (self.height == size[1])
+            scaled[rows] = scale_intrinsics(self.K[rows], size, (width, height), convention="plain")
+        valid = usable[position]
+        K[valid] = scaled[position[valid]]
+        return K, valid, None if valid.all() else reason
+
+    def _usable(self, width: int, height: int) -> tuple[NDArray[np.bool_], str]:
+        calibrated = (self.K[:, 0, 0] > 0) & (self.K[:, 1, 1] > 0) & (self.width > 0) & (self.height > 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            stretch = (self.width / self.height) / (width / height)
+        fits = np.abs(stretch - 1) <= ASPECT_TOLERANCE
+        if not calibrated.all():
+            return calibrated & fits, "a calibration message holds no calibration (focal length or size 0)"
+        odd = int(np.argmin(fits))
+        size = f"{self.width[odd]}x{self.height[odd]}"
+        return fits, f"the calibration is for {size}, whose aspect ratio differs from the picture's {width}x{height}"

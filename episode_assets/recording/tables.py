@@ -1,0 +1,58 @@
+"""The Parquet files of `raw_mcap`: their columns, how they are written, how they are read into streams.
+
+Bytes are deterministic: fixed row groups, one compression, columns in one order, rows sorted by stamp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+ROW_GROUP = 65_536
+
+POSE_COLUMNS = ("tx", "ty", "tz", "qx", "qy", "qz", "qw")
+IMU_COLUMNS = ("ax", "ay", "az", "gx", "gy", "gz", "qx", "qy", "qz", "qw")
+K_COLUMNS = tuple(f"k{row}{column}" for row in range(3) for column in range(3))
+POINT_COLUMNS = ("x", "y", "z")
+
+
+def write_table(path: Path, columns: Mapping[str, Any]) -> None:
+    """Write columns (numpy arrays or pyarrow arrays) as one Parquet file; creates the parent directory."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    table = pa.table(dict(columns))
+    pq.write_table(table, path, row_group_size=ROW_GROUP, compression="zstd", write_statistics=True)
+
+
+def read_table(path: Path) -> Any:
+    """Return a Parquet file as a pyarrow table, without threads."""
+    return pq.read_table(path, use_threads=False, memory_map=False)
+
+
+def split(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of (N, len(names)) numbers by name."""
+    return {name: np.ascontiguousarray(values[:, column]) for column, name in enumerate(names)}
+
+
+def column(table: Any, name: str) -> NDArray[Any]:
+    """Return one column without nulls as a read-only numpy array."""
+    values = np.array(table.column(name).to_numpy(zero_copy_only=False))
+    values.flags.writeable = False
+    return values
+
+
+def stack(table: Any, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Return several float columns as a read-only (N, len(names)) array."""
+    values = np.stack([column(table, name) for name in names], axis=1) if table.num_rows else np.empty((0, len(names)))
+    values.flags.writeable = False
+    return values
+
+
+def texts(table: Any, name: str) -> tuple[str, ...]:
+    """Return one column of text."""
+    return tuple(table.column(name).to_pylist())

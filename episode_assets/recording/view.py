@@ -1,0 +1,290 @@
+"""The typed, lazy reader of a scanned recording: small streams from the scan, pictures from the file itself.
+
+Everything downstream reads recordings through `RecordingView` and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from episode_assets.errors import ArtifactDamaged, MissingStream, SourceChanged
+from episode_assets.recording.allowed_metadata import allowed
+from episode_assets.recording.container import PackedChunk
+from episode_assets.recording.decoders import Decoder, find_decoder
+from episode_assets.recording.images import Duplicate, ImageStream
+from episode_assets.recording.inventory import Inventory
+from episode_assets.recording.mesh import MeshSoup, soup
+from episode_assets.recording.scan import CHUNKS, IDENTITY, INVENTORY, OFFSETS, STREAMS
+from episode_assets.recording.source import Source
+from episode_assets.recording.streams import (
+    CameraInfoStream,
+    ImuStream,
+    PoseStream,
+    TfStream,
+    TrackingStream,
+)
+from episode_assets.recording.tables import (
+    IMU_COLUMNS,
+    K_COLUMNS,
+    POINT_COLUMNS,
+    POSE_COLUMNS,
+    column,
+    read_table,
+    stack,
+    texts,
+)
+
+
+class RecordingView:
+    """One recording, seen through the directory that `scan_recording` wrote and the file that it read.
+
+    Opening reads two small JSON files; each stream is loaded when it is first asked for. For another process, hand
+    over `directory` and `source` and open there.
+    """
+
+    def __init__(self, directory: Path, source: str, *, recording_id: str, inventory: Inventory) -> None:
+        self.directory = directory
+        self.source = source
+        self.recording_id = recording_id
+        self.inventory = inventory
+
+    @classmethod
+    def open(cls, directory: Path, source: str) -> RecordingView:
+        """Open the scan in `directory` of the recording at `source`.
+
+        Raises:
+            ArtifactDamaged: The directory does not hold a readable scan.
+        """
+        directory = Path(directory)
+        try:
+            identity = json.loads((directory / IDENTITY).read_text(encoding="utf-8"))
+            inventory = Inventory.from_json(json.loads((directory / INVENTORY).read_text(encoding="utf-8")))
+            return cls(directory, source, recording_id=str(identity["recording_id"]), inventory=inventory)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArtifactDamaged(
+                f"the scan cannot be read: {error}", where=str(directory), remedy="run raw_mcap again"
+            ) from error
+
+    def check_source(self) -> None:
+        """Return if the recording still has the size it was scanned with; raises SourceChanged otherwise."""
+        with Source(self.source) as source:
+            size = source.size
+        if size != self.inventory.size_bytes:
+            raise SourceChanged(
+                f"the recording has {size} bytes and had {self.inventory.size_bytes} when it was scanned",
+                where=self.source,
+                remedy="register the changed file as a new recording",
+            )
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Session metadata that may travel downstream: the allow-listed keys only."""
+        return allowed({key: value for record in self.inventory.metadata.values() for key, value in record.items()})
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether the file ends before its footer."""
+        return self.inventory.truncated
+
+    @property
+    def has_rgb(self) -> bool:
+        """Whether the recording has colour pictures."""
+        return bool(self.inventory.roles["rgb"].topics)
+
+    @cached_property
+    def rgb(self) -> ImageStream:
+        """The colour pictures; raises MissingStream where there are none."""
+        stream = self._images("rgb")
+        if stream is None:
+            topics = ", ".join(f"{info.topic} ({info.schema})" for info in self.inventory.topics if info.count)
+            raise MissingStream(
+                f"no camera topic: {self.inventory.roles['rgb'].reason}; topics with messages: {topics or 'none'}",
+                where=self.source,
+                remedy="name the topic in the topic map as 'rgb=/topic', or take this recording out",
+            )
+        return stream
+
+    @cached_property
+    def depth(self) -> ImageStream | None:
+        """The depth pictures with their own stamps, or None."""
+        return self._images("depth")
+
+    @cached_property
+    def imu(self) -> ImuStream | None:
+        """Inertial samples, or None."""
+        table = self._table("imu")
+        if table is None:
+            return None
+        values = stack(table, IMU_COLUMNS)
+        return ImuStream(
+            column(table, "stamp_ns"),
+            values[:, 0:3],
+            values[:, 3:6],
+            values[:, 6:10],
+            self._frame("imu"),
+            self.inventory.gravity,
+        )
+
+    @cached_property
+    def pose(self) -> PoseStream | None:
+        """Poses of the camera link, or None."""
+        return self._poses("pose")
+
+    @cached_property
+    def trajectory(self) -> PoseStream | None:
+        """All poses of all path messages by stamp, or None; where `pose` knows a stamp, its pose is taken."""
+        return self._poses("trajectory")
+
+    @cached_property
+    def tf(self) -> TfStream | None:
+        """Edges of the frame tree of all tf topics, or None."""
+        table = self._table("tf")
+        if table is None:
+            return None
+        values = stack(table, POSE_COLUMNS)
+        return TfStream(
+            column(table, "stamp_ns"),
+            texts(table, "parent"),
+            texts(table, "child"),
+            values[:, :3],
+            values[:, 3:],
+            column(table, "is_static"),
+        )
+
+    @cached_property
+    def tracking(self) -> TrackingStream | None:
+        """Tracking states, or None."""
+        table = self._table("tracking")
+        if table is None:
+            return None
+        return TrackingStream(column(table, "stamp_ns"), column(table, "state"), column(table, "reason"))
+
+    @cached_property
+    def camera_info(self) -> CameraInfoStream | None:
+        """Calibrations of the colour camera, or None."""
+        return self._calibrations("camera_info")
+
+    @cached_property
+    def depth_camera_info(self) -> CameraInfoStream | None:
+        """Calibrations of the depth camera, or None."""
+        return self._calibrations("depth_camera_info")
+
+    @cached_property
+    def mesh(self) -> MeshSoup | None:
+        """The scene mesh in the world frame without colours, or None."""
+        table = self._table("mesh")
+        return None if table is None else soup(stack(table, POINT_COLUMNS), self._frame("mesh"))
+
+    @property
+    def link_from_optical(self) -> tuple[NDArray[np.float64], str]:
+        """Rotation (3, 3) from the optical frame to the frame of the poses, and its source: tf, profile or assumed."""
+        link = self.inventory.link_from_optical
+        if link is None:
+            return np.eye(3), "assumed"
+        return np.array(link.rotation).reshape(3, 3), link.source
+
+    @property
+    def optical_offset_m(self) -> NDArray[np.float64]:
+        """Origin (3,) of the optical frame in the frame of the poses, metres; zero on phones."""
+        link = self.inventory.link_from_optical
+        return np.zeros(3) if link is None else np.array(link.offset_m)
+
+    def _frame(self, role: str) -> str:
+        info = self.inventory.role(role)
+        return info.frame_id if info else ""
+
+    def _table(self, role: str) -> pa.Table | None:
+        path = self.directory / STREAMS / f"{role}.parquet"
+        return _read(path) if path.exists() else None
+
+    def _poses(self, role: str) -> PoseStream | None:
+        table = self._table(role)
+        if table is None:
+            return None
+        values = stack(table, POSE_COLUMNS)
+        return PoseStream(column(table, "stamp_ns"), values[:, :3], values[:, 3:], self._frame(role))
+
+    def _calibrations(self, role: str) -> CameraInfoStream | None:
+        table = self._table(role)
+        if table is None:
+            return None
+        return CameraInfoStream(
+            column(table, "stamp_ns"),
+            stack(table, K_COLUMNS).reshape(-1, 3, 3),
+            tuple(tuple(d) for d in table.column("d").to_pylist()),
+            column(table, "width").astype(np.int32),
+            column(table, "height").astype(np.int32),
+            texts(table, "distortion_model"),
+            self._frame(role),
+        )
+
+    @cached_property
+    def _places(self) -> pa.Table:
+        return _read(self.directory / OFFSETS)
+
+    @cached_property
+    def _packed(self) -> dict[int, PackedChunk]:
+        rows = _read(self.directory / CHUNKS).to_pylist()
+        return {
+            row["chunk"]: PackedChunk(
+                row["chunk"], row["offset"], row["packed_bytes"], row["unpacked_bytes"], row["compression"]
+            )
+            for row in rows
+        }
+
+    def _images(self, role: str) -> ImageStream | None:
+        info = self.inventory.role(role)
+        if info is None:
+            return None
+        decoder = find_decoder(info.message_encoding, info.schema_encoding, info.schema)
+        assert isinstance(decoder, Decoder)
+        mine = np.array(self._places.column("role").to_pylist()) == role
+        columns = {
+            name: column(self._places, name)[mine]
+            for name in ("message_number", "stamp_ns", "log_time_ns", "chunk", "offset", "length")
+        }
+        order = np.argsort(columns["stamp_ns"], kind="stable")
+        repeated = np.zeros(len(order), dtype=np.bool_)
+        repeated[1:] = np.diff(columns["stamp_ns"][order]) == 0
+        left_out = order[repeated]
+        duplicates = tuple(
+            Duplicate(int(number), int(stamp))
+            for number, stamp in zip(
+                columns["message_number"][left_out], columns["stamp_ns"][left_out], strict=True
+            )
+        )
+        kept = {name: values[order[~repeated]] for name, values in columns.items()}
+        for values in kept.values():
+            values.flags.writeable = False
+        return ImageStream(
+            role,
+            info.topic,
+            info.frame_id,
+            self.source,
+            self.inventory.size_bytes,
+            kept["message_number"],
+            kept["stamp_ns"],
+            kept["log_time_ns"],
+            duplicates,
+            kept["chunk"],
+            kept["offset"],
+            kept["length"],
+            self._packed,
+            decoder,
+        )
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        return read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise ArtifactDamaged(
+            f"{path.name} cannot be read: {error}", where=str(path.parent), remedy="run raw_mcap again"
+        ) from error
