@@ -8,6 +8,7 @@
     │   ├── BadConfig             an option is unknown or out of range (also a ValueError)
     │   ├── ArtifactMissing       nothing has been published under this name (also a LookupError)
     │   ├── ArtifactDamaged       a published artifact does not match its manifest
+    │   ├── BadDraft              a computation left other files than it declared
     │   ├── AuditFailed           the privacy audit did not pass: nothing was published
     │   ├── UnauditedArtifact     somebody asked for pixels without a passed audit
     │   ├── ModelMissing          a weight file or an optional package is not there
@@ -83,6 +84,10 @@ class ArtifactMissing(PermanentError, LookupError):
 
 class ArtifactDamaged(PermanentError):
     """A published artifact does not match its manifest in files, sizes or digests."""
+
+
+class BadDraft(PermanentError):
+    """A computation's outcome and the files it left do not agree; nothing was published."""
 
 
 class AuditFailed(PermanentError):

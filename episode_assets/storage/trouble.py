@@ -1,0 +1,71 @@
+"""Turning what operating systems and object stores throw into the package's own errors, in one place.
+
+A full disk is permanent until somebody makes room; everything else that a file system or a network reports may pass.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from episode_assets.errors import DiskFull, EpisodeAssetsError, StorageTrouble
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL_WORDS = ("No space left on device", "Disk quota exceeded")
+_CLIENT_PACKAGES = frozenset({"botocore", "aiobotocore", "aiohttp", "urllib3"})
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Raise the package's own error for trouble with the disk or the network at `where`.
+
+    Raises:
+        DiskFull: No space, or no quota, was left.
+        StorageTrouble: Any other failure of the file system or the object store.
+    """
+    try:
+        yield
+    except EpisodeAssetsError:
+        raise
+    except Exception as error:
+        if is_disk_full(error):
+            raise disk_full(where) from error
+        if isinstance(error, OSError) or _comes_from_client(error):
+            raise StorageTrouble(
+                f"{type(error).__name__}: {error}",
+                where=where,
+                remedy="check that the place is reachable and writable (for s3:// also the AWS_* variables)",
+            ) from error
+        raise
+
+
+def disk_full(where: str) -> DiskFull:
+    """Return the error for a full disk at `where`."""
+    return DiskFull(
+        "no space is left on the device",
+        where=where,
+        remedy="free space there or choose another --store, then run again; nothing half-written was kept",
+    )
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a full disk is the cause of an error, however deep in its chain.
+
+    Encoders and file libraries often wrap the error of the system, and some keep only its text.
+    """
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        if isinstance(current, OSError) and current.errno in _FULL:
+            return True
+        if any(words in str(current) for words in _FULL_WORDS):
+            return True
+        current = current.__cause__ or current.__context__
+    return False
+
+
+def _comes_from_client(error: Exception) -> bool:
+    # The clients of object stores have trees of errors of their own that do not descend from OSError.
+    return any(kind.__module__.split(".")[0] in _CLIENT_PACKAGES for kind in type(error).__mro__)
