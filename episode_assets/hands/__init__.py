@@ -1,1 +1,40 @@
-"""Being built."""
+"""Hand poses: where hands are in the picture and in space, whose they are, and how sure that is.
+
+Detectors and estimators behind one protocol (`backends`), following them through time (`tracking`, `joining`), telling
+them apart (`sides`), and anchoring them in depth (`anchoring`, `placing`). Faces and blur belong in `anonymization`;
+drawing hands and writing them into episodes belongs to the rooms above.
+"""
+
+from episode_assets.hands.backends import BACKENDS, Backend, HandDetector, HandEstimator, weight_names
+from episode_assets.hands.config import HandPoseConfig
+from episode_assets.hands.estimate import estimate_hands
+from episode_assets.hands.landmarks import Readings
+from episode_assets.hands.tables import (
+    FRAMES_FILE,
+    FRAMES_SCHEMA,
+    HANDS_FILE,
+    HANDS_SCHEMA,
+    HELD,
+    INTERPOLATED,
+    JOINT_NAMES,
+    MEASURED,
+)
+
+__all__ = [
+    "BACKENDS",
+    "FRAMES_FILE",
+    "FRAMES_SCHEMA",
+    "HANDS_FILE",
+    "HANDS_SCHEMA",
+    "HELD",
+    "INTERPOLATED",
+    "JOINT_NAMES",
+    "MEASURED",
+    "Backend",
+    "HandDetector",
+    "HandEstimator",
+    "HandPoseConfig",
+    "Readings",
+    "estimate_hands",
+    "weight_names",
+]

@@ -1,0 +1,196 @@
+"""The settings of hand estimation that change its bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from episode_assets.chunks import CHUNK_FRAMES
+from episode_assets.errors import BadConfig
+
+Others = Literal["keep", "drop"]
+
+
+@dataclass(frozen=True)
+class HandPoseConfig:
+    """How hands are found, followed, told apart, and placed in space."""
+
+    backend: str = field(
+        default="mediapipe",
+        metadata={"help": "Which detector and estimator read the pictures; see the README for the list."},
+    )
+    palm_model: str = field(
+        default="palm_detection_lite",
+        metadata={"help": "Weight file of the palm detector. The lite net proposes more than the full one."},
+    )
+    landmark_model: str = field(
+        default="hand_landmark_full",
+        metadata={"help": "Weight file of the 21 joints. The lite net is twice as fast and less exact."},
+    )
+    palm_threshold: float = field(
+        default=0.3,
+        metadata={
+            "help": "Lowest palm score that is looked at, 0 to 1. Lower finds more hands and costs time."
+        },
+    )
+    palm_squares: int = field(
+        default=3,
+        metadata={
+            "help": "Square crops beside the whole picture on key frames, 0 to 8. More finds smaller hands."
+        },
+    )
+    work_side_px: int = field(
+        default=1280,
+        metadata={
+            "help": "Longer side of the picture that the nets see, px, 320 to 4096. Larger ones are scaled."
+        },
+    )
+    key_interval_s: float = field(
+        default=0.4,
+        metadata={"help": "Time between searches for new hands, s, 0.05 to 5. Shorter finds hands sooner."},
+    )
+    roi_rounds: int = field(
+        default=2,
+        metadata={"help": "How often a fresh region is moved onto its own joints and read again, 1 to 4."},
+    )
+    start_presence: float = field(
+        default=0.7,
+        metadata={"help": "Presence that begins a track, 0 to 1. Higher has fewer false hands."},
+    )
+    continue_presence: float = field(
+        default=0.4,
+        metadata={"help": "Presence that keeps a track alive, 0 to 1. Higher ends tracks sooner."},
+    )
+    backward_s: float = field(
+        default=1.3,
+        metadata={
+            "help": "How far a new hand is followed back in time, s, 0 to 3. Longer needs more memory."
+        },
+    )
+    max_hands: int = field(
+        default=6, metadata={"help": "Most hands that are followed at once, 1 to 16; each costs time."}
+    )
+    chunk_frames: int = field(
+        default=CHUNK_FRAMES,
+        metadata={"help": "Frames that are worked on as one piece, 10 to 10000."},
+    )
+    margin_s: float = field(
+        default=1.3,
+        metadata={
+            "help": "How far a piece looks beyond its own frames, s, 0 to 5. Joins tracks over the cuts."
+        },
+    )
+    min_track_frames: int = field(
+        default=5,
+        metadata={"help": "Shortest track that is kept, frames, 1 to 100. Higher has fewer false hands."},
+    )
+    max_interpolated_frames: int = field(
+        default=5,
+        metadata={
+            "help": "Longest hole in a track that is filled, frames, 0 to 30. Filled rows are never valid."
+        },
+    )
+    roi_min_px: float = field(
+        default=40.0,
+        metadata={"help": "Smallest region side, px of a picture 1280 px long, at least 1."},
+    )
+    roi_max_px: float = field(
+        default=900.0,
+        metadata={"help": "Largest region side, px of a picture 1280 px long, above roi_min_px."},
+    )
+    mirrored_input: bool = field(
+        default=False,
+        metadata={"help": "Whether the pictures are mirrored (selfie view); swaps left and right."},
+    )
+    others: Others = field(
+        default="keep",
+        metadata={
+            "help": "Hands of other people: 'keep' writes them with wearer = false, 'drop' leaves them out."
+        },
+    )
+    wearer_reach_m: float = field(
+        default=1.2,
+        metadata={"help": "Farthest distance of the wearer's own hand from the camera, m, 0.2 to 3."},
+    )
+    depth_tolerance_s: float = field(
+        default=0.05,
+        metadata={"help": "Largest distance in time between a picture and its depth frame, s, 0 to 1."},
+    )
+    depth_near_m: float = field(
+        default=0.15, metadata={"help": "Nearest depth that can be a hand, m, at least 0."}
+    )
+    depth_far_m: float = field(
+        default=1.5, metadata={"help": "Farthest depth that can be a hand, m, above depth_near_m."}
+    )
+    depth_quantile: float = field(
+        default=0.3,
+        metadata={
+            "help": "Which depth of the patch around a joint is its own, 0 to 0.5; low: background is behind."
+        },
+    )
+    skin_offset_m: float = field(
+        default=0.008, metadata={"help": "From the skin that depth sees inward to the joint, m, 0 to 0.03."}
+    )
+    agree_m: float = field(
+        default=0.03,
+        metadata={"help": "How far palm joints may disagree on where the hand is, m, 0.005 to 0.2."},
+    )
+    min_agreeing: int = field(
+        default=3,
+        metadata={"help": "Palm joints that must agree before a hand has a place in space, 2 to 5."},
+    )
+    max_speed_m_s: float = field(
+        default=2.0,
+        metadata={"help": "Faster jumps in depth than this, against both neighbours, are rejected, m/s."},
+    )
+    hold_frames: int = field(
+        default=3,
+        metadata={
+            "help": "How many frames a hand may keep the depth of its neighbours, 0 to 15; marked as held."
+        },
+    )
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not low <= value <= high:
+                raise BadConfig(f"{name} must lie within {low} and {high}, got {value}")
+        if self.others not in {"keep", "drop"}:
+            raise BadConfig(f"others must be 'keep' or 'drop', got {self.others!r}")
+        _ordered("continue_presence", self.continue_presence, "start_presence", self.start_presence)
+        _ordered("roi_min_px", self.roi_min_px, "roi_max_px", self.roi_max_px)
+        _ordered("depth_near_m", self.depth_near_m, "depth_far_m", self.depth_far_m)
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "palm_threshold": (0.01, 0.99),
+    "palm_squares": (0, 8),
+    "work_side_px": (320, 4096),
+    "key_interval_s": (0.05, 5.0),
+    "roi_rounds": (1, 4),
+    "start_presence": (0.0, 1.0),
+    "continue_presence": (0.0, 1.0),
+    "backward_s": (0.0, 3.0),
+    "max_hands": (1, 16),
+    "chunk_frames": (10, 10_000),
+    "margin_s": (0.0, 5.0),
+    "min_track_frames": (1, 100),
+    "max_interpolated_frames": (0, 30),
+    "roi_min_px": (1.0, 4096.0),
+    "roi_max_px": (1.0, 8192.0),
+    "wearer_reach_m": (0.2, 3.0),
+    "depth_tolerance_s": (0.0, 1.0),
+    "depth_near_m": (0.0, 5.0),
+    "depth_far_m": (0.0, 10.0),
+    "depth_quantile": (0.0, 0.5),
+    "skin_offset_m": (0.0, 0.03),
+    "agree_m": (0.005, 0.2),
+    "min_agreeing": (2, 5),
+    "max_speed_m_s": (0.1, 50.0),
+    "hold_frames": (0, 15),
+}
+
+
+def _ordered(low_name: str, low: float, high_name: str, high: float) -> None:
+    if low > high:
+        raise BadConfig(f"{low_name} ({low}) must not exceed {high_name} ({high})")

@@ -1,0 +1,123 @@
+"""Hand poses of a recording: the computation behind the asset `hand_poses`, from chunks to the written files.
+
+Reads as the order of the work: look at the pictures chunk by chunk, understand whole tracks, write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from episode_assets.chunks import map_chunks, plan_chunks
+from episode_assets.hands.camera import intrinsics_of, or_assumed
+from episode_assets.hands.chunkwork import ChunkResult, HandWorker
+from episode_assets.hands.config import HandPoseConfig
+from episode_assets.hands.filling import find_holes
+from episode_assets.hands.findings import Hands, Seen
+from episode_assets.hands.joining import Piece, bridge, stitch, without_short
+from episode_assets.hands.placing import place_tracks
+from episode_assets.hands.report import outcome_of
+from episode_assets.hands.rows import frames_table, hands_table
+from episode_assets.hands.sides import Owners, decide_owners
+from episode_assets.hands.sightings import no_sightings
+from episode_assets.hands.tables import FRAMES_FILE, HANDS_FILE, write_table
+from episode_assets.outcome import Outcome
+from episode_assets.progress import Progress, silent
+from episode_assets.recording import RecordingView
+
+_STAGE = "hands"
+_SECOND_NS = 1_000_000_000
+
+
+def estimate_hands(
+    view: RecordingView,
+    directory: Path,
+    *,
+    config: HandPoseConfig | None = None,
+    workers: int = 1,
+    progress: Progress = silent,
+) -> Outcome:
+    """Find the hands of a recording and write `hands.parquet` and `frames.parquet`.
+
+    Works on the recorded pictures and the raw depth. Gives the same bytes for any number of workers.
+
+    Args:
+        view: The scanned recording.
+        directory: Empty directory that takes the files.
+        config: Settings; the defaults if absent.
+        workers: Processes to use.
+        progress: Told the finished frames.
+
+    Raises:
+        MissingStream: The recording has no pictures.
+        ModelMissing: A weight file or the runtime is not there.
+        BadConfig: The configuration names an unknown backend.
+    """
+    config = config or HandPoseConfig()
+    seen = _look(view, config=config, workers=workers, progress=progress)
+    hands = _understand(view, seen, config=config)
+    table = hands_table(view, seen, hands, config=config)
+    write_table(directory / HANDS_FILE, table)
+    write_table(directory / FRAMES_FILE, frames_table(view, seen))
+    return outcome_of(view, seen, hands, table, config=config)
+
+
+def _look(view: RecordingView, *, config: HandPoseConfig, workers: int, progress: Progress) -> Seen:
+    """Run the chunks and stitch what they found."""
+    rgb = view.rgb
+    gap_before = np.asarray(rgb.gap_before)
+    chunks = plan_chunks(
+        rgb.stamp_ns,
+        gap_before,
+        length=config.chunk_frames,
+        margin_ns=round(config.margin_s * _SECOND_NS),
+    )
+    total = len(rgb.stamp_ns)
+    seen = Seen(
+        no_sightings(),
+        np.zeros((total, 2), np.int32),
+        np.zeros(total, bool),
+        np.cumsum(gap_before).astype(np.int64),
+    )
+    results = map_chunks(HandWorker(view.directory, view.source, config), chunks, workers=workers)
+
+    def pieces() -> Iterator[Piece]:
+        progress(_STAGE, 0, total)
+        for result in results:
+            _note(seen, result)
+            progress(_STAGE, result.piece.stop, total)
+            yield result.piece
+
+    seen.sightings = stitch(pieces())
+    return seen
+
+
+def _note(seen: Seen, result: ChunkResult) -> None:
+    own = slice(result.piece.start, result.piece.stop)
+    seen.sizes[own], seen.is_key[own] = result.sizes, result.is_key
+    seen.undecodable_depth += result.undecodable_depth
+    seen.depth_misfits += result.depth_misfits
+
+
+def _understand(view: RecordingView, seen: Seen, *, config: HandPoseConfig) -> Hands:
+    """Join tracks, decide whose they are, place them in space, and find the holes to fill."""
+    stamps_ns = view.rgb.stamp_ns
+    rows = bridge(seen.sightings, run=seen.run, max_hole_frames=config.max_interpolated_frames)
+    rows = without_short(rows, min_frames=config.min_track_frames)
+    K, reasons = intrinsics_of(view.camera_info, stamps_ns[rows.position], seen.sizes[rows.position])
+    owners = decide_owners(rows, or_assumed(K, seen.sizes[rows.position]), reach_m=config.wearer_reach_m)
+    if config.others == "drop":
+        kept = np.flatnonzero(owners.is_wearer)
+        rows, K, owners = rows.take(kept), K[kept], Owners(owners.is_right[kept], owners.is_wearer[kept])
+    placed = place_tracks(rows, K, stamps_ns[rows.position], config=config)
+    holes = find_holes(
+        rows.track,
+        rows.position,
+        stamps_ns=stamps_ns,
+        run=seen.run,
+        is_decodable=seen.is_decodable,
+        max_frames=config.max_interpolated_frames,
+    )
+    return Hands(rows, owners, placed, holes, reasons)

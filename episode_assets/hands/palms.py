@@ -1,0 +1,170 @@
+"""MediaPipe's palm network: anchors, decoding, merging, and the crops of a picture that it looks at.
+
+It only proposes; whether a proposal is a hand is decided by the presence that the landmark network gives it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.hands.networks import Network
+from episode_assets.hands.regions import Regions, box_overlap, overlap, regions_from_palms
+
+INPUT_PX = 192
+_MERGE_OVERLAP = 0.3
+_SAME_REGION_OVERLAP = 0.5
+
+
+@dataclass(frozen=True)
+class Palms:
+    """Palm proposals of one picture.
+
+    Attributes:
+        boxes: (N, 4) float64 x0, y0, x1, y1.
+        keypoints: (N, 7, 2) float64: wrist, knuckles of index, middle, ring and little finger, thumb base, thumb
+            knuckle.
+        scores: (N,) float64 in 0..1.
+    """
+
+    boxes: NDArray[np.float64]
+    keypoints: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """An upright square of the picture, possibly reaching beyond it: left, top and side in pixels."""
+
+    left: float
+    top: float
+    side: float
+
+
+@cache
+def anchor_centres() -> NDArray[np.float64]:
+    """Return the (2016, 2) anchor centres in 0..1: 24 x 24 cells with 2 anchors, then 12 x 12 cells with 6.
+
+    Row by row, cell by cell, all anchors of a cell together; anchor sizes are 1.
+    """
+    layers = []
+    for cells, per_cell in ((24, 2), (12, 6)):
+        line = (np.arange(cells) + 0.5) / cells
+        x, y = np.meshgrid(line, line)
+        layers.append(np.repeat(np.stack([x.ravel(), y.ravel()], axis=1), per_cell, axis=0))
+    centres = np.concatenate(layers)
+    centres.setflags(write=False)
+    return centres
+
+
+def decode_palms(regressors: NDArray[np.float32], logits: NDArray[np.float32], *, threshold: float) -> Palms:
+    """Turn raw outputs (2016, 18) and (2016,) of one picture into merged palms in 0..1 of the network's input."""
+    # Filtering on the logit spares 2016 exponentials per picture.
+    kept = np.flatnonzero(logits >= np.log(threshold / (1 - threshold)))
+    raw = regressors[kept].astype(np.float64) / INPUT_PX
+    anchors = anchor_centres()[kept]
+    centre, half = raw[:, :2] + anchors, raw[:, 2:4] / 2
+    boxes = np.concatenate([centre - half, centre + half], axis=1)
+    keypoints = raw[:, 4:].reshape(-1, 7, 2) + anchors[:, None]
+    scores = 1 / (1 + np.exp(-np.clip(logits[kept].astype(np.float64), -100, 100)))
+    return merge_palms(Palms(boxes, keypoints, scores))
+
+
+def merge_palms(palms: Palms) -> Palms:
+    """Replace every group of overlapping palms by its score-weighted average, which keeps the best score."""
+    order = np.argsort(-palms.scores, kind="stable")
+    boxes, keypoints, scores = palms.boxes[order], palms.keypoints[order], palms.scores[order]
+    apart = box_overlap(boxes, boxes) <= _MERGE_OVERLAP
+    left = np.ones(len(scores), bool)
+    merged: list[tuple[NDArray[np.float64], NDArray[np.float64], float]] = []
+    for best in range(len(scores)):
+        if not left[best]:
+            continue
+        group = left & ~apart[best]
+        group[best] = True
+        weight = scores[group] / scores[group].sum()
+        merged.append((weight @ boxes[group], np.tensordot(weight, keypoints[group], 1), float(scores[best])))
+        left &= ~group
+    return Palms(
+        np.array([item[0] for item in merged]).reshape(-1, 4),
+        np.array([item[1] for item in merged]).reshape(-1, 7, 2),
+        np.array([item[2] for item in merged]),
+    )
+
+
+def plan_crops(width: int, height: int, *, squares: int) -> tuple[Crop, ...]:
+    """Choose where to look: the whole picture in a square, and `squares` full squares along its longer side."""
+    whole = max(width, height)
+    crops = [Crop((width - whole) / 2, (height - whole) / 2, whole)]
+    side, spare = min(width, height), abs(width - height)
+    if not spare:
+        return tuple(crops)
+    offsets = np.linspace(0, spare, squares) if squares > 1 else np.full(squares, spare / 2)
+    for offset in offsets:
+        along = float(round(offset))
+        crops.append(Crop(along, 0.0, side) if width > height else Crop(0.0, along, side))
+    return tuple(crops)
+
+
+class PalmDetector:
+    """Finds palms in a picture and proposes regions; see `episode_assets.hands.backends.HandDetector`."""
+
+    def __init__(self, path: Path, *, threshold: float, squares: int) -> None:
+        self._network = Network(path)
+        self._threshold = threshold
+        self._squares = squares
+
+    def detect(self, rgb: NDArray[np.uint8]) -> Regions:
+        """Propose regions in an (H, W, 3) picture, best first, each hand once."""
+        height, width = rgb.shape[:2]
+        found: list[Palms] = []
+        for crop in plan_crops(width, height, squares=self._squares):
+            outputs = self._network(cut_crop(rgb, crop)[None])
+            palms = decode_palms(
+                outputs["Identity"][0], outputs["Identity_1"][0, :, 0], threshold=self._threshold
+            )
+            found.append(_to_picture(palms, crop))
+        palms = Palms(*(np.concatenate(parts) for parts in zip(*map(_columns, found), strict=True)))
+        order = np.argsort(-palms.scores, kind="stable")
+        regions = regions_from_palms(palms.boxes[order], palms.keypoints[order])
+        return regions[first_of_each(regions)]
+
+
+def cut_crop(rgb: NDArray[np.uint8], crop: Crop) -> NDArray[np.float32]:
+    """Scale one square of the picture to the network's (192, 192, 3) float32 input, 0..1, zero outside."""
+    height, width = rgb.shape[:2]
+    left, top = max(round(crop.left), 0), max(round(crop.top), 0)
+    right, bottom = min(round(crop.left + crop.side), width), min(round(crop.top + crop.side), height)
+    scale = INPUT_PX / crop.side
+    size = (max(round((right - left) * scale), 1), max(round((bottom - top) * scale), 1))
+    small = cv2.resize(rgb[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
+    canvas = np.zeros((INPUT_PX, INPUT_PX, 3), np.float32)
+    x, y = round((left - crop.left) * scale), round((top - crop.top) * scale)
+    np.multiply(small, np.float32(1 / 255), out=canvas[y : y + size[1], x : x + size[0]])
+    return canvas
+
+
+def first_of_each(regions: Regions) -> NDArray[np.intp]:
+    """Return positions of regions that overlap no earlier kept one; the order of `regions` is the preference."""
+    same = overlap(regions, regions) >= _SAME_REGION_OVERLAP
+    kept: list[int] = []
+    for index in range(len(regions)):
+        if not same[index, kept].any():
+            kept.append(index)
+    return np.array(kept, np.intp)
+
+
+def _columns(palms: Palms) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    return palms.boxes, palms.keypoints, palms.scores
+
+
+def _to_picture(palms: Palms, crop: Crop) -> Palms:
+    # 0..1 counts from the outer edge of the crop; pixels count from the centre of the first one, hence the half.
+    origin = np.array([crop.left - 0.5, crop.top - 0.5])
+    boxes = palms.boxes * crop.side + np.concatenate([origin, origin])
+    return Palms(boxes, palms.keypoints * crop.side + origin, palms.scores)

@@ -1,0 +1,94 @@
+"""What the manifest says about hand poses: files, numbers, and what is missing and why."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from episode_assets import models
+from episode_assets.hands.backends import weight_names
+from episode_assets.hands.config import HandPoseConfig
+from episode_assets.hands.findings import Hands, Seen
+from episode_assets.hands.tables import FRAMES_FILE, HANDS_FILE, HELD, INTERPOLATED, MEASURED
+from episode_assets.outcome import Json, Note, Outcome, Skipped
+from episode_assets.recording import RecordingView
+
+
+def outcome_of(
+    view: RecordingView, seen: Seen, hands: Hands, table: pa.Table, *, config: HandPoseConfig
+) -> Outcome:
+    """Return the outcome of a finished computation."""
+    return Outcome(
+        core=(HANDS_FILE, FRAMES_FILE),
+        saved=(HANDS_FILE, FRAMES_FILE),
+        skipped=_skipped(view),
+        warnings=_warnings(view, seen, hands),
+        models=tuple(models.use(name) for name in weight_names(config)),
+        summary=_summary(seen, table),
+    )
+
+
+def _skipped(view: RecordingView) -> tuple[Skipped, ...]:
+    items: list[Skipped] = []
+    if view.depth is None:
+        items.append(
+            Skipped("hands.parquet:joints_cam", "no_depth_messages", "without depth hands have no place")
+        )
+    elif view.camera_info is None:
+        items.append(
+            Skipped("hands.parquet:joints_cam", "no_camera_info", "without intrinsics hands have no place")
+        )
+    if view.pose is None:
+        items.append(
+            Skipped("hands.parquet:joints_world", "no_pose_messages", "the camera's place is not known")
+        )
+    return tuple(items)
+
+
+def _warnings(view: RecordingView, seen: Seen, hands: Hands) -> tuple[Note, ...]:
+    notes: list[Note] = []
+    lost = int((~seen.is_decodable).sum())
+    if lost:
+        notes.append(Note("undecodable", f"{lost} pictures do not decode and have no rows", "rgb", lost))
+    if seen.undecodable_depth:
+        text = f"{seen.undecodable_depth} depth frames do not decode; their hands are not anchored"
+        notes.append(Note("undecodable", text, "depth", seen.undecodable_depth))
+    if seen.depth_misfits:
+        text = f"the depth of {seen.depth_misfits} frames has another aspect ratio than the picture; not used"
+        notes.append(Note("depth_aspect", text, "depth", seen.depth_misfits))
+    if view.camera_info is not None:
+        notes.extend(
+            Note("intrinsics_unusable", reason, "camera_info") for reason in hands.calibration_reasons
+        )
+        if any(abs(value) > 1e-6 for coefficients in view.camera_info.D for value in coefficients):
+            text = (
+                "lens distortion is not corrected: joints far from the centre are off by as much as it bends"
+            )
+            notes.append(Note("distortion_ignored", text, "camera_info"))
+    return tuple(notes)
+
+
+def _summary(seen: Seen, table: pa.Table) -> dict[str, Json]:
+    kind = table["kind"].to_numpy()
+    wearer = table["wearer"].to_numpy(zero_copy_only=False)
+    frame = table["frame_index"].to_numpy()
+    is_right = pc.equal(table["side"], "right").to_numpy(zero_copy_only=False)
+    anchored = pc.equal(table["anchor"], "anchored").to_numpy(zero_copy_only=False)
+    # A held row was read in its own frame too; only its distance was not.
+    seen_now = kind != INTERPOLATED
+    return {
+        "frames": int(seen.is_decodable.sum()),
+        "frames_undecodable": int((~seen.is_decodable).sum()),
+        "frames_searched": int(seen.is_key.sum()),
+        "frames_with_hand": len(np.unique(frame[seen_now])),
+        "frames_with_wearer_hand": len(np.unique(frame[seen_now & wearer])),
+        "frames_wearer_left": int((seen_now & wearer & ~is_right).sum()),
+        "frames_wearer_right": int((seen_now & wearer & is_right).sum()),
+        "hands_measured": int((kind == MEASURED).sum()),
+        "hands_interpolated": int((kind == INTERPOLATED).sum()),
+        "hands_held": int((kind == HELD).sum()),
+        "hands_anchored": int(anchored.sum()),
+        "hands_of_others": int((seen_now & ~wearer).sum()),
+        "tracks": len(pc.unique(table["track"])),
+    }

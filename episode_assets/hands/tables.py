@@ -1,0 +1,99 @@
+"""The two Parquet files of hand poses: their columns, and how they are written.
+
+What the values mean is decided elsewhere; a column added here is part of the artifact's contract.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+HANDS_FILE = "hands.parquet"
+FRAMES_FILE = "frames.parquet"
+
+JOINT_NAMES = (
+    "wrist",
+    *(f"{finger}_{joint}" for finger in ("thumb",) for joint in ("cmc", "mcp", "ip", "tip")),
+    *(
+        f"{finger}_{joint}"
+        for finger in ("index", "middle", "ring", "pinky")
+        for joint in ("mcp", "pip", "dip", "tip")
+    ),
+)
+"""Order of the 21 joints in every array."""
+
+MEASURED, INTERPOLATED, HELD = 1, 2, 3
+"""Values of `kind`: read in this frame; between two read frames; read in this frame at a neighbour's distance."""
+
+HANDS_SCHEMA = pa.schema(
+    [
+        pa.field("recording_id", pa.string(), nullable=False),
+        pa.field("message_number", pa.int64(), nullable=False),
+        pa.field("frame_index", pa.int64(), nullable=False),
+        pa.field("stamp_ns", pa.int64(), nullable=False),
+        pa.field("side", pa.string(), nullable=False),
+        pa.field("wearer", pa.bool_(), nullable=False),
+        pa.field("track", pa.int64(), nullable=False),
+        pa.field("kind", pa.int8(), nullable=False),
+        pa.field("confidence", pa.float32(), nullable=False),
+        pa.field("handedness", pa.float32()),
+        pa.field("roi_x", pa.float32(), nullable=False),
+        pa.field("roi_y", pa.float32(), nullable=False),
+        pa.field("roi_side", pa.float32(), nullable=False),
+        pa.field("roi_rotation", pa.float32(), nullable=False),
+        pa.field("joints_px", pa.list_(pa.float32(), 42), nullable=False),
+        pa.field("joints_cam", pa.list_(pa.float32(), 63)),
+        pa.field("joints_world", pa.list_(pa.float32(), 63)),
+        pa.field("joint_valid", pa.list_(pa.bool_(), 21), nullable=False),
+        pa.field("anchor", pa.string(), nullable=False),
+        pa.field("depth_dt_ns", pa.int64()),
+        pa.field("scale", pa.float32()),
+        pa.field("backend", pa.string(), nullable=False),
+    ],
+    metadata={"joint_names": ",".join(JOINT_NAMES), "frame": "camera_optical_frame"},
+)
+"""One row per hand and frame, ordered by frame, then wearer first, then left before right.
+
+confidence is the presence of the landmark network (0 in interpolated rows), handedness its raw right-hand value (null
+there). joints_px are pixels of the recorded picture, whole numbers are pixel centres; joints_cam are metres, x right,
+y down, z forward; joints_world are metres in the frame of the pose stream. joint_valid is true for joints that were
+read in this frame and lie in the picture. anchor is anchored, held or pixel_only. depth_dt_ns is the stamp of the depth
+frame minus that of the picture.
+"""
+
+FRAMES_SCHEMA = pa.schema(
+    [
+        pa.field("recording_id", pa.string(), nullable=False),
+        pa.field("message_number", pa.int64(), nullable=False),
+        pa.field("frame_index", pa.int64()),
+        pa.field("stamp_ns", pa.int64(), nullable=False),
+        pa.field("decodable", pa.bool_(), nullable=False),
+        pa.field("key_detection", pa.bool_(), nullable=False),
+    ]
+)
+"""One row per picture message; frame_index counts the decodable ones and is null for the others."""
+
+_ROW_GROUP_ROWS = 16_384
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a table with fixed row groups, so that equal rows give equal bytes."""
+    pq.write_table(
+        table, path, compression="zstd", row_group_size=_ROW_GROUP_ROWS, write_statistics=True, version="2.6"
+    )
+
+
+def fixed_lists(
+    values: NDArray[np.float32] | NDArray[np.bool_], missing: NDArray[np.bool_] | None = None
+) -> pa.Array:
+    """Return (N, …) values as one list per row, null where `missing`; numbers in null rows are zeros, not NaN."""
+    flat = np.ascontiguousarray(values).reshape(len(values), -1)
+    width = int(np.prod(values.shape[1:]))
+    if missing is None:
+        return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), width)
+    clean = np.where(missing[:, None], 0, flat).astype(values.dtype)
+    return pa.FixedSizeListArray.from_arrays(pa.array(clean.ravel()), width, mask=pa.array(missing))
