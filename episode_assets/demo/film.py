@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from episode_assets.demo.barcode import paint_barcode
 from episode_assets.demo.config import DemoConfig
+from episode_assets.demo.hand_motion import Hands
 from episode_assets.demo.motion import CameraMotion
 from episode_assets.demo.person import Person, build_person
 from episode_assets.demo.renderer import Canvas, View, paint_surface
@@ -63,6 +64,8 @@ class Film:
         self._motion = CameraMotion(seed=config.seed, amount=config.motion)
         self._scene: Scene = build_scene(seed=config.seed, picture_width=config.width)
         self._person: Person | None = build_person(marker=config.face_marker) if config.with_face else None
+        focal_px = _FOCAL_PER_WIDTH * config.width
+        self._hands: Hands | None = Hands(focal_px=focal_px, seed=config.seed) if config.with_hands else None
         self._features = self._scene.features(_FEATURES, np.random.default_rng([config.seed, 4]))
 
     @property
@@ -108,6 +111,8 @@ class Film:
                 paint_surface(canvas, view, surface)
         features = self._seen_features(canvas, view)
         joints = np.full((2, 21, 3), np.nan)
+        if self._hands is not None:
+            joints = self._hands.paint(canvas, view.K, t_s)
         if config.barcode:
             paint_barcode(canvas.colour, number)
         ratio = _ratio_inside(face_box, config.width, config.height)
