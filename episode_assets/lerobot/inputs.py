@@ -1,0 +1,107 @@
+"""Reads published artifacts into what rows are made from, and checks that they belong together."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.bundle import EpisodeBundle
+from episode_assets.bundle.hands import HandArrays, read_hands
+from episode_assets.bundle.layout import ANCHORS
+from episode_assets.errors import ArtifactDamaged
+from episode_assets.lerobot.source import HELD, MEASURED, EpisodeSource
+
+QC_FILE = "qc.json"
+HANDS_FILE = "hands.parquet"
+_HELD_ANCHOR = ANCHORS.index("held")
+
+
+@dataclass(frozen=True)
+class QualityVerdict:
+    """What quality control says about a recording.
+
+    Attributes:
+        verdict: pass, review or fail.
+        score: 0 to 100; None where it is not stated.
+        kept: Half-open ranges of frame positions, sorted and disjoint.
+    """
+
+    verdict: str
+    score: float | None
+    kept: tuple[tuple[int, int], ...]
+
+
+def read_source(bundle: EpisodeBundle, hands: Path) -> EpisodeSource:
+    """Return the frames of a bundle with poses, intrinsics and hands.
+
+    Args:
+        bundle: The opened bundle.
+        hands: Directory of the hand_poses artifact; its rows are joined by message number.
+
+    Raises:
+        ArtifactDamaged: A table cannot be read or belongs to another recording.
+    """
+    frames = bundle.frames
+    table = read_hands(hands / HANDS_FILE, frames)
+    sides = [table.sides["left"], table.sides["right"]]
+    K = bundle.K
+    intrinsics = np.full((len(frames), 4), np.nan) if K is None else K[:, [0, 1, 0, 1], [0, 1, 2, 2]]
+    return EpisodeSource(
+        recording_id=frames.recording_id,
+        message_number=frames.message_number,
+        stamp_ns=frames.stamp_ns,
+        gap_before=frames.gap_before,
+        is_key=frames.is_key,
+        world_from_optical=bundle.poses.world_from_optical,
+        intrinsics=intrinsics,
+        has_depth=bundle.pairing.depth_message_number >= 0,
+        joints_cam=np.stack([side.joints_cam for side in sides], axis=1).astype(np.float64),
+        hand_kind=np.stack([_kind(side) for side in sides], axis=1),
+        hand_confidence=np.stack([side.confidence for side in sides], axis=1).astype(np.float64),
+    )
+
+
+def _kind(hand: HandArrays) -> NDArray[np.int64]:
+    # A hand found in the picture but placed with an earlier frame's depth is not measured in metres.
+    is_held = (hand.kind == MEASURED) & (hand.anchor == _HELD_ANCHOR)
+    return np.where(is_held, HELD, hand.kind).astype(np.int64)
+
+
+def read_verdict(qc: Path, message_number: NDArray[np.int64]) -> QualityVerdict:
+    """Return the verdict of a quality report with its kept intervals as positions in the bundle.
+
+    Intervals are matched by message numbers, which hold for ever; positions may differ between versions.
+
+    Raises:
+        ArtifactDamaged: The report cannot be read, or names messages that the bundle does not have.
+    """
+    try:
+        report = json.loads((qc / QC_FILE).read_text(encoding="utf-8"))
+        score = report.get("score")
+        kept = sorted(_positions(interval, message_number) for interval in report["intervals"])
+        return QualityVerdict(str(report["verdict"]), None if score is None else float(score), tuple(kept))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactDamaged(
+            f"the quality report cannot be read: {type(error).__name__}: {error}",
+            where=QC_FILE,
+            remedy="materialise qc_report again",
+        ) from error
+
+
+def _positions(interval: dict[str, Any], message_number: NDArray[np.int64]) -> tuple[int, int]:
+    ends = []
+    for key in ("message_start", "message_end"):
+        found = np.flatnonzero(message_number == interval[key])
+        if len(found) != 1:
+            raise ArtifactDamaged(
+                f"a kept interval names message {interval[key]}, which the bundle does not have",
+                where=QC_FILE,
+                remedy="materialise qc_report again; it was made from another version of the bundle",
+            )
+        ends.append(int(found[0]))
+    return ends[0], ends[1] + 1

@@ -1,0 +1,58 @@
+"""Everything that rows are made from, as aligned arrays over the frames of one bundle.
+
+Readers of published artifacts fill it (`inputs`); cuts and rows only see these arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDES = ("left", "right")
+MISSING, MEASURED, INTERPOLATED, HELD = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class EpisodeSource:
+    """One bundle's frames, first axis F everywhere, sorted by stamp.
+
+    Attributes:
+        recording_id: The recording.
+        message_number: (F,) int64, number of the colour message: with the recording id the frame's lasting name.
+        stamp_ns: (F,) int64, true stamps.
+        gap_before: (F,) bool, pictures are missing between this frame and the one before.
+        is_key: (F,) bool, a copy of the video may start here.
+        world_from_optical: (F, 4, 4) float64, optical frame to world; NaN where there is no pose.
+        intrinsics: (F, 4) float64, fx, fy, cx, cy in pixels of the video; NaN where unknown.
+        has_depth: (F,) bool, a depth frame lies within the allowed time distance.
+        joints_cam: (F, 2, 21, 3) float64, left then right, metres in the optical frame; NaN where unknown.
+        hand_kind: (F, 2) int64, 0 missing, 1 measured, 2 interpolated, 3 held.
+        hand_confidence: (F, 2) float64, 0 where missing.
+    """
+
+    recording_id: str
+    message_number: NDArray[np.int64]
+    stamp_ns: NDArray[np.int64]
+    gap_before: NDArray[np.bool_]
+    is_key: NDArray[np.bool_]
+    world_from_optical: NDArray[np.float64]
+    intrinsics: NDArray[np.float64]
+    has_depth: NDArray[np.bool_]
+    joints_cam: NDArray[np.float64]
+    hand_kind: NDArray[np.int64]
+    hand_confidence: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.stamp_ns)
+
+    @property
+    def has_pose(self) -> NDArray[np.bool_]:
+        """(F,) bool, the camera pose is known."""
+        return np.asarray(np.isfinite(self.world_from_optical).all(axis=(1, 2)))
+
+    @property
+    def has_intrinsics(self) -> NDArray[np.bool_]:
+        """(F,) bool, the intrinsics are known."""
+        return np.asarray(np.isfinite(self.intrinsics).all(axis=1))
