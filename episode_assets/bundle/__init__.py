@@ -1,1 +1,32 @@
-"""Being built."""
+"""The episode directory: one recording as files that scripts for the Stera layout read, and more.
+
+Writing it, reading it, and the formats of its parts belong here. Finding faces and hands, judging quality and
+packing datasets belong to their own rooms; publishing belongs to `storage`.
+"""
+
+from episode_assets.bundle.calibration import Calibrations
+from episode_assets.bundle.config import BundleConfig
+from episode_assets.bundle.faces import FaceBoxes
+from episode_assets.bundle.frames import FramePairing, FrameTable
+from episode_assets.bundle.hands import HandArrays
+from episode_assets.bundle.layout import SCHEMA, SCHEMA_VERSION
+from episode_assets.bundle.mesh import Mesh
+from episode_assets.bundle.poses import FramePoses
+from episode_assets.bundle.reader import DepthInfo, EpisodeBundle
+from episode_assets.bundle.write import write_bundle
+
+__all__ = [
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "BundleConfig",
+    "Calibrations",
+    "DepthInfo",
+    "EpisodeBundle",
+    "FaceBoxes",
+    "FramePairing",
+    "FramePoses",
+    "FrameTable",
+    "HandArrays",
+    "Mesh",
+    "write_bundle",
+]

@@ -1,0 +1,182 @@
+"""Intrinsics and axes: per picture in the annotation file, one representative in `calibrations/`.
+
+Choosing the nearest CameraInfo and scaling it to the picture size belongs to `recording`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.bundle.layout import CALIBRATION_META, CALIBRATIONS, R_OPTICAL_TO_LINK
+from episode_assets.errors import ArtifactDamaged
+from episode_assets.outcome import Json
+from episode_assets.recording import CameraInfoStream, RecordingView, nearest
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """The pinhole matrices of F images of one size.
+
+    Attributes:
+        K: (F, 3, 3) float64 pixels, NaN where not valid.
+        valid: (F,) bool.
+        D: (n,) float64 distortion coefficients of the first valid frame, n may be 0.
+        distortion_model: The recorder's word for D, may be empty.
+        width: Image width the matrices hold for, pixels.
+        height: Image height.
+        source: `camera_info`, or `scaled_rgb` where depth has none of its own.
+    """
+
+    K: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+    D: NDArray[np.float64]
+    distortion_model: str
+    width: int
+    height: int
+    source: str
+
+    @property
+    def representative(self) -> NDArray[np.float64]:
+        """Median matrix over the valid frames, (3, 3)."""
+        return np.median(self.K[self.valid], axis=0)
+
+    @property
+    def compact(self) -> NDArray[np.float64]:
+        """The matrices as they are stored: (1, 3, 3) where all frames agree, else (F, 3, 3)."""
+        return self.K[:1] if bool(np.all(self.K[0] == self.K)) else self.K
+
+
+@dataclass(frozen=True)
+class Calibrations:
+    """What `calibrations/` holds.
+
+    Attributes:
+        K_rgb: (3, 3) float64 or None.
+        D_rgb: (n,) float64 or None.
+        K_depth: (3, 3) float64 or None.
+        D_depth: (n,) float64 or None.
+        R_link_from_optical: (3, 3), p_link = R p_optical.
+        R_source: `tf`, `profile` or `assumed`.
+        meta: The content of `calibrations/meta.json`.
+    """
+
+    K_rgb: NDArray[np.float64] | None
+    D_rgb: NDArray[np.float64] | None
+    K_depth: NDArray[np.float64] | None
+    D_depth: NDArray[np.float64] | None
+    R_link_from_optical: NDArray[np.float64]
+    R_source: str
+    meta: Mapping[str, Json]
+
+
+def picture_intrinsics(
+    info: CameraInfoStream | None, stamps_ns: NDArray[np.int64], *, width: int, height: int
+) -> tuple[Intrinsics | None, str | None]:
+    """Return the intrinsics at every stamp for images of this size, and in words why some are missing."""
+    if info is None:
+        return None, "the recording has no CameraInfo for these images"
+    K, valid, reason = info.for_pictures(stamps_ns, width=width, height=height)
+    if not np.any(valid):
+        return None, reason or "no CameraInfo fits these images"
+    K = np.where(valid[:, None, None], K, np.nan)
+    first = int(nearest(info.stamp_ns, stamps_ns[valid][:1])[0])
+    D = np.asarray(info.D[first], dtype=np.float64)
+    return Intrinsics(K, valid, D, info.distortion_model[first], width, height, "camera_info"), reason
+
+
+def depth_intrinsics(
+    raw: RecordingView,
+    rgb: Intrinsics | None,
+    stamps_ns: NDArray[np.int64],
+    *,
+    width: int,
+    height: int,
+) -> Intrinsics | None:
+    """Return depth's own intrinsics, or those of the pictures scaled by the ratio of the sizes.
+
+    The plain ratio (not about pixel centres) is what the recorders use for depth themselves.
+    """
+    own, _ = picture_intrinsics(raw.depth_camera_info, stamps_ns, width=width, height=height)
+    if own is not None or rgb is None:
+        return own
+    scale = np.array([width / rgb.width, height / rgb.height, 1.0])[:, None]
+    return Intrinsics(rgb.K * scale, rgb.valid, rgb.D, rgb.distortion_model, width, height, "scaled_rgb")
+
+
+def write_calibrations(
+    directory: Path,
+    *,
+    rgb: Intrinsics | None,
+    depth: Intrinsics | None,
+    link_from_optical: tuple[NDArray[np.float64], str],
+    padding_px: tuple[int, int],
+) -> list[str]:
+    """Write the `.npy` files and `meta.json` of `calibrations/`; returns their paths relative to `directory`."""
+    folder = directory / CALIBRATIONS
+    folder.mkdir()
+    R, R_source = link_from_optical
+    np.save(folder / R_OPTICAL_TO_LINK, np.asarray(R, dtype=np.float64))
+    meta: dict[str, Json] = {R_OPTICAL_TO_LINK.removesuffix(".npy"): R_OPTICAL_TO_LINK, "R_source": R_source}
+    written = [R_OPTICAL_TO_LINK]
+    for name, part in (("rgb", rgb), ("depth", depth)):
+        if part is None:
+            continue
+        np.save(folder / f"{name}_K.npy", part.representative)
+        np.save(folder / f"{name}_D.npy", part.D)
+        written += [f"{name}_K.npy", f"{name}_D.npy"]
+        meta[name] = _described(name, part)
+    if rgb is not None:
+        meta["rgb"] = {**_described("rgb", rgb), "encoded_padding_px": list(padding_px)}
+    text = json.dumps(meta, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    (directory / CALIBRATION_META).write_text(text, encoding="utf-8")
+    return [CALIBRATION_META, *(f"{CALIBRATIONS}/{name}" for name in written)]
+
+
+def _described(name: str, part: Intrinsics) -> dict[str, Json]:
+    described: dict[str, Json] = {
+        "width": part.width,
+        "height": part.height,
+        "distortion_model": part.distortion_model,
+        "files": {"K": f"{name}_K.npy", "D": f"{name}_D.npy"},
+        "K_of": "median over the frames",
+        "K_source": part.source,
+    }
+    if name == "depth":
+        described["units"] = "mm (uint16)"
+    return described
+
+
+def read_calibrations(directory: Path, *, remedy: str) -> Calibrations:
+    """Read `calibrations/` of a bundle.
+
+    Raises:
+        ArtifactDamaged: A file that `meta.json` names is missing or unreadable.
+    """
+    folder = directory / CALIBRATIONS
+    try:
+        meta = json.loads((directory / CALIBRATION_META).read_text(encoding="utf-8"))
+        arrays = {
+            f"{name}_{kind}": np.load(folder / meta[name]["files"][kind], allow_pickle=False)
+            for name in ("rgb", "depth")
+            if name in meta
+            for kind in ("K", "D")
+        }
+        R = np.load(folder / str(meta["R_optical_to_link"]), allow_pickle=False)
+        source = str(meta["R_source"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise ArtifactDamaged(f"{error!r}", where=CALIBRATIONS, remedy=remedy) from error
+    return Calibrations(
+        K_rgb=arrays.get("rgb_K"),
+        D_rgb=arrays.get("rgb_D"),
+        K_depth=arrays.get("depth_K"),
+        D_depth=arrays.get("depth_D"),
+        R_link_from_optical=R,
+        R_source=source,
+        meta=meta,
+    )

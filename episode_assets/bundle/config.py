@@ -1,0 +1,58 @@
+"""The settings of an episode directory that change its bytes.
+
+What only changes the speed of writing (worker counts, caches) does not belong here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from episode_assets.errors import BadConfig
+
+
+@dataclass(frozen=True)
+class BundleConfig:
+    """How streams are paired with the pictures, and what happens to depth where a face was."""
+
+    depth_faces: Literal["hole", "keep"] = field(
+        default="hole",
+        metadata={
+            "help": "Depth inside blurred face boxes: 'hole' writes 0 (missing), 'keep' leaves the shape of the face."
+        },
+    )
+    depth_tolerance_s: float = field(
+        default=0.1,
+        metadata={
+            "help": "Largest distance between a picture and its depth frame, s, 0 to 1. Higher pairs more, worse."
+        },
+    )
+    pose_tolerance_s: float = field(
+        default=0.1,
+        metadata={
+            "help": "Largest distance between a picture and its pose, s, 0 to 1. Higher pairs more, worse."
+        },
+    )
+    depth_compression: int = field(
+        default=1,
+        metadata={
+            "help": "Deflate effort of depth, 0 to 3. Higher is smaller and slower; readers see no difference."
+        },
+    )
+    thumbnail_quality: int = field(
+        default=85,
+        metadata={"help": "JPEG quality of thumbnail.jpg, 1 to 100. Higher is sharper and larger."},
+    )
+
+    def __post_init__(self) -> None:
+        if self.depth_faces not in {"hole", "keep"}:
+            raise BadConfig(f"depth_faces must be 'hole' or 'keep', got {self.depth_faces!r}")
+        _within("depth_tolerance_s", self.depth_tolerance_s, 0.0, 1.0)
+        _within("pose_tolerance_s", self.pose_tolerance_s, 0.0, 1.0)
+        _within("depth_compression", self.depth_compression, 0, 3)
+        _within("thumbnail_quality", self.thumbnail_quality, 1, 100)
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise BadConfig(f"{name} must lie within {low} and {high}, got {value}")

@@ -1,0 +1,241 @@
+"""The groups of annotation.hdf5: which are written, and what is said about those that are not.
+
+How a group is laid out is told by its own module (`depth`, `streams`, `hands`, `faces`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from episode_assets.bundle import layout
+from episode_assets.bundle.account import Account
+from episode_assets.bundle.annotation import AnnotationFile
+from episode_assets.bundle.calibration import Intrinsics, depth_intrinsics
+from episode_assets.bundle.depth import DepthCount, DepthPairing, pair_depth, write_depth, write_depth_tables
+from episode_assets.bundle.faces import write_privacy
+from episode_assets.bundle.hands import read_hands, write_hands
+from episode_assets.bundle.inputs import Inputs, clock_word
+from episode_assets.bundle.poses import usable_poses
+from episode_assets.bundle.streams import (
+    write_imu,
+    write_poses,
+    write_stamps,
+    write_tf,
+    write_tracking,
+    write_trajectory,
+)
+from episode_assets.outcome import Json
+from episode_assets.progress import Progress
+from episode_assets.recording import ImageStream
+
+
+@dataclass(frozen=True)
+class WrittenDepth:
+    """What came of `/depth`: its pairing, what happened to its frames, and the intrinsics that hold for it."""
+
+    pairing: DepthPairing
+    count: DepthCount
+    intrinsics: Intrinsics | None
+
+
+def write_depth_group(
+    file: AnnotationFile, inputs: Inputs, account: Account, progress: Progress
+) -> WrittenDepth | None:
+    """Write `/depth`, or say why there is none."""
+    name = layout.in_annotation("depth")
+    stream = inputs.raw.depth
+    if stream is None or len(stream.stamp_ns) == 0:
+        account.skip(name, "no_depth_messages", "the recording has no depth")
+        return None
+    pairing = pair_depth(stream, inputs.frames, tolerance_s=inputs.config.depth_tolerance_s)
+    count = _pack_depth(file, stream, pairing, inputs, progress)
+    _note_depth(pairing, count, account)
+    if not count.valid.any():
+        account.skip(name, "no_usable_depth", "no picture has a depth frame that is near enough and decodes")
+        return None
+    intrinsics = depth_intrinsics(
+        inputs.raw, inputs.rgb, inputs.frames.stamp_ns, width=count.width, height=count.height
+    )
+    write_depth_tables(
+        file,
+        stream,
+        pairing,
+        count,
+        K=None if intrinsics is None else intrinsics.compact,
+        K_source=None if intrinsics is None else intrinsics.source,
+    )
+    account.save(name)
+    return WrittenDepth(pairing, count, intrinsics)
+
+
+def _pack_depth(
+    file: AnnotationFile, stream: ImageStream, pairing: DepthPairing, inputs: Inputs, progress: Progress
+) -> DepthCount:
+    total = int(np.sum(pairing.position >= 0))
+    count = DepthCount(np.zeros(len(inputs.frames), dtype=np.bool_))
+    steps = write_depth(
+        file,
+        stream,
+        pairing,
+        inputs.frames,
+        inputs.boxes,
+        count,
+        holes=inputs.config.depth_faces == "hole",
+        level=inputs.config.depth_compression,
+    )
+    for done in steps:
+        progress("depth", done, total)
+    return count
+
+
+def _note_depth(pairing: DepthPairing, count: DepthCount, account: Account) -> None:
+    notes = {
+        "depth_unpaired": (int(np.sum(pairing.position < 0)), "pictures without a depth frame near enough"),
+        "depth_reused": (pairing.reused, "pictures share their depth frame with an earlier picture"),
+        "depth_unused": (pairing.unused, "depth frames are nearest to no picture"),
+        "depth_undecodable": (count.undecodable, "depth frames do not decode"),
+        "depth_size_changed": (
+            count.other_size,
+            "pictures whose depth frame has another size than the first",
+        ),
+        "depth_view_unknown": (
+            count.blanked_frames,
+            "depth frames with a face were removed whole, because their shape does not match the picture's",
+        ),
+    }
+    for code, (number, words) in notes.items():
+        account.note(code, f"{number} {words}", stream="depth", count=number)
+
+
+def write_rgb_group(file: AnnotationFile, inputs: Inputs, account: Account) -> None:
+    """Write `/rgb`: what stands beside the video, one row per picture."""
+    frames, poses = inputs.frames, inputs.poses
+    write_stamps(file, "rgb", frames.stamp_ns)
+    file.put("/rgb/source_index", frames.message_number)
+    file.put("/rgb/frame_index", np.arange(len(frames), dtype=np.int64))
+    account.save(layout.in_annotation("rgb"))
+    if inputs.rgb is None:
+        code = "no_camera_info" if inputs.raw.camera_info is None else "intrinsics_mismatch"
+        account.skip(layout.in_annotation("rgb/K"), code, "no intrinsics are known for the pictures")
+    else:
+        file.put("/rgb/K", inputs.rgb.compact, units="px", valid_count=int(inputs.rgb.valid.sum()))
+    if poses.valid.any():
+        found = int(poses.valid.sum())
+        file.put("/rgb/world_from_optical", poses.world_from_optical, units="m", valid_count=found)
+        file.put("/rgb/pose_valid", poses.valid, valid_count=found)
+        file.put("/rgb/pose_dt_ns", poses.dt_ns, units="ns", valid_count=found)
+    R_source = inputs.raw.link_from_optical[1]
+    file.describe(
+        "/rgb",
+        {
+            "width": frames.width,
+            "height": frames.height,
+            "clock": clock_word(inputs.raw),
+            "R_source": R_source,
+        },
+    )
+
+
+def write_stream_groups(file: AnnotationFile, inputs: Inputs, account: Account) -> None:
+    """Write `/cam-pose`, `/imu`, `/tracking`, `/tf` and `/trajectory`, each where the recording has it."""
+    raw = inputs.raw
+    _write_pose_group(file, inputs, account)
+    if _is_there(account, "imu", raw.imu is not None and len(raw.imu.stamp_ns) > 0, "no_imu_messages"):
+        assert raw.imu is not None
+        backwards = write_imu(file, raw.imu)
+        account.note(
+            "imu_unordered", f"{backwards} IMU samples came after later ones", stream="imu", count=backwards
+        )
+    if _is_there(account, "tracking", raw.tracking is not None, "no_tracking_messages"):
+        assert raw.tracking is not None
+        write_tracking(file, raw.tracking)
+    if _is_there(account, "tf", raw.tf is not None and len(raw.tf.stamp_ns) > 0, "no_tf_messages"):
+        assert raw.tf is not None
+        write_tf(file, raw.tf)
+    if _is_there(account, "trajectory", raw.trajectory is not None, "no_trajectory_messages"):
+        assert raw.trajectory is not None
+        write_trajectory(file, raw.trajectory)
+
+
+def _is_there(account: Account, group: str, has_it: bool, code: str) -> bool:
+    name = layout.in_annotation(group)
+    if has_it:
+        account.save(name)
+    else:
+        account.skip(name, code, f"the recording has no {group} messages")
+    return has_it
+
+
+def _write_pose_group(file: AnnotationFile, inputs: Inputs, account: Account) -> None:
+    name = layout.in_annotation("cam-pose")
+    if inputs.pose is None or len(inputs.pose.stamp_ns) == 0:
+        account.skip(name, "no_pose_messages", "the recording has no camera poses")
+        return
+    write_poses(file, inputs.pose, source=inputs.pose_source)
+    account.save(name)
+    unusable = int(np.sum(~usable_poses(inputs.pose)))
+    account.note("pose_unusable", f"{unusable} poses are not finite or unset", stream="pose", count=unusable)
+    missing = int(np.sum(~inputs.poses.valid))
+    account.note(
+        "pose_unpaired", f"{missing} pictures without a pose near enough", stream="pose", count=missing
+    )
+
+
+def write_hand_group(file: AnnotationFile, hands: Path | None, inputs: Inputs, account: Account) -> int:
+    """Write `/hand-pose`, or say why there is none; returns the number of (picture, side) slots with a hand."""
+    name = layout.in_annotation("hand-pose")
+    if hands is None:
+        account.skip(name, "no_hand_poses", "no hand poses were computed")
+        return 0
+    table = read_hands(hands / "hands.parquet", inputs.frames)
+    notes = {
+        "extra_hands": (table.extra_hands, "hands left out because a surer one of the same side was there"),
+        "not_wearer": (table.not_wearer, "hands left out because they are not the wearer's"),
+        "hands_without_picture": (
+            table.without_picture,
+            "hands left out because their picture is not published",
+        ),
+    }
+    for code, (number, words) in notes.items():
+        account.note(code, f"{number} {words}", stream="hands", count=number)
+    if table.count == 0:
+        account.skip(name, "no_hands_found", "no hand of the wearer was found in any picture")
+        return 0
+    write_hands(file, table, inputs.frames)
+    account.save(name)
+    return table.count
+
+
+def write_metadata_group(file: AnnotationFile, inputs: Inputs, account: Account) -> None:
+    """Write `/metadata`, which has attributes only; times are those of the first and last picture."""
+    raw, stamps = inputs.raw, inputs.frames.stamp_ns
+    start, end = int(stamps[0]), int(stamps[-1])
+    counts = {
+        "num_depth_frames": raw.depth,
+        "num_pose_samples": inputs.pose,
+        "num_imu_samples": raw.imu,
+    }
+    file.describe(
+        "/metadata",
+        {
+            "num_rgb_frames": len(stamps),
+            **{name: 0 if stream is None else len(stream.stamp_ns) for name, stream in counts.items()},
+            "duration_s": (end - start) / 1e9,
+            "start_time": start / 1e9,
+            "end_time": end / 1e9,
+            "clock": clock_word(raw),
+        },
+    )
+    account.save(layout.in_annotation("metadata"))
+
+
+def write_privacy_group(
+    file: AnnotationFile, inputs: Inputs, privacy: Mapping[str, Json], account: Account
+) -> None:
+    """Write `/privacy`: the blurred rectangles and the verdict."""
+    write_privacy(file, inputs.boxes, inputs.frames, privacy)
+    account.save(layout.in_annotation("privacy"))

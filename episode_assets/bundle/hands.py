@@ -1,0 +1,240 @@
+"""The wearer's hands as arrays over the pictures: the rows of `hands.parquet` laid out for `/hand-pose`.
+
+One hand per side and picture, NaN where nothing is known. Finding hands belongs to the room of that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from episode_assets.bundle.annotation import AnnotationFile
+from episode_assets.bundle.faces import rows_of_messages
+from episode_assets.bundle.frames import FrameTable, bool_column, int_column, read_table, require_columns
+from episode_assets.bundle.layout import (
+    ANCHORS,
+    JOINT_LAYOUT,
+    SIDES,
+    SPACE_CAMERA,
+    SPACE_IMAGE,
+    SPACE_NONE,
+    Side,
+)
+from episode_assets.errors import ArtifactDamaged
+
+REMEDY = "materialise hand_poses of this recording again"
+JOINTS = 21
+COLUMNS = [
+    "message_number",
+    "side",
+    "wearer",
+    "track",
+    "kind",
+    "confidence",
+    "joints_px",
+    "joints_cam",
+    "joints_world",
+    "joint_valid",
+    "anchor",
+    "scale",
+    "backend",
+]
+
+
+@dataclass(frozen=True)
+class HandArrays:
+    """One hand of the wearer over the F pictures of a bundle.
+
+    Attributes:
+        valid: (F,) bool, a hand is there.
+        space: (F,) uint8, 0 nothing known, 1 pixels only, 2 metres known.
+        joints_px: (F, 21, 2) float32 picture pixels, NaN where unknown.
+        joints_cam: (F, 21, 3) float32 metres in the camera's optical frame, NaN where unknown.
+        joints_world: (F, 21, 3) float32 metres in the world, NaN where unknown.
+        joint_valid: (F, 21) bool.
+        confidence: (F,) float32, 0 where there is no hand.
+        kind: (F,) int8, 0 nothing, 1 measured, 2 interpolated, 3 held.
+        track: (F,) int64 name of the track, -1 where there is none.
+        anchor: (F,) uint8, position in `layout.ANCHORS`: how metres were found.
+        scale: (F,) float32 factor applied to the model's hand, NaN where unknown.
+    """
+
+    valid: NDArray[np.bool_]
+    space: NDArray[np.uint8]
+    joints_px: NDArray[np.float32]
+    joints_cam: NDArray[np.float32]
+    joints_world: NDArray[np.float32]
+    joint_valid: NDArray[np.bool_]
+    confidence: NDArray[np.float32]
+    kind: NDArray[np.int8]
+    track: NDArray[np.int64]
+    anchor: NDArray[np.uint8]
+    scale: NDArray[np.float32]
+
+    @classmethod
+    def missing(cls, F: int) -> HandArrays:
+        """Return arrays in which nothing is known."""
+        return cls(
+            valid=np.zeros(F, np.bool_),
+            space=np.full(F, SPACE_NONE, np.uint8),
+            joints_px=np.full((F, JOINTS, 2), np.nan, np.float32),
+            joints_cam=np.full((F, JOINTS, 3), np.nan, np.float32),
+            joints_world=np.full((F, JOINTS, 3), np.nan, np.float32),
+            joint_valid=np.zeros((F, JOINTS), np.bool_),
+            confidence=np.zeros(F, np.float32),
+            kind=np.zeros(F, np.int8),
+            track=np.full(F, -1, np.int64),
+            anchor=np.zeros(F, np.uint8),
+            scale=np.full(F, np.nan, np.float32),
+        )
+
+
+@dataclass(frozen=True)
+class HandTable:
+    """Both hands, and what did not fit.
+
+    Attributes:
+        sides: Arrays by side.
+        backend: Name of the software that found the hands, empty when there are no rows.
+        extra_hands: Rows left out because the side had a hand of higher confidence in the same picture.
+        not_wearer: Rows left out because they show somebody else's hand.
+        without_picture: Rows left out because their picture is not in the bundle.
+    """
+
+    sides: Mapping[Side, HandArrays]
+    backend: str
+    extra_hands: int = 0
+    not_wearer: int = 0
+    without_picture: int = 0
+
+    @property
+    def count(self) -> int:
+        """Number of (picture, side) slots that hold a hand."""
+        return sum(int(side.valid.sum()) for side in self.sides.values())
+
+
+def read_hands(path: Path, frames: FrameTable) -> HandTable:
+    """Lay the rows of `hands.parquet` out over the pictures of the bundle, by message number.
+
+    Raises:
+        ArtifactDamaged: The table is unreadable or lacks columns.
+    """
+    table = read_table(path, COLUMNS, remedy=REMEDY)
+    require_columns(table, COLUMNS, where=path.name, remedy=REMEDY)
+    row = rows_of_messages(int_column(table, "message_number"), frames)
+    is_wearer = bool_column(table, "wearer")
+    confidence = _floats(table, "confidence")
+    side_of = np.asarray(table["side"].to_pylist(), dtype=np.str_)
+    has_picture = row >= 0
+    sides: dict[Side, HandArrays] = {}
+    used = 0
+    for side in SIDES:
+        mine = np.flatnonzero(has_picture & is_wearer & (side_of == side))
+        best = _best_per_picture(mine, row, confidence)
+        used += len(best)
+        sides[side] = _laid_out(table, best, row[best], len(frames))
+    backends = sorted(set(table["backend"].to_pylist()))
+    return HandTable(
+        sides=sides,
+        backend=",".join(str(name) for name in backends),
+        extra_hands=int(np.sum(has_picture & is_wearer)) - used,
+        not_wearer=int(np.sum(has_picture & ~is_wearer)),
+        without_picture=int(np.sum(~has_picture)),
+    )
+
+
+def _best_per_picture(
+    rows: NDArray[np.int64], picture: NDArray[np.int64], confidence: NDArray[np.float32]
+) -> NDArray[np.int64]:
+    order = rows[np.lexsort((rows, -np.nan_to_num(confidence[rows]), picture[rows]))]
+    _, first = np.unique(picture[order], return_index=True)
+    return order[first]
+
+
+def _laid_out(table: pa.Table, rows: NDArray[np.int64], pictures: NDArray[np.int64], F: int) -> HandArrays:
+    hand = HandArrays.missing(F)
+    if len(rows) == 0:
+        return hand
+    chosen = table.take(pa.array(rows))
+    joint_valid = _lists(chosen, "joint_valid", (JOINTS,), fill=False).astype(np.bool_)
+    unknown = ~joint_valid[:, :, None]
+    px = np.where(unknown, np.nan, _lists(chosen, "joints_px", (JOINTS, 2)))
+    cam = np.where(unknown, np.nan, _lists(chosen, "joints_cam", (JOINTS, 3)))
+    is_metric = np.isfinite(cam).any(axis=(1, 2))
+    hand.valid[pictures] = True
+    hand.space[pictures] = np.where(is_metric, SPACE_CAMERA, SPACE_IMAGE)
+    hand.joints_px[pictures] = px
+    hand.joints_cam[pictures] = cam
+    hand.joints_world[pictures] = np.where(unknown, np.nan, _lists(chosen, "joints_world", (JOINTS, 3)))
+    hand.joint_valid[pictures] = joint_valid
+    hand.confidence[pictures] = np.nan_to_num(_floats(chosen, "confidence"))
+    hand.kind[pictures] = int_column(chosen, "kind")
+    hand.track[pictures] = int_column(chosen, "track")
+    words = {word: code for code, word in enumerate(ANCHORS)}
+    hand.anchor[pictures] = [words.get(str(word), 0) for word in chosen["anchor"].to_pylist()]
+    hand.scale[pictures] = _floats(chosen, "scale")
+    return hand
+
+
+def _floats(table: pa.Table, name: str) -> NDArray[np.float32]:
+    return np.asarray(table[name].cast(pa.float32()).to_numpy(zero_copy_only=False), dtype=np.float32)
+
+
+def _lists(
+    table: pa.Table, name: str, shape: tuple[int, ...], *, fill: float | bool = float("nan")
+) -> NDArray[np.float32]:
+    """Return a column of equal-length lists as (rows, *shape) float32, null lists as `fill`."""
+    size = int(np.prod(shape))
+    result = np.full((table.num_rows, size), fill, dtype=np.float32)
+    column = table[name].combine_chunks()
+    present = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    values = column.drop_null().flatten().cast(pa.float32()).to_numpy(zero_copy_only=False)
+    if len(values) != len(present) * size:
+        raise ArtifactDamaged(
+            f"lists of {size} numbers expected, found {len(values)} numbers in {len(present)} rows",
+            where=f"hands.parquet:{name}",
+            remedy=REMEDY,
+        )
+    result[present] = values.reshape(-1, size)
+    return result.reshape(-1, *shape)
+
+
+def write_hands(file: AnnotationFile, hands: HandTable, frames: FrameTable) -> None:
+    """Write `/hand-pose`; `<side>_joints` holds metres where depth anchored the hand, else pixels with z = 0."""
+    file.put("/hand-pose/timestamps", frames.stamp_ns / 1e9, units="s")
+    for side, hand in hands.sides.items():
+        _write_side(file, f"/hand-pose/{side}", hand)
+    is_metric = any(bool(np.any(hand.space == SPACE_CAMERA)) for hand in hands.sides.values())
+    file.describe(
+        "/hand-pose",
+        {
+            "coord_frame": "camera_3d" if is_metric else "image_2d",
+            "joint_layout": JOINT_LAYOUT,
+            "backend": hands.backend,
+            "space_words": "0 none, 1 image pixels, 2 camera metres",
+            "anchor_words": ",".join(ANCHORS),
+        },
+    )
+
+
+def _write_side(file: AnnotationFile, prefix: str, hand: HandArrays) -> None:
+    found = int(hand.valid.sum())
+    in_pixels = np.concatenate([hand.joints_px, np.zeros_like(hand.joints_px[:, :, :1])], axis=2)
+    in_pixels[np.isnan(hand.joints_px[:, :, 0])] = np.nan
+    joints = np.where((hand.space == SPACE_CAMERA)[:, None, None], hand.joints_cam, in_pixels)
+    file.put(f"{prefix}_joints", joints.astype(np.float32), valid_count=found, is_packed=True)
+    file.put(f"{prefix}_valid", hand.valid, valid_count=found)
+    file.put(f"{prefix}_confidence", hand.confidence, valid_count=found)
+    file.put(f"{prefix}_kpts_2d_rgb", hand.joints_px, units="px", valid_count=found, is_packed=True)
+    file.put(f"{prefix}_joints_world", hand.joints_world, units="m", is_packed=True)
+    file.put(f"{prefix}_joint_valid", hand.joint_valid, is_packed=True)
+    file.put(f"{prefix}_space", hand.space, is_packed=True)
+    file.put(f"{prefix}_kind", hand.kind, is_packed=True)
+    file.put(f"{prefix}_track", hand.track, is_packed=True)
+    file.put(f"{prefix}_anchor", hand.anchor, is_packed=True)
+    file.put(f"{prefix}_scale", hand.scale, is_packed=True)

@@ -1,0 +1,113 @@
+"""What writing a bundle starts from: the recording, its blurred pictures, and what is derived from both at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from episode_assets.bundle.account import Account
+from episode_assets.bundle.calibration import Intrinsics, picture_intrinsics
+from episode_assets.bundle.config import BundleConfig
+from episode_assets.bundle.faces import FaceBoxes, read_face_boxes
+from episode_assets.bundle.frames import REMEDY, FrameTable, read_frame_table
+from episode_assets.bundle.poses import FramePoses, poses_of_pictures
+from episode_assets.errors import ArtifactDamaged, UnauditedArtifact
+from episode_assets.outcome import Json
+from episode_assets.recording import PoseStream, RecordingView
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Read by every part of the writer.
+
+    Attributes:
+        raw: The recording; only its small streams, depth and mesh are used.
+        frames: The pictures of the blurred video.
+        boxes: Where they were blurred.
+        rgb: Intrinsics at every picture, None when never known.
+        pose: The camera's poses, None when the recording has none.
+        pose_source: `pose`, or `trajectory` where only the sparse path exists.
+        poses: Pose at every picture.
+        config: What changes the bytes.
+        privacy: The audit's verdict on the blurred video.
+        task: What the wearer does, in words.
+    """
+
+    raw: RecordingView
+    frames: FrameTable
+    boxes: FaceBoxes
+    rgb: Intrinsics | None
+    pose: PoseStream | None
+    pose_source: str
+    poses: FramePoses
+    config: BundleConfig
+    privacy: Mapping[str, Json]
+    task: str | None
+
+
+def passed_audit(privacy: Mapping[str, Json] | None) -> Mapping[str, Json]:
+    """Return the privacy block when its audit passed.
+
+    Raises:
+        UnauditedArtifact: It did not, or nobody says that it did.
+    """
+    verdict = None if privacy is None else privacy.get("audit")
+    if privacy is None or verdict != "passed":
+        raise UnauditedArtifact(
+            f"a bundle needs a blurred video whose audit says 'passed', found {verdict!r}",
+            where="blurred_rgb",
+            remedy=REMEDY,
+        )
+    return privacy
+
+
+def gather(
+    raw: RecordingView,
+    blurred: Path,
+    *,
+    config: BundleConfig,
+    privacy: Mapping[str, Json],
+    task: str | None,
+    account: Account,
+) -> Inputs:
+    """Read the tables beside the blurred video and pair the pictures with intrinsics and poses.
+
+    Raises:
+        ArtifactDamaged: A table is unreadable, or it belongs to another recording.
+        NothingToExport: The video holds no frame.
+    """
+    frames = read_frame_table(blurred / "frames.parquet")
+    if frames.recording_id != raw.recording_id:
+        raise ArtifactDamaged(
+            f"the blurred video belongs to {frames.recording_id!r}, the streams to {raw.recording_id!r}",
+            where="frames.parquet",
+            remedy=REMEDY,
+        )
+    rgb, reason = picture_intrinsics(
+        raw.camera_info, frames.stamp_ns, width=frames.width, height=frames.height
+    )
+    if raw.camera_info is not None and reason is not None:
+        missing = len(frames) if rgb is None else int((~rgb.valid).sum())
+        account.note("intrinsics_mismatch", reason, stream="camera_info", count=max(missing, 1))
+    pose = raw.pose if raw.pose is not None else raw.trajectory
+    poses = poses_of_pictures(
+        pose, frames.stamp_ns, raw.link_from_optical[0], tolerance_s=config.pose_tolerance_s
+    )
+    return Inputs(
+        raw=raw,
+        frames=frames,
+        boxes=read_face_boxes(blurred / "faces.parquet", frames),
+        rgb=rgb,
+        pose=pose,
+        pose_source="pose" if raw.pose is not None else "trajectory",
+        poses=poses,
+        config=config,
+        privacy=privacy,
+        task=task,
+    )
+
+
+def clock_word(raw: RecordingView) -> str:
+    """Return `epoch` where stamps are wall-clock times, `uptime` where they count from some start of the device."""
+    return "epoch" if raw.inventory.clock == "epoch" else "uptime"

@@ -1,0 +1,46 @@
+"""Names, versions and word lists of the episode directory: what the writer and the reader must agree on.
+
+A file name, a group name or a code that both sides use belongs here. How a file is written or read does not.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+SCHEMA = "episode_bundle"
+SCHEMA_VERSION = 1
+"""Raised when a reader of the previous version would misread a file; new datasets alone do not raise it."""
+
+VIDEO = "rgb.mp4"
+THUMBNAIL = "thumbnail.jpg"
+MESH = "mesh.ply"
+ANNOTATION = "annotation.hdf5"
+FRAMES = "frames.parquet"
+META = "meta.json"
+CALIBRATIONS = "calibrations"
+CALIBRATION_META = "calibrations/meta.json"
+R_OPTICAL_TO_LINK = "R_optical_to_link.npy"
+
+Side: TypeAlias = Literal["left", "right"]
+SIDES: tuple[Side, Side] = ("left", "right")
+
+SPACE_NONE = 0
+SPACE_IMAGE = 1
+SPACE_CAMERA = 2
+"""Codes of `/hand-pose/<side>_space`: no hand, pixels with z = 0, metres in the camera's optical frame."""
+
+ANCHORS = ("none", "anchored", "held", "pixel_only")
+"""Words behind the codes of `/hand-pose/<side>_anchor`, by position."""
+
+BOX_SOURCES = ("detected", "interpolated", "held", "audit", "redaction")
+"""Words behind the codes of `/privacy/source`, by position; 255 stands for a word not in this list."""
+
+JOINT_LAYOUT = (
+    "0 wrist; 1-4 thumb cmc,mcp,ip,tip; 5-8 index mcp,pip,dip,tip; 9-12 middle mcp,pip,dip,tip; "
+    "13-16 ring mcp,pip,dip,tip; 17-20 pinky mcp,pip,dip,tip"
+)
+
+
+def in_annotation(group: str) -> str:
+    """Return the name under which the saved and skipped lists speak of an HDF5 group."""
+    return f"{ANNOTATION}:/{group}"

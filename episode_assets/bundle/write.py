@@ -1,0 +1,197 @@
+"""Writing an episode directory: one function that reads top to bottom like the directory's table of contents.
+
+Each part is written by its own module; here is only the order, and what is said when a stream is absent. Publishing
+the directory belongs to `storage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from episode_assets.bundle import layout
+from episode_assets.bundle.account import Account
+from episode_assets.bundle.adoption import adopt_video
+from episode_assets.bundle.annotation import AnnotationFile
+from episode_assets.bundle.calibration import write_calibrations
+from episode_assets.bundle.config import BundleConfig
+from episode_assets.bundle.frames import FramePairing, write_frame_table
+from episode_assets.bundle.groups import (
+    WrittenDepth,
+    write_depth_group,
+    write_hand_group,
+    write_metadata_group,
+    write_privacy_group,
+    write_rgb_group,
+    write_stream_groups,
+)
+from episode_assets.bundle.inputs import Inputs, gather, passed_audit
+from episode_assets.bundle.mesh import weld, write_ply
+from episode_assets.bundle.meta import write_meta
+from episode_assets.bundle.thumbnail import choose_frame, write_thumbnail
+from episode_assets.outcome import Json, Outcome
+from episode_assets.progress import Progress, silent
+from episode_assets.recording import RecordingView
+from episode_assets.video import VideoProbe
+
+DEFAULT = BundleConfig()
+
+
+def write_bundle(
+    raw: RecordingView,
+    blurred: Path,
+    hands: Path | None,
+    directory: Path,
+    *,
+    config: BundleConfig = DEFAULT,
+    privacy: Mapping[str, Json] | None,
+    task: str | None = None,
+    workers: int = 1,
+    progress: Progress = silent,
+) -> Outcome:
+    """Write the episode directory of one recording.
+
+    Args:
+        raw: The recording's small streams and depth; its pictures are never read here.
+        blurred: Directory of the `blurred_rgb` artifact.
+        hands: Directory of the `hand_poses` artifact, None where there is none.
+        directory: Empty directory to write into.
+        config: What changes the bytes.
+        privacy: The privacy block of the blurred artifact's manifest.
+        task: What the wearer does, in words; None where nobody said.
+        workers: Accepted like everywhere; the one pass over depth is bound by reading and runs in this process.
+        progress: Told after every depth frame.
+
+    Returns:
+        All files as core. Absent streams are in `skipped`, with a reason.
+
+    Raises:
+        UnauditedArtifact: The blurred video has no passed audit.
+        ArtifactDamaged: The inputs contradict each other or cannot be read.
+        NothingToExport: The blurred video holds no frame.
+    """
+    del workers
+    account = Account()
+    inputs = gather(raw, blurred, config=config, privacy=passed_audit(privacy), task=task, account=account)
+    video = adopt_video(blurred / layout.VIDEO, directory / layout.VIDEO, inputs.frames)
+    account.save(layout.VIDEO)
+    _write_thumbnail(blurred, directory, inputs, account)
+    meshes = _write_mesh(directory, inputs, account)
+    with AnnotationFile(directory / layout.ANNOTATION) as file:
+        depth = write_depth_group(file, inputs, account, progress)
+        removed = _removed(inputs, depth)
+        write_rgb_group(file, inputs, account)
+        write_stream_groups(file, inputs, account)
+        hand_count = write_hand_group(file, hands, inputs, account)
+        write_metadata_group(file, inputs, account)
+        write_privacy_group(file, inputs, removed, account)
+        file.describe("/", _identity(inputs))
+    calibrations = write_calibrations(
+        directory,
+        rgb=inputs.rgb,
+        depth=None if depth is None else depth.intrinsics,
+        link_from_optical=raw.link_from_optical,
+        padding_px=_padding(video, inputs),
+    )
+    account.save(f"{layout.CALIBRATIONS}/")
+    write_frame_table(directory / layout.FRAMES, inputs.frames, _pairing(inputs, depth))
+    account.save(layout.FRAMES)
+    files = [layout.VIDEO, layout.THUMBNAIL, *meshes, layout.ANNOTATION, *calibrations, layout.FRAMES]
+    write_meta(directory, inputs, account, files=files, datasets=file.datasets, privacy=removed)
+    return Outcome(
+        core=(*files, layout.META),
+        saved=tuple(account.saved),
+        skipped=tuple(account.skipped),
+        warnings=tuple(account.warnings),
+        summary=_summary(inputs, video, depth, hand_count),
+        privacy=removed,
+    )
+
+
+def _write_thumbnail(blurred: Path, directory: Path, inputs: Inputs, account: Account) -> None:
+    frame = choose_frame(blurred / "signals.parquet", inputs.frames, inputs.boxes)
+    write_thumbnail(
+        directory / layout.VIDEO,
+        frame,
+        directory / layout.THUMBNAIL,
+        quality=inputs.config.thumbnail_quality,
+    )
+    account.save(layout.THUMBNAIL)
+
+
+def _write_mesh(directory: Path, inputs: Inputs, account: Account) -> list[str]:
+    soup = inputs.raw.mesh
+    if soup is None:
+        account.skip(layout.MESH, "no_mesh_messages", "the recording has no mesh")
+        return []
+    mesh, dropped = weld(soup.vertices, soup.triangles)
+    account.note("mesh_triangles_dropped", f"{dropped} triangles have no area", stream="mesh", count=dropped)
+    if len(mesh.triangles) == 0:
+        account.skip(layout.MESH, "empty_mesh", "the mesh of the recording has no triangles")
+        return []
+    write_ply(directory / layout.MESH, mesh)
+    account.save(layout.MESH)
+    return [layout.MESH]
+
+
+def _removed(inputs: Inputs, depth: WrittenDepth | None) -> dict[str, Json]:
+    """Return the verdict together with what the bundle itself removed."""
+    count = None if depth is None else depth.count
+    return {
+        **inputs.privacy,
+        "depth_faces": inputs.config.depth_faces,
+        "depth_hole_pixels": 0 if count is None else count.hole_pixels,
+        "depth_hole_frames": 0 if count is None else count.hole_frames,
+        "colours": "dropped",
+        "unverified": [],
+    }
+
+
+def _padding(video: VideoProbe, inputs: Inputs) -> tuple[int, int]:
+    return video.width - inputs.frames.width, video.height - inputs.frames.height
+
+
+def _identity(inputs: Inputs) -> dict[str, str | int]:
+    sha256 = inputs.raw.inventory.sha256
+    return {
+        "schema": layout.SCHEMA,
+        "schema_version": layout.SCHEMA_VERSION,
+        "episode_id": inputs.frames.recording_id,
+        **({} if sha256 is None else {"source_sha256": sha256}),
+    }
+
+
+def _pairing(inputs: Inputs, depth: WrittenDepth | None) -> FramePairing:
+    F = len(inputs.frames)
+    numbers, dt_ns = np.full(F, -1, np.int64), np.zeros(F, np.int64)
+    if depth is not None and inputs.raw.depth is not None:
+        valid, stream = depth.count.valid, inputs.raw.depth
+        chosen = depth.pairing.position[valid]
+        numbers[valid] = stream.message_number[chosen]
+        dt_ns[valid] = stream.stamp_ns[chosen] - inputs.frames.stamp_ns[valid]
+    return FramePairing(
+        depth_message_number=numbers,
+        depth_dt_ns=dt_ns,
+        pose_valid=inputs.poses.valid,
+        pose_dt_ns=inputs.poses.dt_ns,
+        intrinsics_valid=np.zeros(F, np.bool_) if inputs.rgb is None else inputs.rgb.valid,
+    )
+
+
+def _summary(
+    inputs: Inputs, video: VideoProbe, depth: WrittenDepth | None, hand_count: int
+) -> dict[str, Json]:
+    stamps = inputs.frames.stamp_ns
+    return {
+        "frames": len(inputs.frames),
+        "duration_s": round(int(stamps[-1] - stamps[0]) / 1e9, 3),
+        "width": inputs.frames.width,
+        "height": inputs.frames.height,
+        "gaps": int(inputs.frames.gap_before.sum()),
+        "depth_frames": 0 if depth is None else int(depth.count.valid.sum()),
+        "posed_frames": int(inputs.poses.valid.sum()),
+        "hands": hand_count,
+        "key_frames": len(video.key_frames),
+    }
