@@ -21,6 +21,15 @@ _MOST_RADIUS = 4
 _RADIUS_OF_PALM = 0.12
 _MILLIMETRE = 0.001
 
+_DEPTH_NOISE_M = 0.015
+_TILT_SPREAD = 0.35
+"""How far the network's tilt of a hand is off, as a slope (metres of depth per metre sideways), roughly 20 degrees."""
+
+_TILT_REACH_M = 0.06
+"""Depths farther than this from the fitted hand belong to something else."""
+
+_TILT_ROUNDS = 3
+
 Floats = NDArray[np.float64]
 
 
@@ -29,11 +38,13 @@ class Anchor:
     """Where hands are along the camera's axis, N rows.
 
     Attributes:
-        distance_m: (N,) float64 depth of the origin of the scaled shape; NaN where palm joints do not agree.
+        place: (N, 3) float64: depth of the origin of the scaled shape in metres, and the two slopes (depth per
+            sideways and per downward metre) by which the shape is tilted more than the network saw; NaN where palm
+            joints do not agree.
         agreeing: (N,) int64 number of palm joints that agree.
     """
 
-    distance_m: Floats
+    place: Floats
     agreeing: NDArray[np.int64]
 
 
@@ -118,22 +129,54 @@ def anchor(
     joints = list(PALM_JOINTS)
     points = back_project(K[:, None], joints_px[:, joints], depth_m[:, joints] + skin_offset_m)
     votes = points - shape_m[:, joints]
-    known = np.isfinite(votes).all(axis=2)
+    known = np.asarray(np.isfinite(votes).all(axis=2))
     middle = _masked_median(votes, known, at_least=min_agreeing)
     with np.errstate(invalid="ignore"):
         near: NDArray[np.bool_] = np.linalg.norm(votes - middle[:, None], axis=2) <= agree_m
     close = known & near
-    place = _masked_median(votes, close, at_least=min_agreeing)
-    return Anchor(place[:, 2], close.sum(axis=1))
+    distance_m = _masked_median(votes, close, at_least=min_agreeing)[:, 2]
+    place = _tilted(distance_m, shape_m, depth_m + skin_offset_m)
+    return Anchor(place, close.sum(axis=1))
 
 
-def place_joints(K: Floats, joints_px: Floats, shape_m: Floats, distance_m: Floats) -> Floats:
-    """Return (N, 21, 3) joints in metres of the optical frame, NaN where the distance is.
+def place_joints(K: Floats, joints_px: Floats, shape_m: Floats, place: Floats) -> Floats:
+    """Return (N, 21, 3) joints in metres of the optical frame, NaN where `place` (N, 3) is.
 
     Every joint stays on the ray of its own pixel; depth along the ray comes from the anchor and the scaled shape.
     So the result agrees with the picture, and an error of the prior does not move joints sideways.
     """
-    return back_project(K[:, None], joints_px, distance_m[:, None] + shape_m[..., 2])
+    depth_m = shape_m[..., 2] + np.einsum("njk,nk->nj", _lever(shape_m), place)
+    return back_project(K[:, None], joints_px, depth_m)
+
+
+def _tilted(distance_m: Floats, shape_m: Floats, joint_depth_m: Floats) -> Floats:
+    """Return (N, 3) distance and slopes that bring the shape closest to the depths under all its joints.
+
+    The network guesses how a hand is turned out of the picture plane and errs by centimetres at the wrist. A plane
+    through what depth sees corrects that with two numbers per hand, so a single wrong depth moves little: least
+    squares with a prior on the slopes, refitted without what lies off the hand.
+    """
+    lever = _lever(shape_m)
+    place = np.stack([distance_m, np.zeros_like(distance_m), np.zeros_like(distance_m)], axis=1)
+    start = np.nan_to_num(place)
+    error = joint_depth_m - shape_m[..., 2] - start[:, :1]
+    prior = np.diag([0.0, (_DEPTH_NOISE_M / _TILT_SPREAD) ** 2, (_DEPTH_NOISE_M / _TILT_SPREAD) ** 2])
+    # Without any depth the system is empty; a trace of the identity keeps it solvable, and its distance is NaN.
+    prior += np.eye(3) * 1e-9
+    fitted = np.zeros_like(start)
+    for _ in range(_TILT_ROUNDS):
+        left = np.abs(np.nan_to_num(error - np.einsum("njk,nk->nj", lever, fitted), nan=np.inf))
+        weight = (left <= _TILT_REACH_M).astype(np.float64)
+        normal = np.einsum("nj,njk,njl->nkl", weight, lever, lever) + prior
+        target = np.einsum("nj,njk,nj->nk", weight, lever, np.nan_to_num(error))
+        fitted = np.linalg.solve(normal, target[..., None])[..., 0]
+    return np.asarray(place + fitted)
+
+
+def _lever(shape_m: Floats) -> Floats:
+    """Return (N, 21, 3): 1, and how far each joint lies sideways and below the palm's centre."""
+    from_palm = shape_m[..., :2] - shape_m[:, list(PALM_JOINTS), :2].mean(axis=1, keepdims=True)
+    return np.concatenate([np.ones((*from_palm.shape[:2], 1)), from_palm], axis=2)
 
 
 def _masked_median(values: Floats, mask: NDArray[np.bool_], *, at_least: int) -> Floats:

@@ -66,14 +66,15 @@ def place_tracks(
         agree_m=config.agree_m,
         min_agreeing=config.min_agreeing,
     )
-    distance = np.where(np.isfinite(scale), found.distance_m, np.nan)
+    place = np.where(np.isfinite(scale)[:, None], found.place, np.nan)
     is_held = np.zeros(len(sightings), bool)
     for rows in _runs(sightings.track):
-        checked = _without_jumps(distance[rows], stamps_ns[rows], max_speed_m_s=config.max_speed_m_s)
+        steady = _is_steady(place[rows, 0], stamps_ns[rows], max_speed_m_s=config.max_speed_m_s)
+        checked = np.where(steady[:, None], place[rows], np.nan)
         held = _held(checked, sightings.position[rows], hold_frames=config.hold_frames)
-        is_held[rows] = np.isnan(checked) & np.isfinite(held)
-        distance[rows] = held
-    return Placed(place_joints(K, joints_px, sized, distance), scale, is_held)
+        is_held[rows] = np.isnan(checked[:, 0]) & np.isfinite(held[:, 0])
+        place[rows] = held
+    return Placed(place_joints(K, joints_px, sized, place), scale, is_held)
 
 
 def _runs(track: NDArray[np.int64]) -> list[NDArray[np.intp]]:
@@ -94,8 +95,8 @@ def _track_scales(track: NDArray[np.int64], measured: Floats) -> Floats:
     return scales
 
 
-def _without_jumps(distance: Floats, stamps_ns: NDArray[np.int64], *, max_speed_m_s: float) -> Floats:
-    """Remove distances that disagree with all their neighbours within two frames, at this speed."""
+def _is_steady(distance: Floats, stamps_ns: NDArray[np.int64], *, max_speed_m_s: float) -> NDArray[np.bool_]:
+    """Say where a distance agrees, at this speed, with some neighbour within two frames, or has none to ask."""
     supported = np.zeros(len(distance), bool)
     lonely = np.ones(len(distance), bool)
     for step in range(1, min(_WINDOW, len(distance) - 1) + 1):
@@ -107,17 +108,18 @@ def _without_jumps(distance: Floats, stamps_ns: NDArray[np.int64], *, max_speed_
         for side in (slice(step, None), slice(None, -step)):
             supported[side] |= agree
             lonely[side] &= ~known
-    return np.where(supported | lonely, distance, np.nan)
+    return supported | lonely
 
 
-def _held(distance: Floats, position: NDArray[np.int64], *, hold_frames: int) -> Floats:
-    """Fill distances from known ones at most `hold_frames` away: between two of them, or the nearest."""
-    known = np.flatnonzero(np.isfinite(distance))
+def _held(place: Floats, position: NDArray[np.int64], *, hold_frames: int) -> Floats:
+    """Fill (N, 3) places from known ones at most `hold_frames` away: between two of them, or the nearest."""
+    known = np.flatnonzero(np.isfinite(place[:, 0]))
     if not len(known):
-        return distance
+        return place
     at = position[known]
     after = np.searchsorted(at, position)
     away = np.minimum(
         np.abs(at[np.minimum(after, len(at) - 1)] - position), np.abs(position - at[np.maximum(after - 1, 0)])
     )
-    return np.where(away <= hold_frames, np.interp(position, at, distance[known]), np.nan)
+    filled = np.stack([np.interp(position, at, column) for column in place[known].T], axis=1)
+    return np.where((away <= hold_frames)[:, None], filled, np.nan)
