@@ -59,7 +59,7 @@ def matrix_to_quaternion(rotation: ArrayLike) -> Floats:
     pivot = np.argmax(np.diagonal(table, axis1=-2, axis2=-1), axis=-1)
     q = np.take_along_axis(table, pivot[..., None, None], axis=-2)[..., 0, :]
     q = q / np.linalg.norm(q, axis=-1, keepdims=True)
-    return np.where(q[..., 3:] < 0, -q, q)
+    return np.asarray(np.where(q[..., 3:] < 0, -q, q))
 
 
 def continuous_quaternions(quaternion_xyzw: ArrayLike) -> Floats:
@@ -198,7 +198,7 @@ def project(K: ArrayLike, points_optical: ArrayLike) -> Floats:
     z = points[..., 2]
     in_front = z > _TINY
     unit = points / np.where(in_front, z, np.nan)[..., None]
-    return np.einsum("...ij,...j->...i", np.asarray(K, dtype=np.float64), unit)[..., :2]
+    return np.asarray(np.einsum("...ij,...j->...i", np.asarray(K, dtype=np.float64), unit)[..., :2])
 
 
 def back_project(K: ArrayLike, pixels: ArrayLike, depth_m: ArrayLike) -> Floats:
@@ -242,9 +242,7 @@ def crop_intrinsics(K: ArrayLike, *, x0_px: float, y0_px: float) -> Floats:
     return cropped
 
 
-def rescale_pixels(
-    pixels: ArrayLike, from_size: tuple[int, int], to_size: tuple[int, int]
-) -> Floats:
+def rescale_pixels(pixels: ArrayLike, from_size: tuple[int, int], to_size: tuple[int, int]) -> Floats:
     """Return pixel positions (..., 2) after a resize from (width, height) to (width, height), pixel centres whole."""
     scale = np.array([to_size[0] / from_size[0], to_size[1] / from_size[1]])
     return np.asarray((np.asarray(pixels, dtype=np.float64) + 0.5) * scale - 0.5)

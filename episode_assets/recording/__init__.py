@@ -14,6 +14,7 @@ from episode_assets.recording.images import (
     UndecodableImage,
     decode_depth,
 )
+from episode_assets.recording.inspection import inspect
 from episode_assets.recording.inventory import Gap, Inventory, LinkFromOptical, RoleChoice, TopicInfo
 from episode_assets.recording.mesh import MeshSoup
 from episode_assets.recording.scan import scan_recording
@@ -48,6 +49,7 @@ __all__ = [
     "UndecodableImage",
     "decode_depth",
     "gap_before",
+    "inspect",
     "median_step_ns",
     "nearest",
     "scan_recording",

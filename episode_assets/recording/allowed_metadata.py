@@ -29,7 +29,10 @@ ALLOWED_KEYS = frozenset(
     }
 )
 
-ALLOWED_PREFIXES = ("camera_imu_extrinsic.", "stream_durations_ms.")
+ALLOWED_PREFIXES = ("camera_imu_extrinsic.",)
+
+LONGEST_VALUE = 200
+"""Longer values are free text, whatever their key says."""
 
 MISSING_TEXT = "null"
 """The phone app writes this text where a value is absent."""
@@ -40,5 +43,7 @@ def allowed(metadata: Mapping[str, str]) -> dict[str, str]:
     return {
         key: value
         for key, value in sorted(metadata.items())
-        if value != MISSING_TEXT and (key in ALLOWED_KEYS or key.startswith(ALLOWED_PREFIXES))
+        if value != MISSING_TEXT
+        and len(value) <= LONGEST_VALUE
+        and (key in ALLOWED_KEYS or key.startswith(ALLOWED_PREFIXES))
     }

@@ -32,7 +32,7 @@ from episode_assets.recording.rows import (
 NS_PER_S = 1_000_000_000
 _ORIGIN = 4
 _COVARIANCE = 9
-
+_SMALLEST_MARKER = 150
 
 
 class Cursor:
@@ -222,29 +222,42 @@ def _one_marker(cursor: Cursor) -> MarkerRow:
     cursor.skip(16 + 8)  # one colour and the lifetime
     cursor.u8()  # frame_locked
     points = cursor.points()
-    return MarkerRow(
-        stamp, frame, namespace, number, kind, action, translation, quaternion, scale, points
-    )
-
-
-def _finish_marker(cursor: Cursor) -> None:
-    # Per-vertex colours are raw pixels: passed over, never kept.
-    cursor.skip(16 * cursor.count(16))
-    cursor.string()
-    cursor.string()
-    cursor.u8()
+    return MarkerRow(stamp, frame, namespace, number, kind, action, translation, quaternion, scale, points)
 
 
 def _marker(cursor: Cursor) -> list[MarkerRow]:
     return [_one_marker(cursor)]
 
 
-def _marker_array(cursor: Cursor) -> list[MarkerRow]:
-    markers = []
-    for _ in range(cursor.count(100)):
-        markers.append(_one_marker(cursor))
-        _finish_marker(cursor)
-    return markers
+def marker_array_parser(schema_text: str) -> Callable[[Cursor], Sequence[Row]]:
+    """Return the parser of MarkerArray for the layout in the schema: releases added textures and mesh files.
+
+    What follows the points of a marker has to be passed over to reach the next one. Per-vertex colours and textures
+    are raw pixels and are never kept.
+    """
+    has_texture, has_mesh_file = "texture_resource" in schema_text, "mesh_file" in schema_text
+
+    def finish(cursor: Cursor) -> None:
+        cursor.skip(16 * cursor.count(16))
+        if has_texture:
+            cursor.string()
+            _compressed_image(cursor)
+            cursor.skip(8 * cursor.count(8))
+        cursor.string()
+        cursor.string()
+        if has_mesh_file:
+            cursor.string()
+            cursor.skip(cursor.u32())
+        cursor.u8()
+
+    def parse(cursor: Cursor) -> list[MarkerRow]:
+        markers = []
+        for _ in range(cursor.count(_SMALLEST_MARKER)):
+            markers.append(_one_marker(cursor))
+            finish(cursor)
+        return markers
+
+    return parse
 
 
 def _path(cursor: Cursor) -> list[PoseRow]:
@@ -268,7 +281,6 @@ TYPES: Mapping[str, tuple[Kind, Callable[[Cursor], Sequence[Row]]]] = {
     "tf/tfMessage": ("tf", _tf_message),
     "sensor_msgs/Imu": ("imu", _imu),
     "visualization_msgs/Marker": ("mesh", _marker),
-    "visualization_msgs/MarkerArray": ("mesh", _marker_array),
     "nav_msgs/Path": ("trajectory", _path),
     "sensor_msgs/PointCloud2": ("point_cloud", _cloud),
     "*/TrackingState": ("tracking", _tracking_state),

@@ -70,6 +70,10 @@ class TopicLog:
         number = len(self.all_log)
         self.all_log.append(message.log_time_ns)
         self.payload_bytes += len(message.payload)
+        self.look_at(message, number)
+
+    def look_at(self, message: StoredMessage, number: int) -> None:
+        """Decode one message, which is already counted, and keep its rows or places."""
         if self.decoder is None:
             return
         try:

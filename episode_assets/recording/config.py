@@ -72,7 +72,8 @@ class RecordingConfig:
             role, separator, topic = entry.partition("=")
             if not separator or role not in ROLES:
                 raise BadConfig(
-                    f"topics entry {entry!r} is not 'role=/topic'", remedy=f"use one of the roles {', '.join(ROLES)}"
+                    f"topics entry {entry!r} is not 'role=/topic'",
+                    remedy=f"use one of the roles {', '.join(ROLES)}",
                 )
             chosen.setdefault(role, []).extend([topic] if topic else [])
             if len(chosen[role]) > 1 and role not in MANY_TOPIC_ROLES:

@@ -12,12 +12,24 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, cast
 
+import lz4.frame  # type: ignore[import-untyped]
+import zstandard
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
 from mcap.opcode import Opcode
-from mcap.records import Channel, Footer, Header, Metadata, Schema, Statistics
+from mcap.records import (
+    AttachmentIndex,
+    Channel,
+    ChunkIndex,
+    Footer,
+    Header,
+    Metadata,
+    MetadataIndex,
+    Schema,
+    Statistics,
+)
 
 from episode_assets.progress import Progress, silent
 from episode_assets.recording.identify import MCAP_MAGIC, require_mcap
@@ -27,7 +39,6 @@ RECORD_HEAD = struct.Struct("<BQ")
 MESSAGE_HEAD = struct.Struct("<HIQQ")
 CHUNK_HEAD = struct.Struct("<QQQII")
 _ATTACHMENT_HEAD_BYTES = 64 * 1024
-_LARGEST_OPCODE = 0x7F
 _LARGEST_DAMAGE_LIST = 100
 
 PARSE_ERRORS = (struct.error, McapError, UnicodeDecodeError, ValueError, OverflowError, IndexError)
@@ -35,8 +46,6 @@ PARSE_ERRORS = (struct.error, McapError, UnicodeDecodeError, ValueError, Overflo
 
 IN_FILE = -1
 """Chunk number of payloads that lie in the file itself, not in a compressed chunk."""
-
-Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -119,33 +128,45 @@ class ChunkRefusedError(Exception):
 
 
 def unpack(compression: str, data: bytes | memoryview, unpacked_bytes: int) -> bytes | memoryview:
-    """Return the records of a chunk.
+    """Return the records of a chunk; never more than `unpacked_bytes` are taken from memory.
 
     Raises:
         ChunkRefusedError: The compression is unknown, or the bytes do not unpack to the stated size.
     """
-    if compression == "":
-        return data
-    try:
-        if compression == "zstd":
-            import zstandard
-
-            out = zstandard.ZstdDecompressor().decompress(data, max_output_size=unpacked_bytes)
-        elif compression == "lz4":
-            import lz4.frame
-
-            out = bytes(lz4.frame.decompress(data))
-        else:
-            raise ChunkRefusedError("unsupported_compression", f"compression {compression[:32]!r} is not supported")
-    except (RuntimeError, ValueError, EOFError, OSError, MemoryError) as error:
-        raise ChunkRefusedError("bad_chunk", f"{compression} chunk does not unpack: {error}") from error
-    except Exception as error:
-        if type(error).__module__.split(".")[0] != "zstd" and type(error).__name__ != "ZstdError":
-            raise
-        raise ChunkRefusedError("bad_chunk", f"zstd chunk does not unpack: {error}") from error
+    unpacker = _UNPACKERS.get(compression)
+    if unpacker is None:
+        raise ChunkRefusedError(
+            "unsupported_compression", f"compression {compression[:32]!r} is not supported"
+        )
+    out = unpacker(data, unpacked_bytes)
     if len(out) != unpacked_bytes:
-        raise ChunkRefusedError("bad_chunk", f"chunk unpacks to {len(out)} bytes instead of {unpacked_bytes}")
+        raise ChunkRefusedError(
+            "bad_chunk", f"chunk unpacks to another size than the stated {unpacked_bytes} bytes"
+        )
     return out
+
+
+def _unpack_nothing(data: bytes | memoryview, unpacked_bytes: int) -> bytes | memoryview:
+    del unpacked_bytes
+    return data
+
+
+def _unpack_zstd(data: bytes | memoryview, unpacked_bytes: int) -> bytes:
+    # The one-shot call trusts the size in the frame; the stream stops at the size that the chunk states.
+    try:
+        return bytes(zstandard.ZstdDecompressor().stream_reader(data).read(unpacked_bytes + 1))
+    except (zstandard.ZstdError, MemoryError) as error:
+        raise ChunkRefusedError("bad_chunk", f"zstd chunk does not unpack: {error}") from error
+
+
+def _unpack_lz4(data: bytes | memoryview, unpacked_bytes: int) -> bytes:
+    try:
+        return bytes(lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=unpacked_bytes + 1))
+    except (RuntimeError, EOFError, MemoryError) as error:
+        raise ChunkRefusedError("bad_chunk", f"lz4 chunk does not unpack: {error}") from error
+
+
+_UNPACKERS = {"": _unpack_nothing, "zstd": _unpack_zstd, "lz4": _unpack_lz4}
 
 
 class Walk:
@@ -160,7 +181,6 @@ class Walk:
         source: Source,
         *,
         max_chunk_bytes: int,
-        known: Container | None = None,
         with_digest: bool = True,
         progress: Progress = silent,
     ) -> None:
@@ -169,11 +189,9 @@ class Walk:
         self._reader = ForwardReader(source, with_digest=with_digest)
         self._max_chunk_bytes = max_chunk_bytes
         self._progress = progress
+        self._known_summary: Summary | None = None
+        self._summary_read = False
         self.container = Container()
-        if known is not None:
-            # Channels of the summary help where the chunk that defined them is broken.
-            self.container.schemas.update(known.schemas)
-            self.container.channels.update(known.channels)
 
     def messages(self) -> Iterator[StoredMessage]:
         """Yield every readable message in file order; damage is noted in the container and passed over."""
@@ -187,8 +205,10 @@ class Walk:
             except EndOfBytes:
                 self._cut(start)
                 return
-            if opcode == 0 or opcode > _LARGEST_OPCODE or length > self._reader.remaining:
-                self._broken_head(start, opcode, length)
+            # Unknown opcodes are passed over, as the format asks; only 0 can never be one.
+            if opcode == 0 or length > self._reader.remaining:
+                if self._resume_after(start, opcode, length):
+                    continue
                 return
             yield from self._record(start, opcode, length)
             self._progress("read", self._reader.offset, self._source.size)
@@ -211,17 +231,31 @@ class Walk:
 
     def _cut(self, start: int) -> None:
         self.container.cut_offset = start
-        self.container.note_damage("cut", start, self._source.size - start, "the file ends here without its footer")
+        self.container.note_damage(
+            "cut", start, self._source.size - start, "the file ends here without its footer"
+        )
 
-    def _broken_head(self, start: int, opcode: int, length: int) -> None:
-        box = self.container
-        tail = self._source.read_at(max(self._source.size - len(MCAP_MAGIC), 0), len(MCAP_MAGIC))
+    def _resume_after(self, start: int, opcode: int, length: int) -> bool:
+        """Move on to the next chunk that the file's own index names; return whether there is a place to go on."""
         lost = self._source.size - start
-        if tail == MCAP_MAGIC:
-            detail = f"record with opcode {opcode} claims {length} bytes of {lost}; the rest was not read"
-            box.note_damage("bad_record", start, lost, detail)
-        else:
+        summary = self._summary()
+        if summary is None:
             self._cut(start)
+            return False
+        ahead = [at for at in (*summary.chunk_offsets, summary.start) if at >= self._reader.offset]
+        to = min(ahead, default=self._source.size)
+        detail = (
+            f"a record with opcode {opcode} claims {length} bytes of {lost}; reading goes on at byte {to}"
+        )
+        self.container.note_damage("bad_record", start, to - start, detail)
+        self._reader.skip(to - self._reader.offset)
+        return bool(ahead)
+
+    def _summary(self) -> Summary | None:
+        if not self._summary_read:
+            self._summary_read = True
+            self._known_summary = read_summary(self._source)
+        return self._known_summary
 
     def _record(self, start: int, opcode: int, length: int) -> Iterator[StoredMessage]:
         body_at = start + RECORD_HEAD.size
@@ -239,24 +273,15 @@ class Walk:
     def _chunk(self, start: int, length: int) -> Iterator[StoredMessage]:
         box = self.container
         if length > self._max_chunk_bytes:
-            box.note_damage("chunk_too_large", start, length, f"chunk of {length} bytes is over the limit")
+            detail = f"a chunk of {length} bytes is over the limit"
+            box.note_damage("chunk_too_large", start, length, detail)
             self._reader.skip(length)
             return
         body_at = self._reader.offset
-        body = self._reader.take(length)
         try:
-            head = parse_chunk_head(body)
-            if head.unpacked_bytes > self._max_chunk_bytes:
-                raise ChunkRefusedError("chunk_too_large", f"chunk claims {head.unpacked_bytes} bytes unpacked")
-            data = body[head.data_at : head.data_at + head.packed_bytes]
-            records = memoryview(unpack(head.compression, data, head.unpacked_bytes))
-            if head.crc and zlib.crc32(records) != head.crc:
-                raise ChunkRefusedError("bad_crc", "the chunk does not match its checksum")
+            head, records = self._open_chunk(self._reader.take(length))
         except ChunkRefusedError as error:
             box.note_damage(error.kind, start, RECORD_HEAD.size + length, str(error))
-            return
-        except PARSE_ERRORS as error:
-            box.note_damage("bad_chunk", start, RECORD_HEAD.size + length, f"chunk header unreadable: {error}")
             return
         box.compressions.add(head.compression)
         box.chunks += 1
@@ -268,6 +293,21 @@ class Walk:
         )
         box.packed.append(chunk)
         yield from self._records(records, chunk.number, 0, start)
+
+    def _open_chunk(self, body: memoryview) -> tuple[ChunkHead, memoryview]:
+        try:
+            head = parse_chunk_head(body)
+        except PARSE_ERRORS as error:
+            raise ChunkRefusedError("bad_chunk", f"the head of the chunk is unreadable: {error}") from error
+        if head.unpacked_bytes > self._max_chunk_bytes:
+            raise ChunkRefusedError(
+                "chunk_too_large", f"the chunk claims {head.unpacked_bytes} bytes unpacked"
+            )
+        data = body[head.data_at : head.data_at + head.packed_bytes]
+        records = memoryview(unpack(head.compression, data, head.unpacked_bytes))
+        if head.crc and zlib.crc32(records) != head.crc:
+            raise ChunkRefusedError("bad_crc", "the chunk does not match its checksum")
+        return head, records
 
     def _records(
         self, records: memoryview, chunk: int, base: int, chunk_start: int
@@ -295,23 +335,38 @@ class Walk:
             self.container.note_damage("bad_record", offset, len(body), "message record is too short")
             return
         channel_id, _, log_time_ns, _ = MESSAGE_HEAD.unpack_from(body)
-        if channel_id not in self.container.channels:
+        if channel_id not in self.container.channels and not self._adopt_channel(channel_id):
             detail = f"message of channel {channel_id}, which no record describes"
             self.container.note_damage("unknown_channel", offset, len(body), detail)
             return
         if log_time_ns >= 1 << 63:
-            self.container.note_damage("bad_record", offset, len(body), f"log time {log_time_ns} is out of range")
+            self.container.note_damage(
+                "bad_record", offset, len(body), f"log time {log_time_ns} is out of range"
+            )
             return
         yield StoredMessage(
             channel_id, log_time_ns, body[MESSAGE_HEAD.size :], chunk, offset + MESSAGE_HEAD.size
         )
+
+    def _adopt_channel(self, channel_id: int) -> bool:
+        # The chunk that defined the channel may be broken; the summary repeats the definition.
+        summary = self._summary()
+        if summary is None or channel_id not in summary.container.channels:
+            return False
+        channel = summary.container.channels[channel_id]
+        self.container.channels[channel_id] = channel
+        if channel.schema_id in summary.container.schemas:
+            self.container.schemas.setdefault(channel.schema_id, summary.container.schemas[channel.schema_id])
+        return True
 
     def _small(self, opcode: int, body: memoryview, start: int) -> None:
         try:
             keep_record(self.container, opcode, body)
         except PARSE_ERRORS as error:
             name = Opcode(opcode).name.lower()
-            self.container.note_damage("bad_record", start, len(body), f"{name} record is unreadable: {error}")
+            self.container.note_damage(
+                "bad_record", start, len(body), f"{name} record is unreadable: {error}"
+            )
 
     def _attachment(self, start: int, length: int) -> None:
         head = self._reader.take(min(length, _ATTACHMENT_HEAD_BYTES))
@@ -321,7 +376,9 @@ class Walk:
             name, media_type = stream.read_prefixed_string(), stream.read_prefixed_string()
             self.container.attachments.append((name, media_type, int(stream.read8())))
         except PARSE_ERRORS as error:
-            self.container.note_damage("bad_record", start, length, f"attachment record is unreadable: {error}")
+            self.container.note_damage(
+                "bad_record", start, length, f"attachment record is unreadable: {error}"
+            )
         self._reader.skip(length - len(head))
 
 
@@ -387,3 +444,90 @@ _SMALL_RECORDS: dict[int, Any] = {
     Opcode.STATISTICS: Statistics,
     Opcode.DATA_END: _DataEnd,
 }
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The index at the end of a whole file.
+
+    Attributes:
+        start: Byte in the file where it begins.
+        container: Its schemas, channels and statistics.
+        chunks: Chunk indexes in the order of the file.
+        metadata: Places of metadata records: (offset, length).
+        attachments: (name, media type, bytes) of each attachment.
+    """
+
+    start: int
+    container: Container
+    chunks: tuple[ChunkIndex, ...]
+    metadata: tuple[tuple[int, int], ...]
+    attachments: tuple[tuple[str, str, int], ...]
+
+    @property
+    def chunk_offsets(self) -> tuple[int, ...]:
+        """Bytes in the file where the chunks begin."""
+        return tuple(chunk.chunk_start_offset for chunk in self.chunks)
+
+
+_FOOTER_BODY_BYTES = 20
+_TAIL_BYTES = RECORD_HEAD.size + _FOOTER_BODY_BYTES + len(MCAP_MAGIC)
+_LARGEST_HEADER_BYTES = 1 << 20
+_LARGEST_SUMMARY_BYTES = 256 * 1024 * 1024
+
+
+def read_header(source: Source) -> Header:
+    """Return the header record, which the format puts first; raises one of PARSE_ERRORS where it is not there."""
+    head = source.read_at(len(MCAP_MAGIC), RECORD_HEAD.size)
+    opcode, length = RECORD_HEAD.unpack(head)
+    if opcode != Opcode.HEADER or length > _LARGEST_HEADER_BYTES:
+        raise ValueError(f"opcode {opcode} with {length} bytes where the header is expected")
+    at = len(MCAP_MAGIC) + RECORD_HEAD.size
+    return cast(Header, parse_record(Header, memoryview(source.read_at(at, length))))
+
+
+def read_summary(source: Source) -> Summary | None:
+    """Return the file's summary; None where there is none, or where it cannot be parsed."""
+    tail = source.read_at(max(source.size - _TAIL_BYTES, 0), _TAIL_BYTES)
+    if len(tail) < _TAIL_BYTES or not tail.endswith(MCAP_MAGIC) or tail[0] != Opcode.FOOTER:
+        return None
+    try:
+        footer = parse_record(Footer, memoryview(tail)[RECORD_HEAD.size :])
+        start, length = footer.summary_start, source.size - _TAIL_BYTES - footer.summary_start
+        if start == 0 or not 0 < length <= _LARGEST_SUMMARY_BYTES:
+            return None
+        return _parse_summary(start, memoryview(source.read_at(start, length)))
+    except PARSE_ERRORS:
+        return None
+
+
+def _parse_summary(start: int, records: memoryview) -> Summary:
+    box = Container()
+    chunks: list[ChunkIndex] = []
+    metadata: list[tuple[int, int]] = []
+    attachments: list[tuple[str, str, int]] = []
+    for opcode, body in iterate_records(records):
+        if opcode in _SMALL_RECORDS:
+            keep_record(box, opcode, body)
+        elif opcode == Opcode.CHUNK_INDEX:
+            chunks.append(parse_record(ChunkIndex, body))
+        elif opcode == Opcode.METADATA_INDEX:
+            place = parse_record(MetadataIndex, body)
+            metadata.append((place.offset, place.length))
+        elif opcode == Opcode.ATTACHMENT_INDEX:
+            index = parse_record(AttachmentIndex, body)
+            attachments.append((index.name, index.media_type, index.data_size))
+    chunks.sort(key=lambda chunk: int(chunk.chunk_start_offset))
+    return Summary(start, box, tuple(chunks), tuple(metadata), tuple(attachments))
+
+
+def iterate_records(records: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Yield opcode and body of records that lie one behind the other; raises ValueError where one is cut."""
+    at = 0
+    while at < len(records):
+        opcode, length = RECORD_HEAD.unpack_from(records, at)
+        at += RECORD_HEAD.size
+        if length > len(records) - at:
+            raise ValueError(f"a record claims {length} bytes of {len(records) - at}")
+        yield opcode, records[at : at + length]
+        at += length

@@ -1,4 +1,4 @@
-"""How the camera sits in the frame that the poses describe: read from the recording's frame tree, else said to be assumed.
+"""How the camera sits in the frame that the poses describe: from the recording's frame tree, or said to be assumed.
 
 Three conventions circulate for the phone app alone, so a constant is never substituted silently: the result carries
 its source.
@@ -63,8 +63,12 @@ def find_link_from_optical(
     if library.startswith(PHONE_LIBRARY):
         return _found(_PHONE_ROTATION, np.zeros(3), "profile", "no frame tree; layout of the phone app")
     if optical.endswith("optical_frame"):
-        return _found(_BODY_ROTATION, np.zeros(3), "assumed", "no frame tree; X forward, Y left, Z up assumed")
-    return _found(np.eye(3), np.zeros(3), "assumed", "no frame tree; poses taken as those of the optical frame")
+        return _found(
+            _BODY_ROTATION, np.zeros(3), "assumed", "no frame tree; X forward, Y left, Z up assumed"
+        )
+    return _found(
+        np.eye(3), np.zeros(3), "assumed", "no frame tree; poses taken as those of the optical frame"
+    )
 
 
 def _chain(
@@ -87,7 +91,9 @@ def _chain(
     return pose[0], pose[1], frame
 
 
-def _found(rotation: NDArray[np.float64], offset: NDArray[np.float64], source: str, detail: str) -> LinkFromOptical:
+def _found(
+    rotation: NDArray[np.float64], offset: NDArray[np.float64], source: str, detail: str
+) -> LinkFromOptical:
     numbers = tuple(float(value) + 0.0 for value in np.round(rotation, 12).ravel())
     x, y, z = (float(value) + 0.0 for value in np.round(offset, 12))
     return LinkFromOptical(numbers, (x, y, z), source, detail)

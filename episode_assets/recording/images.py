@@ -5,7 +5,6 @@ Only depth is decoded to numbers here; colour pictures go to `video` as they are
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -13,19 +12,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.errors import BadRecording, PermanentError
-from episode_assets.recording.container import IN_FILE, ChunkRefusedError, PackedChunk, unpack
+from episode_assets.errors import PermanentError
+from episode_assets.recording.container import PackedChunk
 from episode_assets.recording.decoders import Decoder
+from episode_assets.recording.payloads import PayloadReader
 from episode_assets.recording.rows import ImageRow, UndecodableMessageError
 from episode_assets.recording.source import Source
 from episode_assets.recording.timeline import gap_before
 
-_UNPACKED_CHUNKS_HELD = 2
 _COMPRESSED_DEPTH_HEAD = 12
 _MAX_MM = 65535
 
 
-class UndecodableImage(PermanentError):  # noqa: N818  # named as its users call it
+class UndecodableImage(PermanentError):  # named as its users call it
     """One picture cannot be decoded; the caller skips and counts it."""
 
 
@@ -78,6 +77,7 @@ class ImageStream:
         log_time_ns: (N,) int64.
         gap_before: (N,) bool, by the one gap rule.
         duplicates: Messages left out for a repeated stamp.
+        undecodable_numbers: Numbers of messages that could not be read as pictures; they have no stamp.
     """
 
     role: str
@@ -89,6 +89,7 @@ class ImageStream:
     stamp_ns: NDArray[np.int64]
     log_time_ns: NDArray[np.int64]
     duplicates: tuple[Duplicate, ...]
+    undecodable_numbers: tuple[int, ...]
     _chunk: NDArray[np.int64] = field(repr=False)
     _offset: NDArray[np.int64] = field(repr=False)
     _length: NDArray[np.int64] = field(repr=False)
@@ -114,7 +115,7 @@ class ImageStream:
             BadRecording: The file is shorter than the one that was scanned, or a chunk does not unpack any more.
         """
         with Source(self.source) as source:
-            payloads = _Payloads(source, self._packed)
+            payloads = PayloadReader(source, self._packed)
             for position in range(start, len(self) if stop is None else min(stop, len(self))):
                 payload = payloads.get(
                     int(self._chunk[position]), int(self._offset[position]), int(self._length[position])
@@ -137,44 +138,6 @@ class ImageStream:
             row.step,
             row.is_bigendian,
         )
-
-
-class _Payloads:
-    """Reads payloads by place, and keeps the last unpacked chunks."""
-
-    def __init__(self, source: Source, packed: Mapping[int, PackedChunk]) -> None:
-        self._source = source
-        self._packed = packed
-        self._unpacked: OrderedDict[int, bytes | memoryview] = OrderedDict()
-
-    def get(self, chunk: int, offset: int, length: int) -> memoryview:
-        if chunk == IN_FILE:
-            return memoryview(self._exactly(offset, length))
-        if chunk not in self._unpacked:
-            self._unpacked[chunk] = self._unpack(self._packed[chunk])
-            while len(self._unpacked) > _UNPACKED_CHUNKS_HELD:
-                self._unpacked.popitem(last=False)
-        self._unpacked.move_to_end(chunk)
-        return memoryview(self._unpacked[chunk])[offset : offset + length]
-
-    def _unpack(self, chunk: PackedChunk) -> bytes | memoryview:
-        data = self._exactly(chunk.offset, chunk.packed_bytes)
-        try:
-            return unpack(chunk.compression, data, chunk.unpacked_bytes)
-        except ChunkRefusedError as error:
-            raise BadRecording(
-                f"chunk at offset {chunk.offset} changed since the scan: {error}", where=self._source.uri
-            ) from error
-
-    def _exactly(self, offset: int, length: int) -> bytes:
-        data = self._source.read_at(offset, length)
-        if len(data) != length:
-            raise BadRecording(
-                f"{len(data)} of {length} bytes at offset {offset}: the file is shorter than when it was scanned",
-                where=self._source.uri,
-                remedy="register the recording again",
-            )
-        return data
 
 
 _MAGICS = ((b"\xff\xd8", "jpeg"), (b"\x89PNG", "png"))
@@ -228,7 +191,8 @@ def decode_depth(message: ImageMessage) -> NDArray[np.uint16]:
     if message.format in {"png", "compressedDepth png"}:
         return _png_depth(message)
     raise UndecodableImage(
-        f"depth message {message.message_number} has format {message.format!r}", remedy="16UC1, mono16, 32FC1 or PNG"
+        f"depth message {message.message_number} has format {message.format!r}",
+        remedy="16UC1, mono16, 32FC1 or PNG",
     )
 
 

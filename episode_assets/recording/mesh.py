@@ -80,4 +80,4 @@ def _placed(marker: MarkerRow) -> NDArray[np.float64]:
         points = points @ rotation.T
     placed = points + np.array(marker.translation)
     whole = np.isfinite(placed.reshape(-1, 9)).all(axis=1)
-    return placed.reshape(-1, 9)[whole].reshape(-1, 3)
+    return np.asarray(placed.reshape(-1, 9)[whole].reshape(-1, 3))

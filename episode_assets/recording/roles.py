@@ -18,10 +18,26 @@ from episode_assets.recording.inventory import RoleChoice
 COLOUR_WORDS = frozenset({"rgb", "color", "colour", "image"})
 NOT_COLOUR_WORDS = frozenset({"depth", "disparity", "confidence", "mask", "segmentation"})
 SECOND_RATE_PICTURES = frozenset(
-    {"thumbnail", "preview", "left", "right", "infra", "infra1", "infra2", "ir", "slam", "grey", "gray", "mono", "eye"}
+    {
+        "thumbnail",
+        "preview",
+        "left",
+        "right",
+        "infra",
+        "infra1",
+        "infra2",
+        "ir",
+        "slam",
+        "grey",
+        "gray",
+        "mono",
+        "eye",
+    }
 )
 FIXED_FRAMES = frozenset({"world", "map", "odom", "earth"})
-NOT_THE_CAMERA = frozenset({"goal", "target", "setpoint", "hand", "gripper", "object", "marker", "initialpose"})
+NOT_THE_CAMERA = frozenset(
+    {"goal", "target", "setpoint", "hand", "gripper", "object", "marker", "initialpose"}
+)
 STATIC_WORDS = frozenset({"static", "extrinsics"})
 
 KIND_OF_ROLE = {
@@ -79,14 +95,18 @@ def choose_roles(
     chosen: Chosen = {}
     choices: dict[str, RoleChoice] = {}
     for role in ROLES:
-        fitting = sorted((c for c in candidates if c.kind == KIND_OF_ROLE[role] and c.count), key=lambda c: c.topic)
+        fitting = sorted(
+            (c for c in candidates if c.kind == KIND_OF_ROLE[role] and c.count), key=lambda c: c.topic
+        )
         if role in configured:
             picked = tuple(_configured(role, topic, candidates, where) for topic in configured[role])
             reason = "configured"
         else:
             picked, reason = _CHOOSERS[role](fitting, chosen)
         chosen[role] = picked
-        choices[role] = RoleChoice(role, tuple(c.topic for c in picked), reason, tuple(c.topic for c in fitting))
+        choices[role] = RoleChoice(
+            role, tuple(c.topic for c in picked), reason, tuple(c.topic for c in fitting)
+        )
     return choices
 
 
@@ -120,7 +140,9 @@ def _best(
         return (best,), "the only topic of a fitting type" if len(fitting) == 1 else reason
     if len({c.frame_id for c in equals}) == 1 and equals[0].frame_id:
         # The same camera in several transports (raw and compressed): the shortest name is the untouched one.
-        return (min(equals, key=lambda c: (len(c.topic), c.topic)),), f"{reason}; first of several from one sensor"
+        return (
+            min(equals, key=lambda c: (len(c.topic), c.topic)),
+        ), f"{reason}; first of several from one sensor"
     return (), f"ambiguous between {', '.join(c.topic for c in equals)}; set it in the topic map"
 
 
@@ -153,9 +175,7 @@ def _camera_info_of(picture_role: str) -> Chooser:
         taken = chosen.get("camera_info", ())
         free = [c for c in fitting if c not in taken]
         related = [
-            c
-            for c in free
-            if c.frame_id == picture.frame_id or _shared_path(c, picture) or len(fitting) == 1
+            c for c in free if c.frame_id == picture.frame_id or _shared_path(c, picture) or len(fitting) == 1
         ]
         return _best(
             related,
@@ -187,7 +207,12 @@ def _pose(fitting: Sequence[Candidate], chosen: Chosen) -> tuple[tuple[Candidate
     fixed = [c for c in fitting if not c.words & NOT_THE_CAMERA]
     return _best(
         fixed,
-        lambda c: (c.frame_id.strip("/") in FIXED_FRAMES, bool(c.words & {"camera", "cam"}), c.count, "pose" in c.words),
+        lambda c: (
+            c.frame_id.strip("/") in FIXED_FRAMES,
+            bool(c.words & {"camera", "cam"}),
+            c.count,
+            "pose" in c.words,
+        ),
         "pose in a fixed frame, camera by name, most messages",
     )
 

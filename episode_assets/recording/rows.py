@@ -110,4 +110,6 @@ class CloudRow(NamedTuple):
     frame_id: str
 
 
-Row: TypeAlias = ImageRow | CameraInfoRow | PoseRow | TransformRow | ImuRow | TrackingRow | MarkerRow | CloudRow
+Row: TypeAlias = (
+    ImageRow | CameraInfoRow | PoseRow | TransformRow | ImuRow | TrackingRow | MarkerRow | CloudRow
+)

@@ -218,12 +218,17 @@ def _tf_columns(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[Topic
     return columns | split(POSE_COLUMNS, np.hstack([tf.translation, tf.quaternion_xyzw]))
 
 
-def _tracking_columns(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> dict[str, Any]:
+def _tracking_columns(
+    members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]
+) -> dict[str, Any]:
     del chosen
     log = members[0]
     order = sorted_once(log)
     state, reason = np.array(log.texts, dtype=np.uint8).reshape(-1, 2)[order].T
-    return _stamped(log, order) | {"state": np.ascontiguousarray(state), "reason": np.ascontiguousarray(reason)}
+    return _stamped(log, order) | {
+        "state": np.ascontiguousarray(state),
+        "reason": np.ascontiguousarray(reason),
+    }
 
 
 def _camera_info_columns(
@@ -263,7 +268,9 @@ def _outcome(inventory: Inventory, written: Mapping[str, int]) -> Outcome:
     files = (INVENTORY, IDENTITY, OFFSETS, CHUNKS, *(f"{STREAMS}/{role}.parquet" for role in sorted(written)))
     filled = [role for role, choice in inventory.roles.items() if choice.topics]
     skipped = [
-        Skipped(role, f"no_{role}", choice.reason) for role, choice in inventory.roles.items() if not choice.topics
+        Skipped(role, f"no_{role}", choice.reason)
+        for role, choice in inventory.roles.items()
+        if not choice.topics
     ]
     return Outcome(
         core=files,
@@ -307,7 +314,9 @@ def notes_of(inventory: Inventory) -> list[Note]:
 def _topic_notes(info: Any) -> list[Note]:
     notes = []
     if info.undecodable:
-        notes.append(Note("undecodable_messages", info.first_error or "", stream=info.topic, count=info.undecodable))
+        notes.append(
+            Note("undecodable_messages", info.first_error or "", stream=info.topic, count=info.undecodable)
+        )
     if info.cannot_decode and info.count:
         notes.append(Note("cannot_decode", info.cannot_decode, stream=info.topic, count=info.count))
     if info.role and info.repeated_stamps:

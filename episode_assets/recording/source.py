@@ -73,7 +73,7 @@ class Source:
         self.close()
 
 
-class EndOfBytes(Exception):  # noqa: N818  # a signal inside this room, never an error that a user meets
+class EndOfBytes(Exception):  # a signal inside this room, never an error that a user meets
     """Fewer bytes are left than were asked for."""
 
 
@@ -144,7 +144,9 @@ def _open_local(path: Path) -> tuple[int, int]:
     except FileNotFoundError as error:
         raise BadRecording("no such file", where=str(path), remedy="check the path") from error
     except PermissionError as error:
-        raise BadRecording("the file may not be read", where=str(path), remedy="check its permissions") from error
+        raise BadRecording(
+            "the file may not be read", where=str(path), remedy="check its permissions"
+        ) from error
     except OSError as error:
         raise StorageTrouble(f"opening failed: {error.strerror}", where=str(path)) from error
     if not stat.S_ISREG(status.st_mode):

@@ -150,4 +150,7 @@ class CameraInfoStream:
             return calibrated & fits, "a calibration message holds no calibration (focal length or size 0)"
         odd = int(np.argmin(fits))
         size = f"{self.width[odd]}x{self.height[odd]}"
-        return fits, f"the calibration is for {size}, whose aspect ratio differs from the picture's {width}x{height}"
+        return (
+            fits,
+            f"the calibration is for {size}, whose aspect ratio differs from the picture's {width}x{height}",
+        )

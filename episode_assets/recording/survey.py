@@ -48,6 +48,19 @@ class Logs:
             self.largest_backward_step_ns = max(self.largest_backward_step_ns, step)
         self._last_log_ns = message.log_time_ns
 
+    def add_indexed(self, channel_ids: NDArray[np.int64], log_times_ns: NDArray[np.int64]) -> None:
+        """Count messages known from the index only, given in file order."""
+        self.messages += len(log_times_ns)
+        for channel_id in np.unique(channel_ids):
+            self.log_of(int(channel_id)).all_log.extend(log_times_ns[channel_ids == channel_id].tolist())
+        last = [] if self._last_log_ns is None else [self._last_log_ns]
+        steps = -np.diff(np.concatenate([np.array(last, dtype=np.int64), log_times_ns]))
+        if len(steps):
+            self.backward_steps += int(np.count_nonzero(steps > 0))
+            self.largest_backward_step_ns = max(self.largest_backward_step_ns, int(steps.max()))
+        if len(log_times_ns):
+            self._last_log_ns = int(log_times_ns[-1])
+
     def log_of(self, channel_id: int) -> TopicLog:
         """Return the log of a channel; channels of one topic and type share it."""
         channel = self._container.channels[channel_id]
@@ -56,11 +69,11 @@ class Logs:
         if known is not None and known[0] is channel:
             return known[1]
         schema = self._container.schemas.get(channel.schema_id)
-        name, encoding = (schema.name, schema.encoding) if schema else ("", "")
+        name, encoding, data = (schema.name, schema.encoding, schema.data) if schema else ("", "", b"")
         key = (channel.topic, name, encoding, channel.message_encoding)
         log = self._by_key.get(key)
         if log is None:
-            log = TopicLog(key, find_decoder(channel.message_encoding, encoding, name))
+            log = TopicLog(key, find_decoder(channel.message_encoding, encoding, name, data))
             self._by_key[key] = log
         self._by_channel[channel_id] = (channel, log)
         return log
@@ -90,11 +103,16 @@ def candidates_of(logs: Iterable[TopicLog]) -> tuple[Candidate, ...]:
     )
 
 
-def logs_by_role(logs: Sequence[TopicLog], choices: Mapping[str, RoleChoice]) -> dict[str, tuple[TopicLog, ...]]:
+def logs_by_role(
+    logs: Sequence[TopicLog], choices: Mapping[str, RoleChoice]
+) -> dict[str, tuple[TopicLog, ...]]:
     """Return the logs that fill each role."""
     return {
         role: tuple(
-            log for topic in choice.topics for log in logs if log.topic == topic and log.kind == KIND_OF_ROLE[role]
+            log
+            for topic in choice.topics
+            for log in logs
+            if log.topic == topic and log.kind == KIND_OF_ROLE[role]
         )
         for role, choice in choices.items()
     }
@@ -143,7 +161,9 @@ def survey(
         damage_total=container.damage_total,
         topics=infos,
         roles=choices,
-        gravity=gravity_of(chosen["imu"][0].numbers(IMU_WIDTH)) if chosen["imu"] else "unknown",
+        gravity=gravity_of(chosen["imu"][0].numbers(IMU_WIDTH))
+        if chosen["imu"] and basis == "scan"
+        else "unknown",
         link_from_optical=link_of(chosen, container.library) if basis == "scan" else None,
         metadata=dict(sorted(container.metadata)),
         attachments=tuple(container.attachments),
@@ -201,10 +221,14 @@ def gravity_of(samples: NDArray[np.float64]) -> str:
 
 def tf_stream(members: Sequence[TopicLog]) -> TfStream:
     """Return the edges of all tf topics, united and sorted by stamp; a repeated edge at one stamp is kept once."""
-    stamps = np.concatenate([np.array(log.stamp, dtype=np.int64) for log in members] or [np.empty(0, np.int64)])
+    stamps = np.concatenate(
+        [np.array(log.stamp, dtype=np.int64) for log in members] or [np.empty(0, np.int64)]
+    )
     values = np.concatenate([log.numbers(POSE_WIDTH) for log in members] or [np.empty((0, POSE_WIDTH))])
     pairs = [(str(parent), str(child)) for log in members for parent, child in log.texts]
-    static = np.concatenate([np.full(len(log.stamp), is_static(log.topic)) for log in members] or [np.empty(0, bool)])
+    static = np.concatenate(
+        [np.full(len(log.stamp), is_static(log.topic)) for log in members] or [np.empty(0, bool)]
+    )
     seen: set[tuple[int, str, str]] = set()
     order = []
     for row in np.argsort(stamps, kind="stable"):

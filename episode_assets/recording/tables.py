@@ -48,7 +48,11 @@ def column(table: Any, name: str) -> NDArray[Any]:
 
 def stack(table: Any, names: tuple[str, ...]) -> NDArray[np.float64]:
     """Return several float columns as a read-only (N, len(names)) array."""
-    values = np.stack([column(table, name) for name in names], axis=1) if table.num_rows else np.empty((0, len(names)))
+    values = (
+        np.stack([column(table, name) for name in names], axis=1)
+        if table.num_rows
+        else np.empty((0, len(names)))
+    )
     values.flags.writeable = False
     return values
 

@@ -86,7 +86,9 @@ class RecordingView:
     @property
     def metadata(self) -> Mapping[str, str]:
         """Session metadata that may travel downstream: the allow-listed keys only."""
-        return allowed({key: value for record in self.inventory.metadata.values() for key, value in record.items()})
+        return allowed(
+            {key: value for record in self.inventory.metadata.values() for key, value in record.items()}
+        )
 
     @property
     def is_truncated(self) -> bool:
@@ -103,7 +105,9 @@ class RecordingView:
         """The colour pictures; raises MissingStream where there are none."""
         stream = self._images("rgb")
         if stream is None:
-            topics = ", ".join(f"{info.topic} ({info.schema})" for info in self.inventory.topics if info.count)
+            topics = ", ".join(
+                f"{info.topic} ({info.schema})" for info in self.inventory.topics if info.count
+            )
             raise MissingStream(
                 f"no camera topic: {self.inventory.roles['rgb'].reason}; topics with messages: {topics or 'none'}",
                 where=self.source,
@@ -273,6 +277,7 @@ class RecordingView:
             kept["stamp_ns"],
             kept["log_time_ns"],
             duplicates,
+            tuple(sorted(set(range(info.count)) - set(columns["message_number"].tolist()))),
             kept["chunk"],
             kept["offset"],
             kept["length"],
