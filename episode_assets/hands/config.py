@@ -49,6 +49,12 @@ class HandPoseConfig:
         default=0.4,
         metadata={"help": "Time between searches for new hands, s, 0.05 to 5. Shorter finds hands sooner."},
     )
+    key_interval_busy_s: float = field(
+        default=0.8,
+        metadata={
+            "help": "The same while two or more hands are followed, s, key_interval_s to 5. Longer is faster."
+        },
+    )
     roi_rounds: int = field(
         default=2,
         metadata={"help": "How often a fresh region is moved onto its own joints and read again, 1 to 4."},
@@ -158,6 +164,7 @@ class HandPoseConfig:
         if self.others not in {"keep", "drop"}:
             raise BadConfig(f"others must be 'keep' or 'drop', got {self.others!r}")
         _ordered("continue_presence", self.continue_presence, "start_presence", self.start_presence)
+        _ordered("key_interval_s", self.key_interval_s, "key_interval_busy_s", self.key_interval_busy_s)
         _ordered("roi_min_px", self.roi_min_px, "roi_max_px", self.roi_max_px)
         _ordered("depth_near_m", self.depth_near_m, "depth_far_m", self.depth_far_m)
 
@@ -167,6 +174,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "palm_squares": (0, 8),
     "work_side_px": (320, 4096),
     "key_interval_s": (0.05, 5.0),
+    "key_interval_busy_s": (0.05, 5.0),
     "roi_rounds": (1, 4),
     "start_presence": (0.0, 1.0),
     "continue_presence": (0.0, 1.0),

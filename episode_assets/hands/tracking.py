@@ -24,6 +24,7 @@ _SAME_HAND_DISTANCE = 0.15
 _MOST_KEPT_PICTURES = 48
 _REGION_SIZE_REFERENCE_PX = 1280
 _JOINT_SPAN_OF_REGION = (0.2, 1.3)
+_WEARERS_HANDS = 2
 _SECOND_NS = 1_000_000_000
 
 
@@ -103,9 +104,13 @@ class Tracker:
     def _is_key(self, stamp_ns: int, *, lost: bool) -> bool:
         if self._last_key_ns is None:
             return True
-        interval_ns = round(self._config.key_interval_s * _SECOND_NS)
-        # A flickering false hand would otherwise ask for a search in every frame.
-        return stamp_ns - self._last_key_ns >= (interval_ns // 2 if lost else interval_ns)
+        since_ns = stamp_ns - self._last_key_ns
+        if lost:
+            # Not in every frame: a flickering false hand would otherwise ask for a search each time.
+            return since_ns >= round(self._config.key_interval_s * _SECOND_NS / 2)
+        is_busy = len(self._alive) >= _WEARERS_HANDS
+        interval_s = self._config.key_interval_busy_s if is_busy else self._config.key_interval_s
+        return since_ns >= round(interval_s * _SECOND_NS)
 
     def _follow(self, position: int, rgb: NDArray[np.uint8]) -> bool:
         """Read every live hand again; return whether one was lost."""
