@@ -17,7 +17,7 @@ from episode_assets.demo.config import DemoConfig
 from episode_assets.demo.hand_motion import Hands
 from episode_assets.demo.motion import CameraMotion
 from episode_assets.demo.person import Person, build_person
-from episode_assets.demo.renderer import Canvas, View, paint_surface
+from episode_assets.demo.renderer import Canvas, View, paint_soft, paint_surface
 from episode_assets.demo.scene import Scene, build_scene
 from episode_assets.demo.truth import LINK_FROM_OPTICAL, rotation
 
@@ -101,8 +101,7 @@ class Film:
         """
         config, view = self._config, self.view(t_s)
         canvas = Canvas.blank(size=(config.width, config.height), depth_size=config.depth_size, K=view.K)
-        for surface in self._scene.room:
-            paint_surface(canvas, view, surface)
+        paint_soft(canvas, view, self._scene.room)
         face_box, head_box = self._paint_person(canvas, view, t_s)
         for surface in self._scene.table:
             paint_surface(canvas, view, surface)
@@ -119,7 +118,7 @@ class Film:
         if ratio == 0:
             face_box, head_box = np.full(4, np.nan), np.full(4, np.nan)
         return Frame(
-            rgb=canvas.colour,
+            rgb=cv2.cvtColor(canvas.colour, cv2.COLOR_RGBA2RGB),
             depth_mm=_to_millimetres(canvas.depth_m),
             features=features,
             K=view.K,
@@ -133,7 +132,7 @@ class Film:
         if self._person is None:
             return np.full(4, np.nan), np.full(4, np.nan)
         surface = self._person.surface(t_s, view)
-        paint_surface(canvas, view, surface, alpha=self._person.alpha)
+        paint_surface(canvas, view, surface, is_cut_out=True)
         return self._person.face_box(surface, view), self._person.head_box(surface, view)
 
     def _seen_features(self, canvas: Canvas, view: View) -> Array:

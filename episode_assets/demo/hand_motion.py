@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 _STEPS = 40
 _STEPS_PER_S = 15
 _FOCAL_MAX_PX = 1100.0
-_LEFT, _RIGHT = 0, 1
+_LEFT = 0
 _MIRROR = np.diag([-1.0, 1.0, 1.0])
 _CAMERA_FROM_HAND = np.diag([1.0, -1.0, -1.0])
 _LEAVE_S = 0.6
@@ -49,8 +49,8 @@ class _Habit:
 
 
 _HABITS = (
-    _Habit(17, 0.30, 0.145, (0.050, 0.022, 0.09), (0.17, 0.23, 0.13), (17.0, 9.0, 11.5)),
-    _Habit(0, 0.29, 0.140, (0.065, 0.024, 0.10), (0.14, 0.21, 0.11), (29.0, 19.0, 21.5)),
+    _Habit(17, 0.30, 0.158, (0.050, 0.022, 0.09), (0.17, 0.23, 0.13), (17.0, 9.0, 11.5)),
+    _Habit(0, 0.29, 0.154, (0.065, 0.024, 0.10), (0.14, 0.21, 0.11), (29.0, 19.0, 21.5)),
 )
 _ROLL_RAD = -0.36
 _AWAY_ELEVATION_RAD = 0.62
@@ -72,7 +72,7 @@ class Hands:
             sprite = self._sprite((int(np.floor(t_s * _STEPS_PER_S + 1e-3)) + habit.lag_steps) % _STEPS)
             turn = _turn(habit, self._phases[side], t_s)
             if side == _LEFT:
-                sprite, turn = _mirrored(sprite), _MIRROR @ turn @ _MIRROR
+                turn = _MIRROR @ turn
             moved = sprite.joints @ turn.T
             _paint_sprite(canvas, K, sprite, turn)
             if _any_inside(project(K, moved), size):
@@ -95,7 +95,7 @@ def _draw_step(phase: float, focal_px: float) -> HandSprite:
     turn = _about_x(tilt) @ _about_y(lean) @ _CAMERA_FROM_HAND
     in_hand = joints(pose)
     middle = in_hand[[0, 5, 9, 13, 17]].mean(axis=0)
-    distance = 0.47 + 0.035 * np.sin(phase - 0.4)
+    distance = 0.49 + 0.035 * np.sin(phase - 0.4)
     # The wrist is bent back a little: the forearm comes from below and from the wearer's side.
     elbow = turn @ np.array([0.10, -1.0, 0.0]) + np.array([0.0, 0.0, -0.45])
     return draw_hand((in_hand - middle) @ turn.T + [0, 0, distance], elbow, focal_px=focal_px)
@@ -116,25 +116,14 @@ def _away(away_s: tuple[float, float, float], t_s: float) -> float:
     return float(rise * rise * (3 - 2 * rise) - fall * fall * (3 - 2 * fall))
 
 
-def _mirrored(sprite: HandSprite) -> HandSprite:
-    K = sprite.K.copy()
-    K[0, 2] = sprite.rgb.shape[1] - 1 - K[0, 2]
-    return HandSprite(
-        rgb=np.ascontiguousarray(sprite.rgb[:, ::-1]),
-        alpha=np.ascontiguousarray(sprite.alpha[:, ::-1]),
-        depth_m=np.ascontiguousarray(sprite.depth_m[:, ::-1]),
-        K=K,
-        joints=sprite.joints @ _MIRROR,
-    )
-
-
 def _paint_sprite(canvas: Canvas, K: Array, sprite: HandSprite, turn: Array) -> None:
     homography = K @ turn @ np.linalg.inv(sprite.K)
     _paint_colour(canvas.colour, homography, sprite)
     h, w = canvas.depth_m.shape
     H, W = canvas.colour.shape[:2]
     to_depth = np.array([[w / W, 0, 0.5 * w / W - 0.5], [0, h / H, 0.5 * h / H - 0.5], [0, 0, 1.0]])
-    z = cv2.warpPerspective(sprite.depth_m, to_depth @ homography, (w, h), flags=cv2.INTER_NEAREST)
+    every_second = np.diag([2.0, 2.0, 1.0])
+    z = cv2.warpPerspective(sprite.depth_m, to_depth @ homography @ every_second, (w, h), flags=cv2.INTER_NEAREST)
     # Along the turned ray the depth of a point is its sprite depth over the ray's length on the sprite's axis.
     x, y, one = turn[:, 2].astype(np.float32)
     stretch = x * canvas.ray_x[None, :] + (y * canvas.ray_y[:, None] + one)
@@ -142,7 +131,7 @@ def _paint_sprite(canvas: Canvas, K: Array, sprite: HandSprite, turn: Array) -> 
 
 
 def _paint_colour(colour: NDArray[np.uint8], homography: Array, sprite: HandSprite) -> None:
-    h, w = sprite.alpha.shape
+    h, w = sprite.rgba.shape[:2]
     outline = np.array([[[0, 0], [w - 1, 0], [w - 1, h - 1], [0, h - 1]]], dtype=np.float64)
     corners = cv2.perspectiveTransform(outline, homography)[0]
     low = np.maximum(np.floor(corners.min(axis=0)), 0).astype(int)
@@ -151,9 +140,8 @@ def _paint_colour(colour: NDArray[np.uint8], homography: Array, sprite: HandSpri
         return
     shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]], dtype=np.float64)
     size = (int(high[0] - low[0]), int(high[1] - low[1]))
-    painted = cv2.warpPerspective(sprite.rgb, shift @ homography, size)
-    alpha = cv2.warpPerspective(sprite.alpha, shift @ homography, size)
-    blend(colour[low[1] : high[1], low[0] : high[0]], painted, alpha)
+    painted = cv2.warpPerspective(sprite.rgba, shift @ homography, size)
+    blend(colour[low[1] : high[1], low[0] : high[0]], painted)
 
 
 def _any_inside(pixels: Array, size: tuple[int, int]) -> bool:

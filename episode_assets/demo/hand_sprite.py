@@ -28,7 +28,7 @@ _SLEEVE = np.array([70.0, 84.0, 118.0], dtype=np.float32)
 _NAIL = np.array([236.0, 190.0, 172.0], dtype=np.float32)
 _LIGHT = np.array([-0.35, -0.45, -0.82], dtype=np.float32)
 _SLEEVE_FROM_M = 0.10
-_FOREARM_M = 0.24
+_FOREARM_M = 0.17
 _SMOOTH_M = 0.0026
 
 
@@ -37,15 +37,13 @@ class HandSprite:
     """A right hand seen by a camera whose optical axis meets it.
 
     Attributes:
-        rgb: (h,w,3) u8.
-        alpha: (h,w) u8.
-        depth_m: (h,w) f4 along the optical axis; 0 outside the hand.
+        rgba: (h,w,4) u8, the fourth channel is the opacity.
+        depth_m: f4 along the optical axis at every second pixel of every second row; 0 outside the hand.
         K: (3,3) intrinsics of this picture, pixel centres at whole numbers.
         joints: (21,3) metres in this camera's optical frame.
     """
 
-    rgb: NDArray[np.uint8]
-    alpha: NDArray[np.uint8]
+    rgba: NDArray[np.uint8]
     depth_m: Grey
     K: Array
     joints: Array
@@ -80,7 +78,7 @@ def draw_hand(joints_cam: Array, elbow_direction: Array, *, focal_px: float) -> 
     # Colour runs on beyond the outline, so that warping never mixes in black.
     rgb = _extend(np.clip(colour, 0, 255), mask).astype(np.uint8)
     alpha = cv2.GaussianBlur(mask * 255, (3, 3), 0).astype(np.uint8)
-    return HandSprite(rgb=rgb, alpha=alpha, depth_m=depth, K=K, joints=joints_cam)
+    return HandSprite(rgba=np.dstack([rgb, alpha]), depth_m=depth[::2, ::2].copy(), K=K, joints=joints_cam)
 
 
 def _limbs(joints: Array, elbow: Array) -> list[_Limb]:
@@ -92,18 +90,19 @@ def _limbs(joints: Array, elbow: Array) -> list[_Limb]:
         pairs = zip(chain[:-1], chain[1:], radii[:-1], radii[1:], strict=True)
         limbs += [_Limb(a, b, ra, rb) for a, b, ra, rb in pairs]
     for position, knuckle in enumerate(knuckles):
-        root = wrist + across * (position - 1.5) * 0.0115
+        root = wrist + elbow * 0.005 + across * (position - 1.5) * 0.0120
         limbs.append(_Limb(root, knuckle, 0.0165, 0.0122))
     for a, b in zip(knuckles[:-1], knuckles[1:], strict=True):
         limbs.append(_Limb(a, b, 0.0104, 0.0104))
         limbs.append(_Limb(0.5 * (a + wrist), 0.5 * (b + wrist), 0.0128, 0.0128))
-    limbs.append(_Limb(wrist - across * 0.014, joints[1], 0.0165, 0.0165))
-    limbs.append(_Limb(joints[1], joints[2], 0.0170, 0.0130))
+    limbs.append(_Limb(wrist - across * 0.012, joints[1], 0.0165, 0.0160))
+    limbs.append(_Limb(joints[1], joints[2], 0.0165, 0.0130))
     limbs.append(_Limb(0.6 * joints[2] + 0.4 * joints[1], 0.45 * wrist + 0.55 * knuckles[0], 0.0095, 0.0115))
     for side in (-1.0, 1.0):
-        a, b = wrist + across * side * 0.0115, wrist + elbow * _FOREARM_M + across * side * 0.022
+        a = wrist + elbow * 0.010 + across * side * 0.0105
+        b = wrist + elbow * _FOREARM_M + across * side * 0.022
         cuff = a + (b - a) * _SLEEVE_FROM_M / _FOREARM_M
-        limbs.append(_Limb(a, a + 0.9 * (cuff - a), 0.0175, 0.0210))
+        limbs.append(_Limb(a, a + 0.9 * (cuff - a), 0.0155, 0.0210))
         limbs.append(_Limb(cuff, b, 0.0310, 0.0400, is_sleeve=True))
     return limbs
 

@@ -41,10 +41,9 @@ _START_RAD = -0.55
 
 @dataclass(frozen=True)
 class Person:
-    """A cut-out: texture (H,W,3) u8 RGB and its opacity (H,W) u8."""
+    """A cut-out: texture (H,W,4) u8, RGB and opacity."""
 
     texture: NDArray[np.uint8]
-    alpha: NDArray[np.uint8]
 
     def surface(self, t_s: float, view: View) -> Surface:
         """Where the cut-out stands at a time, turned about the vertical to face the camera."""
@@ -52,7 +51,7 @@ class Person:
         toward = view.position - head
         toward[1] = 0
         right = np.cross([0.0, 1.0, 0.0], toward / np.linalg.norm(toward))
-        height, width = self.alpha.shape
+        height, width = self.texture.shape[:2]
         corner = head + _METRES_PER_PX * (_HEAD_CENTRE_PX[1] * np.array([0.0, 1.0, 0.0]) - _HEAD_CENTRE_PX[0] * right)
         down = np.array([0.0, -1.0, 0.0]) * height * _METRES_PER_PX
         return Surface(corner, right * width * _METRES_PER_PX, down, self.texture, is_one_sided=False)
@@ -66,7 +65,7 @@ class Person:
         return self._box(_HEAD_BOX_PX, surface, view)
 
     def _box(self, box_px: tuple[float, float, float, float], surface: Surface, view: View) -> Array:
-        height, width = self.alpha.shape
+        height, width = self.texture.shape[:2]
         a, b = np.array(box_px[0::2]) / width, np.array(box_px[1::2]) / height
         corners = surface.origin + a[:, None, None] * surface.along_width + b[None, :, None] * surface.along_height
         pixels = project(view.K, view.points(corners.reshape(-1, 3)))
@@ -86,9 +85,11 @@ def build_person(*, marker: tuple[int, int, int] | None) -> Person:
     for mark in _MARKS_PX if marker is not None else ():
         cv2.circle(photo, mark, 7, marker, -1, cv2.LINE_AA)
     texture = cv2.copyMakeBorder(photo, 0, _EXTRA_ROWS, 0, 0, cv2.BORDER_REPLICATE)
+    below = texture[len(photo) :]
+    below[:] = cv2.GaussianBlur(below, (0, 0), 9, borderType=cv2.BORDER_REPLICATE)
     alpha = np.zeros(texture.shape[:2], dtype=np.uint8)
     cv2.fillPoly(alpha, [np.array(_OUTLINE_PX, dtype=np.int32)], 255, cv2.LINE_AA)
-    return Person(texture, cv2.GaussianBlur(alpha, (5, 5), 0))
+    return Person(np.dstack([texture, cv2.GaussianBlur(alpha, (5, 5), 0)]))
 
 
 def _photo() -> NDArray[np.uint8]:

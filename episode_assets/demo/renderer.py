@@ -7,6 +7,7 @@ front of the lens; a surface that reaches behind it is cut at the near plane fir
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -50,7 +51,7 @@ class Canvas:
     """The two pictures being painted, and the rays of the depth pixels.
 
     Attributes:
-        colour: (H,W,3) u8 RGB.
+        colour: (H,W,4) u8 RGB and one unused channel; four channels are warped twice as fast as three.
         depth_m: (h,w) f4 distance along the optical axis, 0 where nothing was painted.
         ray_x: (w,) f4, x/z of the ray through each depth column.
         ray_y: (h,) f4, y/z of the ray through each depth row.
@@ -68,11 +69,24 @@ class Canvas:
         u = (np.arange(w) + 0.5) * W / w - 0.5
         v = (np.arange(h) + 0.5) * H / h - 0.5
         return cls(
-            colour=np.zeros((H, W, 3), dtype=np.uint8),
+            colour=np.zeros((H, W, 4), dtype=np.uint8),
             depth_m=np.zeros((h, w), dtype=np.float32),
             ray_x=((u - K[0, 2]) / K[0, 0]).astype(np.float32),
             ray_y=((v - K[1, 2]) / K[1, 1]).astype(np.float32),
         )
+
+
+def paint_soft(canvas: Canvas, view: View, surfaces: Sequence[Surface]) -> None:
+    """Paint surfaces that fill the whole picture, at half the resolution and scaled up: the far room is out of focus."""
+    H, W = canvas.colour.shape[:2]
+    h, w = max(1, H // 2), max(1, W // 2)
+    ratio = np.array([w / W, h / H])
+    K = np.diag([*ratio, 1.0]) @ view.K
+    K[:2, 2] += 0.5 * ratio - 0.5
+    half = Canvas(np.zeros((h, w, 4), dtype=np.uint8), canvas.depth_m, canvas.ray_x, canvas.ray_y)
+    for surface in surfaces:
+        paint_surface(half, View(K, view.optical_from_world, view.position), surface)
+    cv2.resize(half.colour, (W, H), dst=canvas.colour, interpolation=cv2.INTER_LINEAR)
 
 
 def project(K: Array, points: Array) -> Array:
@@ -82,14 +96,14 @@ def project(K: Array, points: Array) -> Array:
     return pixels
 
 
-def paint_surface(canvas: Canvas, view: View, surface: Surface, *, alpha: NDArray[np.uint8] | None = None) -> None:
+def paint_surface(canvas: Canvas, view: View, surface: Surface, *, is_cut_out: bool = False) -> None:
     """Paint one surface over what is there.
 
     Args:
         canvas: Painted in place.
         view: The camera.
         surface: What to paint.
-        alpha: (H,W) opacity of the texture's pixels; depth is written where it is at least half.
+        is_cut_out: The texture's fourth channel is its opacity; depth is written where that is at least half.
     """
     if surface.is_one_sided and np.dot(surface.normal, view.position - surface.centre) <= 0:
         return
@@ -99,8 +113,9 @@ def paint_surface(canvas: Canvas, view: View, surface: Surface, *, alpha: NDArra
     if len(outline) < 3:
         return
     corners = project(view.K, outline)
-    _paint_colour(canvas.colour, view.K, origin, edges, corners, surface.texture, alpha)
-    _paint_depth(canvas, origin, edges, corners, alpha)
+    _paint_colour(canvas.colour, view.K, origin, edges, corners, surface.texture, is_cut_out=is_cut_out)
+    alpha = surface.texture[..., 3] if is_cut_out else None
+    _paint_depth(canvas, origin, edges, view.vectors(surface.normal), corners, alpha)
 
 
 def _paint_colour(
@@ -110,7 +125,8 @@ def _paint_colour(
     edges: Array,
     corners: Array,
     texture: NDArray[np.uint8],
-    alpha: NDArray[np.uint8] | None,
+    *,
+    is_cut_out: bool,
 ) -> None:
     region = _region(corners, colour.shape[1], colour.shape[0])
     if region is None:
@@ -124,26 +140,31 @@ def _paint_colour(
     homography = shift @ K @ plane
     size = (x1 - x0, y1 - y0)
     target = colour[y0:y1, x0:x1]
-    if alpha is not None:
-        painted = cv2.warpPerspective(texture, homography, size, borderMode=cv2.BORDER_REPLICATE)
-        blend(target, painted, cv2.warpPerspective(alpha, homography, size))
+    border = cv2.BORDER_CONSTANT if is_cut_out else cv2.BORDER_REPLICATE
+    painted = cv2.warpPerspective(texture, homography, size, borderMode=border)
+    if is_cut_out:
+        blend(target, painted)
         return
-    painted = cv2.warpPerspective(texture, homography, size, borderMode=cv2.BORDER_REPLICATE)
     mask = np.zeros(painted.shape[:2], dtype=np.uint8)
     outline = np.rint((corners - (x0, y0)) * 16).astype(np.int32)
     cv2.fillConvexPoly(mask, outline, 255, lineType=cv2.LINE_8, shift=4)
     cv2.copyTo(painted, mask, target)
 
 
-def blend(target: NDArray[np.uint8], painted: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> None:
-    """Lay a picture over another in place: (H,W,3) over (H,W,3) with (H,W) opacity."""
-    weight = cv2.merge([alpha, alpha, alpha])
+def blend(target: NDArray[np.uint8], painted: NDArray[np.uint8]) -> None:
+    """Lay an (H,W,4) picture over another in place; its fourth channel is its opacity."""
+    weight = cv2.cvtColor(cv2.extractChannel(painted, 3), cv2.COLOR_GRAY2BGRA)
     kept = cv2.multiply(target, cv2.bitwise_not(weight), scale=1 / 255)
     cv2.add(kept, cv2.multiply(painted, weight, scale=1 / 255), dst=target)
 
 
 def _paint_depth(
-    canvas: Canvas, origin: Array, edges: Array, corners: Array, alpha: NDArray[np.uint8] | None
+    canvas: Canvas,
+    origin: Array,
+    edges: Array,
+    normal: Array,
+    corners: Array,
+    alpha: NDArray[np.uint8] | None,
 ) -> None:
     h, w = canvas.depth_m.shape
     scale = np.array([w / canvas.colour.shape[1], h / canvas.colour.shape[0]])
@@ -152,12 +173,11 @@ def _paint_depth(
         return
     x0, y0, x1, y1 = region
     ray_x, ray_y = canvas.ray_x[None, x0:x1], canvas.ray_y[y0:y1, None]
-    normal = np.cross(edges[0], edges[1])
     facing = _affine(normal, ray_x, ray_y)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.float32(normal @ origin) / facing
-        # Position on the surface from 0 to 1 along each edge; the dual basis serves parallelograms.
-        dual = np.linalg.pinv(edges.T)
+        # Position on the rectangle from 0 to 1 along each edge.
+        dual = edges / (edges**2).sum(axis=1, keepdims=True)
         a = z * _affine(dual[0], ray_x, ray_y) - np.float32(dual[0] @ origin)
         b = z * _affine(dual[1], ray_x, ray_y) - np.float32(dual[1] @ origin)
         covered = (a >= 0) & (a <= 1) & (b >= 0) & (b <= 1) & (z > _NEAR_M)

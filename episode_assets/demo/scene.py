@@ -7,6 +7,7 @@ here; how a surface becomes pixels and depth stands in `renderer`, people and ha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +28,13 @@ _MESH_CELL_M = 0.06
 
 @dataclass(frozen=True)
 class Surface:
-    """A textured parallelogram.
+    """A textured rectangle.
 
     Attributes:
         origin: (3,) world position of the texture's upper left corner, metres.
         along_width: (3,) vector along the texture's width, metres.
         along_height: (3,) vector along the texture's height, metres.
-        texture: (H,W,3) u8 RGB.
+        texture: (H,W,4) u8, RGB and opacity.
         is_one_sided: Seen only from the side that `along_height` x `along_width` points to.
     """
 
@@ -43,13 +44,13 @@ class Surface:
     texture: Picture
     is_one_sided: bool = True
 
-    @property
+    @cached_property
     def centre(self) -> Array:
         """(3,) world position of the middle."""
         middle: Array = self.origin + 0.5 * (self.along_width + self.along_height)
         return middle
 
-    @property
+    @cached_property
     def normal(self) -> Array:
         """(3,) direction that the front faces, not normalised."""
         return np.cross(self.along_height, self.along_width)
@@ -115,11 +116,13 @@ def _furnish(wall: Picture, random: np.random.Generator) -> None:
     def box(w: float, h: float, colour: Colour) -> Picture:
         return textures.panel(int(w * width), int(h * height), colour, random)
 
-    paint(textures.print_page(int(0.12 * width), int(0.30 * height), random), 0.22, 0.25)
-    paint(box(0.20, 0.36, (120, 154, 182)), 0.40, 0.18)
-    paint(box(0.012, 0.36, (228, 226, 220)), 0.494, 0.18)
-    paint(box(0.10, 0.20, (176, 118, 88)), 0.68, 0.28)
-    paint(box(0.26, 0.02, (110, 82, 60)), 0.56, 0.66)
+    paint(box(0.16, 0.30, (128, 160, 186)), 0.42, 0.33)
+    paint(box(0.010, 0.30, (228, 226, 220)), 0.495, 0.33)
+    paint(textures.print_page(int(0.085 * width), int(0.24 * height), random), 0.30, 0.42)
+    paint(box(0.09, 0.16, (176, 118, 88)), 0.63, 0.46)
+    paint(box(0.24, 0.26, (142, 110, 82)), 0.60, 0.72)
+    paint(box(0.22, 0.03, (112, 88, 66)), 0.61, 0.76)
+    paint(box(0.13, 0.34, (96, 122, 112)), 0.25, 0.62)
 
 
 def _table(detail: float, random: np.random.Generator) -> tuple[Surface, ...]:
@@ -177,7 +180,8 @@ def _surface(
     along_height: tuple[float, float, float],
     texture: Picture,
 ) -> Surface:
-    return Surface(np.array(origin, float), np.array(along_width, float), np.array(along_height, float), texture)
+    opaque = np.dstack([texture, np.full(texture.shape[:2], 255, dtype=np.uint8)])
+    return Surface(np.array(origin, float), np.array(along_width, float), np.array(along_height, float), opaque)
 
 
 def _triangles(surface: Surface) -> Array:

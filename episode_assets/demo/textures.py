@@ -29,9 +29,9 @@ def wood(width: int, height: int, random: np.random.Generator) -> Picture:
 
 def plaster(width: int, height: int, colour: Colour, random: np.random.Generator) -> Picture:
     """A painted wall with soft stains."""
-    shade = _cloud(width, height, cells=(6, 4), random=random) * 7 + _cloud(
+    shade = _cloud(width, height, cells=(6, 4), random=random) * 4 + _cloud(
         width, height, cells=(60, 40), random=random
-    ) * 2.5
+    )
     return _tint(colour, shade, (1.0, 1.0, 1.0))
 
 
