@@ -63,6 +63,7 @@ class Calibrations:
         D_depth: (n,) float64 or None.
         R_link_from_optical: (3, 3), p_link = R p_optical.
         R_source: `tf`, `profile` or `assumed`.
+        offset_m: (3,) origin of the optical frame in the link, p_link = R p_optical + offset.
         meta: The content of `calibrations/meta.json`.
     """
 
@@ -72,6 +73,7 @@ class Calibrations:
     D_depth: NDArray[np.float64] | None
     R_link_from_optical: NDArray[np.float64]
     R_source: str
+    offset_m: NDArray[np.float64]
     meta: Mapping[str, Json]
 
 
@@ -115,6 +117,7 @@ def write_calibrations(
     rgb: Intrinsics | None,
     depth: Intrinsics | None,
     link_from_optical: tuple[NDArray[np.float64], str],
+    offset_m: NDArray[np.float64],
     padding_px: tuple[int, int],
 ) -> list[str]:
     """Write the `.npy` files and `meta.json` of `calibrations/`; returns their paths relative to `directory`."""
@@ -122,7 +125,11 @@ def write_calibrations(
     folder.mkdir()
     R, R_source = link_from_optical
     np.save(folder / R_OPTICAL_TO_LINK, np.asarray(R, dtype=np.float64))
-    meta: dict[str, Json] = {R_OPTICAL_TO_LINK.removesuffix(".npy"): R_OPTICAL_TO_LINK, "R_source": R_source}
+    meta: dict[str, Json] = {
+        "R_optical_to_link": R_OPTICAL_TO_LINK,
+        "R_source": R_source,
+        "t_optical_to_link_m": [float(value) for value in offset_m],
+    }
     written = [R_OPTICAL_TO_LINK]
     for name, part in (("rgb", rgb), ("depth", depth)):
         if part is None:
@@ -169,6 +176,7 @@ def read_calibrations(directory: Path, *, remedy: str) -> Calibrations:
         }
         R = np.load(folder / str(meta["R_optical_to_link"]), allow_pickle=False)
         source = str(meta["R_source"])
+        offset_m = np.array(meta["t_optical_to_link_m"], dtype=np.float64).reshape(3)
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise ArtifactDamaged(f"{error!r}", where=CALIBRATIONS, remedy=remedy) from error
     return Calibrations(
@@ -178,5 +186,6 @@ def read_calibrations(directory: Path, *, remedy: str) -> Calibrations:
         D_depth=arrays.get("depth_D"),
         R_link_from_optical=R,
         R_source=source,
+        offset_m=offset_m,
         meta=meta,
     )

@@ -5,6 +5,7 @@ Finding faces and blurring them belongs to `anonymization`; here its table is re
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,10 @@ def rows_of_messages(message_number: NDArray[np.int64], frames: FrameTable) -> N
 def write_privacy(
     file: AnnotationFile, boxes: FaceBoxes, frames: FrameTable, privacy: Mapping[str, Json]
 ) -> None:
-    """Write `/privacy`: where pictures were blurred, and the verdict of the audit as attributes."""
+    """Write `/privacy`: where pictures were blurred, and the verdict of the audit as attributes.
+
+    Attribute `record` is the whole verdict as JSON; its plain values also stand as attributes of their own.
+    """
     file.put("/privacy/boxes", boxes.rectangle_px, units="px")
     file.put("/privacy/frame_index", boxes.frame_index)
     file.put("/privacy/source_index", frames.message_number[boxes.frame_index])
@@ -97,4 +101,5 @@ def write_privacy(
     file.put("/privacy/track", boxes.track)
     file.put("/privacy/source", boxes.source)
     plain = {name: value for name, value in privacy.items() if isinstance(value, str | int | float)}
-    file.describe("/privacy", {**plain, "source_words": ",".join(BOX_SOURCES)})
+    record = json.dumps(privacy, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    file.describe("/privacy", {**plain, "record": record, "source_words": ",".join(BOX_SOURCES)})

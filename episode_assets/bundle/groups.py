@@ -17,7 +17,7 @@ from episode_assets.bundle.annotation import AnnotationFile
 from episode_assets.bundle.calibration import Intrinsics, depth_intrinsics
 from episode_assets.bundle.depth import DepthCount, DepthPairing, pair_depth, write_depth, write_depth_tables
 from episode_assets.bundle.faces import write_privacy
-from episode_assets.bundle.hands import read_hands, write_hands
+from episode_assets.bundle.hands import choose_hands, write_hands
 from episode_assets.bundle.inputs import Inputs, clock_word
 from episode_assets.bundle.poses import usable_poses
 from episode_assets.bundle.streams import (
@@ -31,6 +31,7 @@ from episode_assets.bundle.streams import (
 from episode_assets.outcome import Json
 from episode_assets.progress import Progress
 from episode_assets.recording import ImageStream
+from episode_assets.video import VideoProbe
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _note_depth(pairing: DepthPairing, count: DepthCount, account: Account) -> N
         account.note(code, f"{number} {words}", stream="depth", count=number)
 
 
-def write_rgb_group(file: AnnotationFile, inputs: Inputs, account: Account) -> None:
+def write_rgb_group(file: AnnotationFile, inputs: Inputs, video: VideoProbe, account: Account) -> None:
     """Write `/rgb`: what stands beside the video, one row per picture."""
     frames, poses = inputs.frames, inputs.poses
     write_stamps(file, "rgb", frames.stamp_ns)
@@ -134,6 +135,8 @@ def write_rgb_group(file: AnnotationFile, inputs: Inputs, account: Account) -> N
         {
             "width": frames.width,
             "height": frames.height,
+            "encoded_width": video.width,
+            "encoded_height": video.height,
             "clock": clock_word(inputs.raw),
             "R_source": R_source,
         },
@@ -191,23 +194,24 @@ def write_hand_group(file: AnnotationFile, hands: Path | None, inputs: Inputs, a
     if hands is None:
         account.skip(name, "no_hand_poses", "no hand poses were computed")
         return 0
-    table = read_hands(hands / "hands.parquet", inputs.frames)
+    path = hands / "hands.parquet"
+    choice = choose_hands(path, inputs.frames)
     notes = {
-        "extra_hands": (table.extra_hands, "hands left out because a surer one of the same side was there"),
-        "not_wearer": (table.not_wearer, "hands left out because they are not the wearer's"),
+        "extra_hands": (choice.extra_hands, "hands left out because a surer one of the same side was there"),
+        "not_wearer": (choice.not_wearer, "hands left out because they are not the wearer's"),
         "hands_without_picture": (
-            table.without_picture,
+            choice.without_picture,
             "hands left out because their picture is not published",
         ),
     }
     for code, (number, words) in notes.items():
         account.note(code, f"{number} {words}", stream="hands", count=number)
-    if table.count == 0:
+    if choice.count == 0:
         account.skip(name, "no_hands_found", "no hand of the wearer was found in any picture")
         return 0
-    write_hands(file, table, inputs.frames)
+    write_hands(file, path, choice, inputs.frames)
     account.save(name)
-    return table.count
+    return choice.count
 
 
 def write_metadata_group(file: AnnotationFile, inputs: Inputs, account: Account) -> None:

@@ -5,12 +5,14 @@ One hand per side and picture, NaN where nothing is known. Finding hands belongs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from episode_assets.bundle.annotation import AnnotationFile
@@ -29,10 +31,8 @@ from episode_assets.errors import ArtifactDamaged
 
 REMEDY = "materialise hand_poses of this recording again"
 JOINTS = 21
-COLUMNS = [
-    "message_number",
-    "side",
-    "wearer",
+IDENTITY = ["message_number", "side", "wearer", "confidence", "backend"]
+VALUES = [
     "track",
     "kind",
     "confidence",
@@ -42,8 +42,9 @@ COLUMNS = [
     "joint_valid",
     "anchor",
     "scale",
-    "backend",
 ]
+BATCH_ROWS = 2048
+"""Rows of the table unpacked at once; about 2 MB."""
 
 
 @dataclass(frozen=True)
@@ -95,27 +96,42 @@ class HandArrays:
 
 
 @dataclass(frozen=True)
-class HandTable:
-    """Both hands, and what did not fit.
+class HandChoice:
+    """Which rows of `hands.parquet` a bundle shows, and what did not fit.
 
     Attributes:
-        sides: Arrays by side.
+        rows: Row numbers by side, increasing.
+        pictures: Row of the picture table for each of those rows.
         backend: Name of the software that found the hands, empty when there are no rows.
         extra_hands: Rows left out because the side had a hand of higher confidence in the same picture.
         not_wearer: Rows left out because they show somebody else's hand.
         without_picture: Rows left out because their picture is not in the bundle.
     """
 
-    sides: Mapping[Side, HandArrays]
+    rows: Mapping[Side, NDArray[np.int64]]
+    pictures: Mapping[Side, NDArray[np.int64]]
     backend: str
-    extra_hands: int = 0
-    not_wearer: int = 0
-    without_picture: int = 0
+    extra_hands: int
+    not_wearer: int
+    without_picture: int
 
     @property
     def count(self) -> int:
         """Number of (picture, side) slots that hold a hand."""
-        return sum(int(side.valid.sum()) for side in self.sides.values())
+        return sum(len(rows) for rows in self.rows.values())
+
+
+@dataclass(frozen=True)
+class HandTable:
+    """Both hands of the wearer, and what did not fit.
+
+    Attributes:
+        sides: Arrays by side.
+        choice: Where they come from in the table.
+    """
+
+    sides: Mapping[Side, HandArrays]
+    choice: HandChoice
 
 
 def read_hands(path: Path, frames: FrameTable) -> HandTable:
@@ -124,28 +140,65 @@ def read_hands(path: Path, frames: FrameTable) -> HandTable:
     Raises:
         ArtifactDamaged: The table is unreadable or lacks columns.
     """
-    table = read_table(path, COLUMNS, remedy=REMEDY)
-    require_columns(table, COLUMNS, where=path.name, remedy=REMEDY)
-    row = rows_of_messages(int_column(table, "message_number"), frames)
+    choice = choose_hands(path, frames)
+    return HandTable({side: hand_arrays(path, choice, side, len(frames)) for side in SIDES}, choice)
+
+
+def choose_hands(path: Path, frames: FrameTable) -> HandChoice:
+    """Choose one hand of the wearer per side and picture: the one of highest confidence.
+
+    Raises:
+        ArtifactDamaged: The table is unreadable or lacks columns.
+    """
+    table = read_table(path, IDENTITY, remedy=REMEDY)
+    require_columns(table, IDENTITY, where=path.name, remedy=REMEDY)
+    picture = rows_of_messages(int_column(table, "message_number"), frames)
     is_wearer = bool_column(table, "wearer")
     confidence = _floats(table, "confidence")
-    side_of = np.asarray(table["side"].to_pylist(), dtype=np.str_)
-    has_picture = row >= 0
-    sides: dict[Side, HandArrays] = {}
-    used = 0
+    has_picture = picture >= 0
+    rows: dict[Side, NDArray[np.int64]] = {}
     for side in SIDES:
-        mine = np.flatnonzero(has_picture & is_wearer & (side_of == side))
-        best = _best_per_picture(mine, row, confidence)
-        used += len(best)
-        sides[side] = _laid_out(table, best, row[best], len(frames))
-    backends = sorted(set(table["backend"].to_pylist()))
-    return HandTable(
-        sides=sides,
-        backend=",".join(str(name) for name in backends),
-        extra_hands=int(np.sum(has_picture & is_wearer)) - used,
+        is_side = pc.equal(table["side"], side).fill_null(False).to_numpy()
+        mine = np.flatnonzero(has_picture & is_wearer & is_side)
+        rows[side] = np.sort(_best_per_picture(mine, picture, confidence))
+    backends = sorted(str(name) for name in pc.unique(table["backend"]).to_pylist())
+    return HandChoice(
+        rows=rows,
+        pictures={side: picture[chosen] for side, chosen in rows.items()},
+        backend=",".join(backends),
+        extra_hands=int(np.sum(has_picture & is_wearer)) - sum(map(len, rows.values())),
         not_wearer=int(np.sum(has_picture & ~is_wearer)),
         without_picture=int(np.sum(~has_picture)),
     )
+
+
+def hand_arrays(path: Path, choice: HandChoice, side: Side, F: int) -> HandArrays:
+    """Unpack the chosen rows of one side, a batch at a time.
+
+    Raises:
+        ArtifactDamaged: The table is unreadable or lacks columns.
+    """
+    hand = HandArrays.missing(F)
+    rows, pictures = choice.rows[side], choice.pictures[side]
+    start = 0
+    for batch in _batches(path):
+        chosen = slice(*np.searchsorted(rows, (start, start + batch.num_rows)))
+        if chosen.start < chosen.stop:
+            _lay_out(batch.take(pa.array(rows[chosen] - start)), pictures[chosen], hand)
+        start += batch.num_rows
+    return hand
+
+
+def _batches(path: Path) -> Iterator[pa.Table]:
+    try:
+        with pq.ParquetFile(path) as file:
+            missing = sorted(set(VALUES) - set(file.schema_arrow.names))
+            if missing:
+                raise ArtifactDamaged(f"columns {missing} are missing", where=path.name, remedy=REMEDY)
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=VALUES, use_threads=False):
+                yield pa.Table.from_batches([batch])
+    except (OSError, pa.ArrowException) as error:
+        raise ArtifactDamaged(f"the table cannot be read: {error}", where=path.name, remedy=REMEDY) from error
 
 
 def _best_per_picture(
@@ -156,29 +209,23 @@ def _best_per_picture(
     return order[first]
 
 
-def _laid_out(table: pa.Table, rows: NDArray[np.int64], pictures: NDArray[np.int64], F: int) -> HandArrays:
-    hand = HandArrays.missing(F)
-    if len(rows) == 0:
-        return hand
-    chosen = table.take(pa.array(rows))
-    joint_valid = _lists(chosen, "joint_valid", (JOINTS,), fill=False).astype(np.bool_)
+def _lay_out(table: pa.Table, pictures: NDArray[np.int64], hand: HandArrays) -> None:
+    joint_valid = _lists(table, "joint_valid", (JOINTS,), fill=False).astype(np.bool_)
     unknown = ~joint_valid[:, :, None]
-    px = np.where(unknown, np.nan, _lists(chosen, "joints_px", (JOINTS, 2)))
-    cam = np.where(unknown, np.nan, _lists(chosen, "joints_cam", (JOINTS, 3)))
+    cam = np.where(unknown, np.nan, _lists(table, "joints_cam", (JOINTS, 3)))
     is_metric = np.isfinite(cam).any(axis=(1, 2))
     hand.valid[pictures] = True
     hand.space[pictures] = np.where(is_metric, SPACE_CAMERA, SPACE_IMAGE)
-    hand.joints_px[pictures] = px
+    hand.joints_px[pictures] = np.where(unknown, np.nan, _lists(table, "joints_px", (JOINTS, 2)))
     hand.joints_cam[pictures] = cam
-    hand.joints_world[pictures] = np.where(unknown, np.nan, _lists(chosen, "joints_world", (JOINTS, 3)))
+    hand.joints_world[pictures] = np.where(unknown, np.nan, _lists(table, "joints_world", (JOINTS, 3)))
     hand.joint_valid[pictures] = joint_valid
-    hand.confidence[pictures] = np.nan_to_num(_floats(chosen, "confidence"))
-    hand.kind[pictures] = int_column(chosen, "kind")
-    hand.track[pictures] = int_column(chosen, "track")
+    hand.confidence[pictures] = np.nan_to_num(_floats(table, "confidence"))
+    hand.kind[pictures] = int_column(table, "kind")
+    hand.track[pictures] = int_column(table, "track")
     words = {word: code for code, word in enumerate(ANCHORS)}
-    hand.anchor[pictures] = [words.get(str(word), 0) for word in chosen["anchor"].to_pylist()]
-    hand.scale[pictures] = _floats(chosen, "scale")
-    return hand
+    hand.anchor[pictures] = [words.get(str(word), 0) for word in table["anchor"].to_pylist()]
+    hand.scale[pictures] = _floats(table, "scale")
 
 
 def _floats(table: pa.Table, name: str) -> NDArray[np.float32]:
@@ -204,18 +251,23 @@ def _lists(
     return result.reshape(-1, *shape)
 
 
-def write_hands(file: AnnotationFile, hands: HandTable, frames: FrameTable) -> None:
-    """Write `/hand-pose`; `<side>_joints` holds metres where depth anchored the hand, else pixels with z = 0."""
+def write_hands(file: AnnotationFile, path: Path, choice: HandChoice, frames: FrameTable) -> None:
+    """Write `/hand-pose`; `<side>_joints` holds metres where depth anchored the hand, else pixels with z = 0.
+
+    One side is held at a time.
+    """
     file.put("/hand-pose/timestamps", frames.stamp_ns / 1e9, units="s")
-    for side, hand in hands.sides.items():
+    is_metric = False
+    for side in SIDES:
+        hand = hand_arrays(path, choice, side, len(frames))
+        is_metric = is_metric or bool(np.any(hand.space == SPACE_CAMERA))
         _write_side(file, f"/hand-pose/{side}", hand)
-    is_metric = any(bool(np.any(hand.space == SPACE_CAMERA)) for hand in hands.sides.values())
     file.describe(
         "/hand-pose",
         {
             "coord_frame": "camera_3d" if is_metric else "image_2d",
             "joint_layout": JOINT_LAYOUT,
-            "backend": hands.backend,
+            "backend": choice.backend,
             "space_words": "0 none, 1 image pixels, 2 camera metres",
             "anchor_words": ",".join(ANCHORS),
         },
@@ -224,10 +276,11 @@ def write_hands(file: AnnotationFile, hands: HandTable, frames: FrameTable) -> N
 
 def _write_side(file: AnnotationFile, prefix: str, hand: HandArrays) -> None:
     found = int(hand.valid.sum())
-    in_pixels = np.concatenate([hand.joints_px, np.zeros_like(hand.joints_px[:, :, :1])], axis=2)
-    in_pixels[np.isnan(hand.joints_px[:, :, 0])] = np.nan
-    joints = np.where((hand.space == SPACE_CAMERA)[:, None, None], hand.joints_cam, in_pixels)
-    file.put(f"{prefix}_joints", joints.astype(np.float32), valid_count=found, is_packed=True)
+    joints = hand.joints_cam.copy()
+    is_image = hand.space == SPACE_IMAGE
+    joints[is_image, :, :2] = hand.joints_px[is_image]
+    joints[is_image, :, 2] = np.where(np.isnan(hand.joints_px[is_image, :, 0]), np.nan, 0.0)
+    file.put(f"{prefix}_joints", joints, valid_count=found, is_packed=True)
     file.put(f"{prefix}_valid", hand.valid, valid_count=found)
     file.put(f"{prefix}_confidence", hand.confidence, valid_count=found)
     file.put(f"{prefix}_kpts_2d_rgb", hand.joints_px, units="px", valid_count=found, is_packed=True)

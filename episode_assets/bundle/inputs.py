@@ -92,7 +92,11 @@ def gather(
         account.note("intrinsics_mismatch", reason, stream="camera_info", count=max(missing, 1))
     pose = raw.pose if raw.pose is not None else raw.trajectory
     poses = poses_of_pictures(
-        pose, frames.stamp_ns, raw.link_from_optical[0], tolerance_s=config.pose_tolerance_s
+        pose,
+        frames.stamp_ns,
+        raw.link_from_optical[0],
+        offset_m=raw.optical_offset_m,
+        tolerance_s=config.pose_tolerance_s,
     )
     return Inputs(
         raw=raw,

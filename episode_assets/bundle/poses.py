@@ -31,11 +31,13 @@ def poses_of_pictures(
     stamps_ns: NDArray[np.int64],
     link_from_optical: NDArray[np.float64],
     *,
+    offset_m: NDArray[np.float64],
     tolerance_s: float,
 ) -> FramePoses:
     """Give every picture the pose with the nearest stamp, ties to the earlier one.
 
-    Poses that are not finite or whose quaternion has no length count as missing.
+    `offset_m` is the origin of the optical frame in the link; zero on phones, centimetres on some rigs. Poses that
+    are not finite or whose quaternion has no length count as missing.
     """
     F = len(stamps_ns)
     result = FramePoses(np.full((F, 4, 4), np.nan), np.zeros(F, dtype=np.bool_), np.zeros(F, dtype=np.int64))
@@ -47,7 +49,9 @@ def poses_of_pictures(
     position = nearest(stamps, stamps_ns, tolerance_ns=round(tolerance_s * 1e9))
     result.valid[:] = position >= 0
     chosen = order[position[result.valid]]
-    R, t = world_from_optical(pose.quaternion_xyzw[chosen], pose.translation[chosen], link_from_optical)
+    R, t = world_from_optical(
+        pose.quaternion_xyzw[chosen], pose.translation[chosen], link_from_optical, offset_m=offset_m
+    )
     result.world_from_optical[result.valid] = np.eye(4)
     result.world_from_optical[result.valid, :3, :3] = R
     result.world_from_optical[result.valid, :3, 3] = t

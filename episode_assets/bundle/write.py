@@ -82,7 +82,7 @@ def write_bundle(
     with AnnotationFile(directory / layout.ANNOTATION) as file:
         depth = write_depth_group(file, inputs, account, progress)
         removed = _removed(inputs, depth)
-        write_rgb_group(file, inputs, account)
+        write_rgb_group(file, inputs, video, account)
         write_stream_groups(file, inputs, account)
         hand_count = write_hand_group(file, hands, inputs, account)
         write_metadata_group(file, inputs, account)
@@ -93,6 +93,7 @@ def write_bundle(
         rgb=inputs.rgb,
         depth=None if depth is None else depth.intrinsics,
         link_from_optical=raw.link_from_optical,
+        offset_m=raw.optical_offset_m,
         padding_px=_padding(video, inputs),
     )
     account.save(f"{layout.CALIBRATIONS}/")

@@ -46,7 +46,7 @@ def test_pictures_alone_make_a_bundle(make: Maker) -> None:
     assert {"rgb.mp4", "thumbnail.jpg", "annotation.hdf5:/rgb", "calibrations/"} <= set(made.outcome.saved)
     assert made.reasons()["annotation.hdf5:/hand-pose"] == "no_hand_poses"
     meta = json.loads((made.path / "calibrations" / "meta.json").read_text())
-    assert set(meta) == {"R_optical_to_link", "R_source"}
+    assert set(meta) == {"R_optical_to_link", "R_source", "t_optical_to_link_m"}
     with EpisodeBundle.open(made.path) as bundle:
         assert bundle.depth is None
         assert bundle.depth_frame(0) is None
