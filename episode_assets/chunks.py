@@ -114,7 +114,10 @@ def map_chunks(
         return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
-        max_workers=min(workers, len(tasks)), mp_context=context, initializer=_prepare, initargs=(make_worker,)
+        max_workers=min(workers, len(tasks)),
+        mp_context=context,
+        initializer=_prepare,
+        initargs=(make_worker,),
     )
     waiting: deque[Future[Any]] = deque()
     remaining = iter(tasks)

@@ -1,0 +1,68 @@
+# What is done with this project, one target each. `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LEROBOT_VENV := .venv-lerobot
+LEROBOT_PYTHON ?= python3.12
+
+.DEFAULT_GOAL := help
+WHY ?=
+
+.PHONY: help setup demo test test-long test-browser code-versions lint verify-lerobot bench dev clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint]'
+	touch $@
+
+.env: $(VENV)/.installed
+	$(BIN)/python -m episode_assets.instance --env-file .env
+
+setup: .env ## create .venv and the .env that the command line, the UI and the daemon share
+
+demo: setup ## make a demo recording and run every asset on it
+	$(BIN)/episode-assets models fetch
+	$(BIN)/episode-assets demo
+
+test: setup ## the whole default test suite
+	$(BIN)/episode-assets models fetch
+	$(BIN)/python -m pytest
+
+test-long: setup ## the proofs that take minutes
+	$(BIN)/episode-assets models fetch
+	$(BIN)/python -m pytest -m long
+
+test-browser: setup ## the UI in headless Chromium
+	$(BIN)/episode-assets models fetch
+	$(BIN)/python -m pytest -m browser
+
+lint: setup ## format check, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+verify-lerobot: demo ## open the demo dataset with the real LeRobot, in an environment of its own
+	test -x $(LEROBOT_VENV)/bin/python || $(LEROBOT_PYTHON) -m venv $(LEROBOT_VENV)
+	$(LEROBOT_VENV)/bin/python -m pip install --quiet 'lerobot[dataset]==0.6.1'
+	$(BIN)/episode-assets status --json > $(LEROBOT_VENV)/status.json
+	HF_HUB_OFFLINE=1 $(LEROBOT_VENV)/bin/python episode_assets_tests/lerobot/verify_with_lerobot.py \
+		--status $(LEROBOT_VENV)/status.json
+
+bench: setup ## print the measured claims
+	$(BIN)/episode-assets models fetch
+	$(BIN)/python benchmarks/pipeline.py
+
+dev: setup ## the Dagster UI and the daemon on http://localhost:3000
+	set -a; . ./.env; set +a; $(BIN)/dagster dev
+
+code-versions: setup ## record that changed code gives the same output: make code-versions WHY="..."
+	test -n "$(WHY)" || (echo 'say why: make code-versions WHY="..."'; exit 2)
+	$(BIN)/python -m episode_assets_tests.code_closure "$(WHY)"
+
+clean: ## remove environments and caches, never the store
+	rm -rf $(VENV) $(LEROBOT_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

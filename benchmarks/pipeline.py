@@ -1,0 +1,114 @@
+"""Measures the whole graph: frames per second by asset, peak memory by process, and what a second run costs.
+
+Prints numbers and asserts nothing; machines are noisy, so look at the ratios of one run. Each case runs
+`episode-assets run` in a process of its own on a rendered recording, with its own store and instance, while the
+resident memory of that process and its workers is sampled.
+
+    python benchmarks/pipeline.py --seconds 60 --workers 1 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from episode_assets.demo import DemoConfig, write_demo
+
+SAMPLE_EVERY_S = 0.05
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run of the command line: wall seconds, CPU seconds of all processes, and peak MB of any one process."""
+
+    wall_s: float
+    cpu_s: float
+    peak_rss_mb: float
+    output: str
+
+
+def measure(command: list[str], environment: dict[str, str]) -> Measured:
+    began = time.monotonic()
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        watched = psutil.Process(process.pid)
+        peak, cpu = 0.0, {}
+        while process.poll() is None:
+            for member in family(watched):
+                try:
+                    peak = max(peak, member.memory_info().rss / 1e6)
+                    times = member.cpu_times()
+                    cpu[member.pid] = times.user + times.system
+                except psutil.Error:
+                    continue
+            time.sleep(SAMPLE_EVERY_S)
+        output.seek(0)
+        return Measured(time.monotonic() - began, sum(cpu.values()), peak, output.read())
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def case(folder: Path, recording: Path, frames: int, workers: int) -> None:
+    home = folder / f"{recording.stem}-{workers}"
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(home / "dagster"),
+        "EPISODE_ASSETS_STORE": str(home / "store"),
+    }
+    command = [sys.executable, "-m", "episode_assets.cli", "run", str(recording), "--workers", str(workers)]
+    first = measure(command, environment)
+    second = measure(command, environment)
+    name = f"{recording.stem}, {workers} worker{'s' if workers > 1 else ''}"
+    print(f"\n== {name}: {frames} frames")
+    print(f"first run   {first.wall_s:7.1f} s wall  {first.cpu_s:7.1f} s CPU  {frames / first.wall_s:6.1f} frames/s  "
+          f"{1000 * first.cpu_s / frames:6.1f} CPU ms/frame  peak {first.peak_rss_mb:.0f} MB in one process")  # fmt: skip
+    print(f"second run  {second.wall_s:7.1f} s wall  {second.cpu_s:7.1f} s CPU  (all cached)")
+    for asset, seconds in asset_seconds(home / "store").items():
+        print(f"    {asset:32s}{seconds}")
+    print(first.output)
+    print(second.output)
+
+
+def asset_seconds(store: Path) -> dict[str, str]:
+    sizes: dict[str, str] = {}
+    for manifest in sorted(store.glob("*/*/*/manifest.json")):
+        document = json.loads(manifest.read_text())
+        size = sum(file["bytes"] for file in document["files"])
+        sizes[document["asset"]] = f"{size / 1e6:8.1f} MB"
+    return sizes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, nargs="+", default=[60.0])
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        for seconds in arguments.seconds:
+            recording = folder / f"demo-{seconds:g}s.mcap"
+            began = time.monotonic()
+            truth = write_demo(recording, config=DemoConfig(seconds=seconds))
+            frames = len(truth.stamp_ns)
+            print(f"rendered {frames} frames in {time.monotonic() - began:.1f} s, "
+                  f"{recording.stat().st_size / 1e6:.0f} MB; {os.cpu_count()} cores")  # fmt: skip
+            for workers in arguments.workers:
+                case(folder, recording, frames, workers)
+
+
+if __name__ == "__main__":
+    main()

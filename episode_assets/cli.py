@@ -1,0 +1,378 @@
+"""The command line `episode-assets`: what a person types, and what a shell script can rely on.
+
+Commands parse, call one function of the package and print. Results go to the standard output, progress and failures to
+the error stream. Exit codes: 0 all done, 1 something failed (one line each), 2 the call itself was wrong. Dagster is
+imported inside the commands that run something, so that `inspect` and `models` answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import webbrowser
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import click
+
+from episode_assets import __version__
+from episode_assets.console import Bars, describe, megabytes, table
+from episode_assets.errors import BadConfig, EpisodeAssetsError
+from episode_assets.instance import HOME_VARIABLE, STORE_VARIABLE, Places, find_places, prepare_instance
+
+if TYPE_CHECKING:
+    from episode_assets.defs.launch import RunResult
+    from episode_assets.pipeline import Standing
+    from episode_assets.storage import RecordingEntry, Store
+
+Params = ParamSpec("Params")
+Returned = TypeVar("Returned")
+
+FAILED = 1
+WRONG_CALL = 2
+
+store_option = click.option(
+    "--store", "store_uri", metavar="URI", help="Where artifacts live; default: data/."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def one_line_errors(command: Callable[Params, Returned]) -> Callable[Params, Returned]:
+    """Print an error of the package as one line and end with its exit code."""
+
+    @wraps(command)
+    def guarded(*args: Params.args, **kwargs: Params.kwargs) -> Returned:
+        try:
+            return command(*args, **kwargs)
+        except EpisodeAssetsError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(WRONG_CALL if isinstance(error, BadConfig) else FAILED)
+
+    return guarded
+
+
+@click.group()
+@click.version_option(__version__, prog_name="episode-assets")
+def main() -> None:
+    """Turn first-person RGB-D recordings into face-blurred video, hand poses, episodes and LeRobot datasets."""
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@store_option
+@click.option("--task", help="What is done in the recordings, in words; written into every episode.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Chunk worker processes; default: the cores, at most 4."
+)
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings file (YAML).")
+@one_line_errors
+def run(
+    files: tuple[str, ...],
+    store_uri: str | None,
+    task: str | None,
+    workers: int | None,
+    config_file: Path | None,
+) -> None:
+    """Run every asset for the given recordings, here and now, into the instance that the UI shows."""
+    places = _places(store_uri)
+    failed = _run(files, places, task=task, workers=workers, config_file=config_file)
+    sys.exit(FAILED if failed else 0)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@store_option
+@click.option("--task", help="What is done in the recordings, in words.")
+@one_line_errors
+def add(files: tuple[str, ...], store_uri: str | None, task: str | None) -> None:
+    """Register recordings as partitions without running anything."""
+    places = _places(store_uri)
+    store = _open_store(places)
+    entries = [store.recordings.register(_address(file), task=task) for file in files]
+    import dagster as dg
+
+    from episode_assets.defs.partitions import add_recordings
+
+    with dg.DagsterInstance.get() as instance:
+        add_recordings(instance, [entry.recording_id for entry in entries])
+    for entry in entries:
+        click.echo(entry.recording_id)
+
+
+@main.command()
+@store_option
+@json_option
+@one_line_errors
+def status(store_uri: str | None, as_json: bool) -> None:
+    """Show where every asset of every recording stands: current, or what is missing or out of date and why."""
+    from episode_assets.pipeline import standing_of
+    from episode_assets.pipeline.settings import load_settings
+
+    store = _open_store(_places(store_uri))
+    settings = load_settings()
+    standings = [s for entry in store.recordings.list() for s in standing_of(store, entry, settings)]
+    datasets = _datasets(store, list(settings.recipes))
+    if as_json:
+        click.echo(json.dumps(_status_document(store, standings, datasets), indent=2, sort_keys=True))
+        return
+    rows: list[tuple[str, ...]] = [
+        (s.recording_id, s.asset, s.state, s.artifact.version if s.artifact else "-", s.reason)
+        for s in standings
+    ]
+    rows += [("(all)", name, "published", path.split("/")[-1], "") for name, path in datasets.items()]
+    click.echo(table(rows, ("recording", "asset", "state", "version", "why")))
+
+
+@main.command()
+@click.argument("file")
+@json_option
+@one_line_errors
+def inspect(file: str, as_json: bool) -> None:
+    """Show the topics, roles, rates, gaps and damage of a recording without registering it."""
+    from episode_assets.recording import inspect as inspect_recording
+
+    inventory = inspect_recording(_address(file))
+    click.echo(json.dumps(inventory.to_json(), indent=2, sort_keys=True) if as_json else describe(inventory))
+
+
+@main.command("open")
+@click.argument("recording_id")
+@store_option
+@click.option("--print", "only_print", is_flag=True, help="Print the path instead of opening a browser.")
+@one_line_errors
+def open_report(recording_id: str, store_uri: str | None, only_print: bool) -> None:
+    """Open the quality report of a recording in the browser."""
+    from episode_assets.storage import ArtifactKey
+
+    path = _open_store(_places(store_uri)).latest(ArtifactKey("qc_report", recording_id)).path("report.html")
+    if not only_print:
+        webbrowser.open(path.as_uri())
+    click.echo(str(path))
+
+
+@main.command()
+@click.argument("recording_id")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--asset", default="episode_bundle", show_default=True, help="Which asset to copy.")
+@store_option
+@one_line_errors
+def export(recording_id: str, directory: Path, asset: str, store_uri: str | None) -> None:
+    """Copy a published artifact into a directory of your own, writable."""
+    from episode_assets.storage import ArtifactKey
+
+    click.echo(str(_open_store(_places(store_uri)).export(ArtifactKey(asset, recording_id), directory)))
+
+
+@main.command()
+@store_option
+@one_line_errors
+def verify(store_uri: str | None) -> None:
+    """Hash every published file again and name those that do not match their manifest."""
+    from episode_assets.pipeline.steps import STEPS
+
+    store = _open_store(_places(store_uri))
+    problems = [
+        f"{key.asset}/{key.recording_id}: {problem}"
+        for step in STEPS
+        for key in store.keys(step.asset)
+        for problem in store.verify(key)
+    ]
+    for problem in problems:
+        click.echo(problem)
+    sys.exit(FAILED if problems else 0)
+
+
+@main.group()
+def models() -> None:
+    """Weight files: which are needed, which are here."""
+
+
+@models.command("list")
+@json_option
+@one_line_errors
+def list_models(as_json: bool) -> None:
+    """List the weight files with licence, digest and place."""
+    from episode_assets import models as weights
+
+    rows = [(row.weight, row.state, str(row.path) if row.path else None) for row in weights.status()]
+    if as_json:
+        document = [
+            {"name": w.name, "bytes": w.bytes, "licence": w.licence, "sha256": w.sha256, "state": state, "path": path}
+            for w, state, path in rows
+        ]
+        click.echo(json.dumps(document, indent=2, sort_keys=True))
+        return
+    lines = [
+        (w.name, megabytes(w.bytes), w.licence, w.sha256[:12], state, path or "-") for w, state, path in rows
+    ]
+    click.echo(table(lines, ("name", "size", "licence", "sha256", "state", "place")))
+
+
+@models.command("fetch")
+@click.argument("names", nargs=-1)
+@one_line_errors
+def fetch_models(names: tuple[str, ...]) -> None:
+    """Fetch the weight files that the default settings need, or those named."""
+    from episode_assets import models as weights
+
+    bars = Bars()
+    for path in weights.fetch(names or None, progress=bars):
+        click.echo(str(path))
+    bars.close()
+
+
+@main.command()
+@click.option("--seconds", default=12.0, show_default=True, help="Length of the demo recording.")
+@click.option("--directory", default="demo", show_default=True, type=click.Path(path_type=Path))
+@store_option
+@click.option("--workers", type=click.IntRange(min=1), help="Chunk worker processes.")
+@one_line_errors
+def demo(seconds: float, directory: Path, store_uri: str | None, workers: int | None) -> None:
+    """Make a rendered demo recording and run every asset on it."""
+    from episode_assets.demo import DemoConfig, write_demo
+
+    path = directory / f"demo-{seconds:g}s.mcap"
+    if not path.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        bars = Bars()
+        write_demo(path, config=DemoConfig(seconds=seconds), progress=bars)
+        bars.close()
+    places = _places(store_uri)
+    failed = _run(
+        (str(path),), places, task="sort the objects on the table", workers=workers, config_file=None
+    )
+    click.echo("\nThe UI: run `make dev` (or `dagster dev`) and open http://localhost:3000")
+    sys.exit(FAILED if failed else 0)
+
+
+def _run(
+    files: tuple[str, ...], places: Places, *, task: str | None, workers: int | None, config_file: Path | None
+) -> bool:
+    import dagster as dg
+
+    from episode_assets.definitions import build_defs, default_workers
+    from episode_assets.defs.launch import pack, process
+    from episode_assets.defs.resources import PipelineResource
+    from episode_assets.pipeline.settings import load_settings
+
+    store = _open_store(places)
+    settings = load_settings(config_file)
+    entries = [store.recordings.register(_address(file), task=task) for file in files]
+    pipeline = PipelineResource(store_uri=places.store, workers=workers or default_workers())
+    defs = build_defs(pipeline=pipeline, settings=settings)
+    failed = False
+    bars = Bars()
+    with dg.DagsterInstance.get() as instance:
+        for entry in entries:
+            click.echo(f"{entry.recording_id}")
+            failed |= _report(process(defs, instance, entry.recording_id, progress=bars), bars)
+        if any(store.keys(f"lerobot_episode/{name}") for name in settings.recipes):
+            click.echo("datasets")
+            failed |= _report(pack(defs, instance, progress=bars), bars)
+    return failed
+
+
+def _report(result: RunResult, bars: Bars) -> bool:
+    bars.close()
+    rows = []
+    for item in result.assets:
+        if item.failure:
+            continue
+        cached = "cached" if item.metadata.get("cache") == "hit" else "computed"
+        seconds = f"{float(item.metadata.get('seconds', 0)):.1f} s"
+        rows.append(
+            (f"  {item.asset}", cached, seconds, _remark(item.metadata), str(item.metadata.get("place", "")))
+        )
+    if rows:
+        click.echo(table(rows, ("  asset", "", "time", "", "place")))
+    for item in result.failures:
+        click.echo(f"error: {item.asset}: {item.failure}", err=True)
+    return bool(result.failures)
+
+
+def _remark(metadata: Any) -> str:
+    if "score" in metadata:
+        return f"score {metadata['score']}, {metadata.get('verdict', '')}"
+    for name in ("frames", "episodes", "messages"):
+        if name in metadata:
+            return f"{metadata[name]} {name}"
+    return ""
+
+
+def _places(store_uri: str | None) -> Places:
+    found = find_places()
+    store = store_uri or found.store
+    if "://" not in store:
+        store = str(Path(store).resolve())
+    places = Places(found.dagster_home, store, found.inbox)
+    os.environ[HOME_VARIABLE] = str(places.dagster_home)
+    os.environ[STORE_VARIABLE] = places.store
+    prepare_instance(places, Path("dagster.yaml"))
+    return places
+
+
+def _open_store(places: Places) -> Store:
+    from episode_assets.storage import Store
+
+    return Store.open(places.store)
+
+
+def _address(file: str) -> str:
+    """Return a URI as it is, and a path made absolute.
+
+    Raises:
+        BadConfig: There is no such file.
+    """
+    if "://" in file:
+        return file
+    path = Path(file)
+    if not path.is_file():
+        raise BadConfig("there is no such file", where=file, remedy="check the path")
+    return str(path.resolve())
+
+
+def _datasets(store: Store, recipes: list[str]) -> dict[str, str]:
+    from episode_assets.storage import ArtifactKey
+
+    found = {}
+    for name in recipes:
+        asset = f"lerobot_dataset/{name}"
+        try:
+            found[asset] = store.latest(ArtifactKey(asset, None)).uri()
+        except EpisodeAssetsError:
+            continue
+    return found
+
+
+def _status_document(store: Store, standings: list[Standing], datasets: dict[str, str]) -> dict[str, Any]:
+    return {
+        "store": store.uri,
+        "recordings": [_recording_document(entry, standings) for entry in store.recordings.list()],
+        "datasets": datasets,
+    }
+
+
+def _recording_document(entry: RecordingEntry, standings: list[Standing]) -> dict[str, Any]:
+    assets = {
+        s.asset: {
+            "state": s.state,
+            "reason": s.reason,
+            "version": s.artifact.version if s.artifact else None,
+            "place": s.artifact.uri() if s.artifact else None,
+        }
+        for s in standings
+        if s.recording_id == entry.recording_id
+    }
+    return {
+        "recording_id": entry.recording_id,
+        "state": entry.state,
+        "reason": entry.reason,
+        "assets": assets,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""How the command line looks: progress bars, tables, and one line per failure.
+
+Words and columns only; what is run and what it returns belongs to the commands. A recorder's text is shown with its
+control characters escaped, because a file must not be able to drive the terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import NoReturn, TextIO
+
+from tqdm import tqdm
+
+from episode_assets.recording import Inventory, TopicInfo
+
+
+class Bars:
+    """Progress bars on the error stream, one per stage; plain lines where that is no terminal."""
+
+    def __init__(self, stream: TextIO = sys.stderr) -> None:
+        self._stream = stream
+        self._is_terminal = stream.isatty()
+        self._bar: tqdm[NoReturn] | None = None
+        self._stage = ""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that `done` of `total` units of `stage` are finished."""
+        if not self._is_terminal:
+            if done >= total and self._stage != stage:
+                self._stage = stage
+                self._stream.write(f"  {stage}: {total}\n")
+            return
+        bar = self._bar
+        if bar is None or self._stage != stage:
+            self.close()
+            self._stage = stage
+            bar = self._bar = tqdm(total=total, desc=f"  {stage}", unit="", leave=False, file=self._stream)
+        bar.total = total
+        bar.update(done - bar.n)
+        if done >= total:
+            self.close()
+
+    def close(self) -> None:
+        """End the bar that is showing."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def table(rows: Iterable[Sequence[str]], header: Sequence[str]) -> str:
+    """Return rows as aligned columns under a header."""
+    lines = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def megabytes(count: int) -> str:
+    """Return a byte count as megabytes with one decimal."""
+    return f"{count / 1e6:.1f} MB"
+
+
+def describe(inventory: Inventory) -> str:
+    """Return an inventory as a few lines and a table of topics."""
+    state = "truncated" if inventory.truncated else "complete"
+    lines = [
+        f"{megabytes(inventory.size_bytes)}, {inventory.messages} messages, {inventory.chunks} chunks "
+        f"({', '.join(inventory.compressions) or 'none'}), {state}, written by {_plain(inventory.library) or 'unknown'}",
+        f"clock: {inventory.clock}; gravity in acceleration: {inventory.gravity}; read by {inventory.basis}",
+        "",
+        table(
+            [_topic_row(info) for info in inventory.topics],
+            ("topic", "type", "role", "count", "rate", "gaps", "remarks"),
+        ),
+    ]
+    lines += [f"damage at byte {item.offset}: {_plain(item.detail)}" for item in inventory.damage]
+    absent = [f"{role} ({choice.reason})" for role, choice in inventory.roles.items() if not choice.topics]
+    lines += [f"not found: {_plain(text)}" for text in absent]
+    return "\n".join(lines)
+
+
+def _topic_row(info: TopicInfo) -> tuple[str, ...]:
+    remarks = [info.cannot_decode or "", f"{info.undecodable} undecodable" if info.undecodable else ""]
+    rate = f"{info.rate_hz:.2f} Hz" if info.rate_hz else "-"
+    cells = (info.topic, info.schema, info.role or "-", str(info.count), rate, str(len(info.gaps)))
+    return tuple(_plain(cell) for cell in (*cells, "; ".join(filter(None, remarks))))
+
+
+def _plain(text: str) -> str:
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

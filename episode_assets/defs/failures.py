@@ -1,0 +1,36 @@
+"""Turns the package's errors into Dagster failures, in one place.
+
+A permanent error stops both retry layers: the step's own, and the run's, which listens to a run tag and not to
+`allow_retries`. A transient one asks for the step to be tried again. Anything else is a bug and stays raw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from episode_assets.errors import EpisodeAssetsError
+
+NO_RUN_RETRY_TAG = "dagster/retry_on_asset_or_op_failure"
+TRANSIENT_RETRIES = 3
+TRANSIENT_WAIT_S = 10.0
+
+
+@contextmanager
+def as_dagster_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Raise `Failure` for permanent errors and `RetryRequested` for transient ones."""
+    try:
+        yield
+    except EpisodeAssetsError as error:
+        if not error.is_permanent:
+            context.log.warning(str(error))
+            raise dg.RetryRequested(TRANSIENT_RETRIES, TRANSIENT_WAIT_S) from error
+        context.instance.add_run_tags(context.run.run_id, {NO_RUN_RETRY_TAG: "false"})
+        raise dg.Failure(str(error), metadata=_metadata(error), allow_retries=False) from error
+
+
+def _metadata(error: EpisodeAssetsError) -> dict[str, dg.MetadataValue]:
+    parts = {"kind": type(error).__name__, "what": error.what, "where": error.where, "remedy": error.remedy}
+    return {name: dg.MetadataValue.text(text) for name, text in parts.items() if text}

@@ -1,0 +1,31 @@
+"""Small pictures for the UI: blurred pixels only, because they come out of published bundles only."""
+
+from __future__ import annotations
+
+import base64
+
+import cv2
+import dagster as dg
+import numpy as np
+
+from episode_assets.storage import Artifact
+
+WIDTH_PX = 320
+"""Width of a picture in an event; events live in the database for ever, and 320 px is about 10 kB."""
+
+
+def thumbnail(artifact: Artifact, name: str = "thumbnail.jpg") -> dg.MetadataValue[str]:
+    """Return a published JPEG, made small, as Markdown that the UI renders.
+
+    The store hands out an artifact with pixels only if its manifest carries a passed audit.
+    """
+    encoded = np.frombuffer(artifact.path(name).read_bytes(), np.uint8)
+    picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    if picture is None:
+        return dg.MetadataValue.md(f"`{name}` cannot be decoded")
+    height = max(1, round(picture.shape[0] * WIDTH_PX / picture.shape[1]))
+    small = cv2.resize(picture, (WIDTH_PX, height), interpolation=cv2.INTER_AREA)
+    _, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 75])
+    return dg.MetadataValue.md(
+        f"![face-blurred frame](data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()})"
+    )

@@ -1,0 +1,98 @@
+"""Packs the datasets of a recipe from what the recordings contribute, as one immutable version per publication.
+
+A dataset takes every published contribution and waits for none. The order of episodes is a ledger that the previous
+version hands on, so that a new recording never renumbers an old one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from episode_assets.errors import ArtifactMissing, NothingToExport
+from episode_assets.lerobot import Fragment, pack_dataset, read_ledger
+from episode_assets.lerobot.ledger import continue_ledger
+from episode_assets.lerobot.recipe import Recipe
+from episode_assets.outcome import Json
+from episode_assets.pipeline.step import Produced, plain_config
+from episode_assets.progress import Progress, silent
+from episode_assets.storage import Artifact, ArtifactKey, Store, fingerprint
+
+DATASET_CODE_VERSION = "1"
+
+
+def bring_dataset_up_to_date(
+    store: Store, recipe: Recipe, *, progress: Progress = silent, force: bool = False
+) -> Produced:
+    """Return the dataset of a recipe over all published contributions, packed anew if anything changed.
+
+    Raises:
+        NothingToExport: No recording has contributed yet.
+    """
+    began = time.monotonic()
+    key = ArtifactKey(f"lerobot_dataset/{recipe.name}", None)
+    contributions = _contributions(store, recipe)
+    ledger = _order(store, key, contributions)
+    inputs = {artifact.key.recording_id or "": artifact.content_digest for artifact in contributions}
+    config: dict[str, Json] = {**plain_config(recipe), "ledger": list(ledger)}
+    value = fingerprint(
+        asset=key.asset, code_version=DATASET_CODE_VERSION, config=config, models={}, inputs=inputs
+    )
+    known = None if force else store.reuse(key, value)
+    if known is not None:
+        return Produced(known, True, time.monotonic() - began, value)
+    fragments = [_fragment(store, artifact) for artifact in contributions]
+    with store.draft(
+        key, fingerprint=value, code_version=DATASET_CODE_VERSION, config=config, inputs=inputs
+    ) as draft:
+        outcome = pack_dataset(fragments, draft.directory, recipe=recipe, ledger=ledger, progress=progress)
+        artifact = draft.publish(outcome)
+    return Produced(artifact, False, time.monotonic() - began, value)
+
+
+def check_dataset(artifact: Artifact) -> Sequence[str]:
+    """Read a packed dataset back and return what is wrong with it, in words."""
+    from episode_assets.lerobot import verify_dataset
+
+    return [str(problem) for problem in verify_dataset(artifact.directory())]
+
+
+def _contributions(store: Store, recipe: Recipe) -> list[Artifact]:
+    found = [store.latest(key) for key in store.keys(f"lerobot_episode/{recipe.name}")]
+    if not found:
+        raise NothingToExport(
+            f"no recording has contributed to recipe {recipe.name!r} yet",
+            remedy="run `episode-assets run FILE` on a recording first",
+        )
+    return found
+
+
+def _order(store: Store, key: ArtifactKey, contributions: Sequence[Artifact]) -> tuple[str, ...]:
+    # The order that results is part of the fingerprint, and it has to be the same when nothing is new.
+    starts = {
+        artifact.key.recording_id: int(artifact.read_json("episodes.json")["first_stamp_ns"])
+        for artifact in contributions
+        if artifact.key.recording_id and artifact.manifest.summary.get("episodes")
+    }
+    try:
+        previous = read_ledger(store.latest(key).directory())
+    except ArtifactMissing:
+        previous = ()
+    return continue_ledger(previous, starts)
+
+
+def _fragment(store: Store, artifact: Artifact) -> Fragment:
+    assert artifact.key.recording_id is not None
+    bundle = _referred_bundle(store, artifact)
+    return Fragment(
+        recording_id=artifact.key.recording_id,
+        directory=artifact.directory(),
+        digest=artifact.content_digest,
+        bundle_video=bundle.path("rgb.mp4"),
+    )
+
+
+def _referred_bundle(store: Store, artifact: Artifact) -> Artifact:
+    # A fragment names the very version of the bundle whose frames it cut; a newer one may hold other frames.
+    digest = artifact.manifest.inputs["episode_bundle"]
+    return store.version(ArtifactKey("episode_bundle", artifact.key.recording_id), digest[:16])

@@ -1,0 +1,104 @@
+"""The settings of every step, from one optional YAML file over the defaults of the rooms.
+
+A file has one section per asset (`blurred_rgb: {score_threshold: 0.3}`) and may name folders with further recipes.
+Unknown names are errors that suggest the nearest known one, because a typo in a threshold must not pass unnoticed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar, cast, get_origin, get_type_hints
+
+import yaml
+
+from episode_assets.errors import BadConfig
+from episode_assets.lerobot.recipe import Recipe, default_recipe_path
+from episode_assets.pipeline.steps import STEPS
+
+SETTINGS_VARIABLE = "EPISODE_ASSETS_CONFIG"
+RECIPES_SECTION = "recipes"
+
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The configuration of each step by asset name, and the recipes of datasets by name."""
+
+    configs: Mapping[str, object]
+    recipes: Mapping[str, Recipe]
+
+    def config(self, asset: str) -> Any:
+        """Return the configuration dataclass of an asset."""
+        family, _, recipe_name = asset.partition("/")
+        return self.recipes[recipe_name] if recipe_name else self.configs[family]
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read the settings file at `path`, else at `$EPISODE_ASSETS_CONFIG`, else the defaults alone.
+
+    Raises:
+        BadConfig: The file is missing, is not YAML, or holds an unknown name or a value out of range.
+    """
+    chosen = path or (Path(named) if (named := os.environ.get(SETTINGS_VARIABLE)) else None)
+    document = _read(chosen) if chosen else {}
+    known = {step.asset: step for step in STEPS}
+    _refuse_unknown(document, {*known, RECIPES_SECTION}, where=str(chosen))
+    configs = {
+        name: build_config(step.config_type, document.get(name) or {}, where=f"{chosen}:{name}")
+        for name, step in known.items()
+    }
+    folder = chosen.parent if chosen else Path()
+    files = [default_recipe_path(), *(folder / item for item in document.get(RECIPES_SECTION) or ())]
+    recipes = [Recipe.load(file) for file in files]
+    return Settings(configs, {recipe.name: recipe for recipe in recipes})
+
+
+def build_config(config_type: type[Config], values: Mapping[str, Any], *, where: str) -> Config:
+    """Return `config_type` with `values` over its defaults; sections of nested dataclasses are merged.
+
+    Raises:
+        BadConfig: A name is unknown, or the dataclass refuses a value.
+    """
+    declared = {field.name for field in fields(cast("Any", config_type))}
+    _refuse_unknown(values, declared, where=where)
+    hints = get_type_hints(config_type)
+    chosen = {name: _fit(hints[name], value, where=f"{where}.{name}") for name, value in values.items()}
+    try:
+        return replace(config_type(), **chosen)  # type: ignore[type-var]
+    except TypeError as error:
+        raise BadConfig(str(error), where=where) from error
+
+
+def _fit(kind: Any, value: Any, *, where: str) -> Any:
+    if is_dataclass(kind) and isinstance(value, Mapping):
+        return build_config(cast("type[Any]", kind), value, where=where)
+    if get_origin(kind) is tuple and isinstance(value, list | tuple):
+        return tuple(tuple(item) if isinstance(item, list) else item for item in value)
+    return value
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadConfig(f"the settings file cannot be read: {error.strerror}", where=str(path)) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadConfig(f"the settings file is not YAML: {error}", where=str(path)) from error
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise BadConfig("the settings file holds no sections", where=str(path))
+    return document
+
+
+def _refuse_unknown(values: Mapping[str, Any], known: set[str], *, where: str) -> None:
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known names: {', '.join(sorted(known))}"
+            raise BadConfig(f"unknown name {name!r}", where=where, remedy=hint)

@@ -1,0 +1,105 @@
+"""Compares what is published with what would be computed today, and says why they differ.
+
+This is the one place that answers "what is out of date, and why". It reads manifests and never Dagster's database, so
+a lost database changes no answer, and it computes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from episode_assets.errors import EpisodeAssetsError
+from episode_assets.models import REGISTRY
+from episode_assets.pipeline.settings import Settings
+from episode_assets.pipeline.step import Step, expect
+from episode_assets.pipeline.steps import STEPS, fragment_step
+from episode_assets.storage import Artifact, ArtifactKey, Manifest, RecordingEntry, Store
+
+State = Literal["current", "outdated", "missing", "blocked", "quarantined"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one asset of one recording stands.
+
+    Attributes:
+        asset: Asset name.
+        recording_id: Which recording.
+        state: `current`; `outdated` (published, but today's computation has another fingerprint); `missing`;
+            `blocked` (it waits for an upstream asset); `quarantined` (the audit refused it).
+        reason: Why it is not current: `code`, `config`, `model`, `input`, or words of the failure.
+        artifact: What is published, if anything is.
+    """
+
+    asset: str
+    recording_id: str
+    state: State
+    reason: str
+    artifact: Artifact | None = None
+
+
+def standing_of(store: Store, recording: RecordingEntry, settings: Settings) -> tuple[Standing, ...]:
+    """Return where every per-recording asset of a recording stands, upstream first."""
+    steps: Sequence[Step[Any]] = (*STEPS, *(fragment_step(name) for name in settings.recipes))
+    settled: dict[str, Artifact] = {}
+    standings = []
+    for step in steps:
+        standing = _standing(store, recording, step, settings, settled)
+        if standing.artifact is not None and standing.state == "current":
+            settled[step.asset] = standing.artifact
+        standings.append(standing)
+    return tuple(standings)
+
+
+def _standing(
+    store: Store,
+    recording: RecordingEntry,
+    step: Step[Any],
+    settings: Settings,
+    settled: dict[str, Artifact],
+) -> Standing:
+    key = step.key(recording.recording_id)
+    published, trouble = _latest(store, key)
+    waiting_for = [name for name in step.inputs if name not in settled]
+    if waiting_for:
+        reason = f"after {', '.join(waiting_for)}"
+        return Standing(step.asset, recording.recording_id, "blocked", reason, published)
+    verdict = store.quarantined(key)
+    config = settings.config(step.asset)
+    expected = expect(step, recording, settled, config)
+    known = store.lookup(key, expected.fingerprint)
+    if known is not None:
+        return Standing(step.asset, recording.recording_id, "current", "", known)
+    if verdict is not None:
+        return Standing(
+            step.asset, recording.recording_id, "quarantined", "the audit did not pass", published
+        )
+    if published is None:
+        reason = recording.reason if recording.state == "unreadable" else trouble
+        return Standing(step.asset, recording.recording_id, "missing", reason or "never computed")
+    reason = ", ".join(_differences(published.manifest, step, expected.config, expected.inputs))
+    return Standing(step.asset, recording.recording_id, "outdated", reason or "model", published)
+
+
+def _latest(store: Store, key: ArtifactKey) -> tuple[Artifact | None, str]:
+    try:
+        return store.latest(key), ""
+    except EpisodeAssetsError as error:
+        return None, error.what
+
+
+def _differences(manifest: Manifest, step: Step[Any], config: object, inputs: object) -> list[str]:
+    found = []
+    if manifest.code.get("version") != step.code_version:
+        found.append("code")
+    if dict(manifest.config) != config:
+        found.append("config")
+    if dict(manifest.inputs) != dict(inputs):  # type: ignore[call-overload]
+        found.append("input")
+    if any(
+        model.sha256 != REGISTRY[model.name].sha256 for model in manifest.models if model.name in REGISTRY
+    ):
+        found.append("model")
+    return found

@@ -1,0 +1,211 @@
+"""What one step of the graph is, and how its artifact is brought up to date.
+
+A step names an asset, what it takes, and the one library function that computes it. `bring_up_to_date` is the only
+way an artifact comes into being: it asks the store first, computes into a draft otherwise, and publishes. Nothing
+here knows Dagster, a file format, or what any step does; the steps themselves are listed in `steps`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+from episode_assets.models import REGISTRY
+from episode_assets.outcome import Json, Outcome
+from episode_assets.progress import Progress, silent
+from episode_assets.recording import RecordingView
+from episode_assets.storage import Artifact, ArtifactKey, RecordingEntry, Registry, Store, fingerprint
+
+Config = TypeVar("Config")
+
+
+def _watch_nothing(_registry: Registry, _recording_id: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def _note_nothing(_registry: Registry, _artifact: Artifact) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class StepInputs:
+    """What a step's computation is given.
+
+    Attributes:
+        recording: The registry entry of the recording.
+        source: Address of the recording file, for steps that read payloads from it.
+        artifacts: The latest upstream artifacts by asset name.
+        workers: Processes that may work on chunks; never changes the result.
+        progress: Who watches.
+    """
+
+    recording: RecordingEntry
+    source: str
+    artifacts: Mapping[str, Artifact]
+    workers: int = 1
+    progress: Progress = silent
+
+    @cached_property
+    def view(self) -> RecordingView:
+        """The recording through its `raw_mcap` artifact."""
+        return RecordingView.open(self.artifacts["raw_mcap"].directory(), self.source)
+
+    def directory(self, asset: str) -> Path:
+        """Return the local directory of an upstream artifact."""
+        return self.artifacts[asset].directory()
+
+    def privacy(self, asset: str) -> Mapping[str, Json]:
+        """Return the privacy block of an upstream manifest; empty where there is none."""
+        return self.artifacts[asset].manifest.privacy or {}
+
+
+@dataclass(frozen=True)
+class Step(Generic[Config]):
+    """One asset of the graph, per recording.
+
+    Attributes:
+        asset: Asset name, which is also its folder in the store.
+        code_version: Raised whenever the same inputs would give other bytes.
+        inputs: Upstream assets; none means that the recording file itself is the input.
+        config_type: Frozen dataclass of every setting that affects the output.
+        weights: Registry names of the model files that a configuration uses.
+        compute: The one library function, adapted to `StepInputs`.
+        takes_task: Whether the task text of the recording is written into the artifact.
+        watch: Around the computation; tells the registry of a failure that says something about the file.
+        note: After publication; tells the registry what the artifact has shown about the file.
+    """
+
+    asset: str
+    code_version: str
+    inputs: tuple[str, ...]
+    config_type: type[Config]
+    weights: Callable[[Config], tuple[str, ...]]
+    compute: Callable[[StepInputs, Path, Config], Outcome]
+    takes_task: bool = False
+    watch: Callable[[Registry, str], AbstractContextManager[None]] = _watch_nothing
+    note: Callable[[Registry, Artifact], None] = _note_nothing
+
+    def key(self, recording_id: str) -> ArtifactKey:
+        """Return where this step's artifact of a recording lies."""
+        return ArtifactKey(self.asset, recording_id)
+
+
+@dataclass(frozen=True)
+class Produced:
+    """An artifact that is up to date, and how it came about.
+
+    Attributes:
+        artifact: The published artifact.
+        was_cached: Whether the store had it already and nothing was computed.
+        seconds: Wall time of asking or computing.
+        fingerprint: The fingerprint that was asked for.
+    """
+
+    artifact: Artifact
+    was_cached: bool
+    seconds: float
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The fingerprint that an up-to-date artifact would carry, with the digests of its inputs."""
+
+    fingerprint: str
+    inputs: Mapping[str, str]
+    config: Mapping[str, Json]
+
+
+def plain_config(config: object) -> dict[str, Json]:
+    """Return a configuration dataclass as plain JSON; tuples become lists."""
+    return cast("dict[str, Json]", _plain(asdict(cast("Any", config))))
+
+
+def expect(
+    step: Step[Config], recording: RecordingEntry, artifacts: Mapping[str, Artifact], config: Config
+) -> Expectation:
+    """Work out the fingerprint of a step from its inputs, without computing anything."""
+    inputs = {name: artifacts[name].content_digest for name in step.inputs}
+    if not inputs:
+        inputs = {"source": source_identity(recording)}
+    settings = plain_config(config)
+    if step.takes_task:
+        # It belongs to the recording and not to a configuration, yet it changes the bytes like one.
+        settings["task"] = recording.task
+    models = {name: REGISTRY[name].sha256 for name in step.weights(config)}
+    value = fingerprint(
+        asset=step.asset, code_version=step.code_version, config=settings, models=models, inputs=inputs
+    )
+    return Expectation(value, inputs, settings)
+
+
+def source_identity(recording: RecordingEntry) -> str:
+    """Return what identifies the bytes of a recording before its SHA-256 is known: size and quick digest."""
+    return f"{recording.size_bytes}-{recording.quick_digest}"
+
+
+def bring_up_to_date(
+    store: Store,
+    step: Step[Config],
+    recording_id: str,
+    config: Config,
+    *,
+    workers: int = 1,
+    progress: Progress = silent,
+    force: bool = False,
+) -> Produced:
+    """Return the artifact of a step, from the store if its fingerprint is known, else computed and published.
+
+    Args:
+        store: Where artifacts live.
+        step: Which asset.
+        recording_id: Which recording; it must be registered.
+        config: Settings that affect the output.
+        workers: Processes for chunk work.
+        progress: Who watches.
+        force: Compute even if the store has it.
+
+    Raises:
+        ArtifactMissing: An upstream artifact has not been published.
+        UnauditedArtifact: An upstream artifact has no passed audit.
+        EpisodeAssetsError: Whatever the computation itself raises.
+    """
+    began = time.monotonic()
+    recording = store.recordings.get(recording_id)
+    artifacts = {name: store.latest(ArtifactKey(name, recording_id)) for name in step.inputs}
+    expected = expect(step, recording, artifacts, config)
+    key = step.key(recording_id)
+    known = None if force else store.reuse(key, expected.fingerprint)
+    if known is not None:
+        return Produced(known, True, time.monotonic() - began, expected.fingerprint)
+    source = store.recordings.check_unchanged(recording)
+    inputs = StepInputs(recording, source, artifacts, workers, progress)
+    with (
+        step.watch(store.recordings, recording_id),
+        store.draft(
+            key,
+            fingerprint=expected.fingerprint,
+            code_version=step.code_version,
+            config=expected.config,
+            inputs=expected.inputs,
+        ) as draft,
+    ):
+        outcome = step.compute(inputs, draft.directory, config)
+        artifact = draft.publish(outcome)
+    step.note(store.recordings, artifact)
+    return Produced(artifact, False, time.monotonic() - began, expected.fingerprint)
+
+
+def _plain(value: object) -> Json:
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)

@@ -1,0 +1,162 @@
+"""The steps of the graph, from the recording to what it contributes to a dataset.
+
+Add an asset here: name it, say what it takes, and adapt its library function. A function here only hands inputs
+over; whatever decides, computes or formats belongs to the room that the function comes from. Rooms are imported
+inside the adapters, so that loading the graph costs no model runtime.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from episode_assets.anonymization.config import FaceBlurConfig
+from episode_assets.bundle.config import BundleConfig
+from episode_assets.hands.config import HandPoseConfig
+from episode_assets.lerobot.recipe import Recipe
+from episode_assets.outcome import Outcome
+from episode_assets.pipeline.reading import note_read, noting_unreadable
+from episode_assets.pipeline.step import Step, StepInputs
+from episode_assets.qc.config import QualityConfig
+from episode_assets.recording.config import RecordingConfig
+
+
+def _scan(inputs: StepInputs, directory: Path, config: RecordingConfig) -> Outcome:
+    from episode_assets.recording import scan_recording
+
+    return scan_recording(
+        inputs.source,
+        directory,
+        recording_id=inputs.recording.recording_id,
+        config=config,
+        progress=inputs.progress,
+    )
+
+
+def _blur(inputs: StepInputs, directory: Path, config: FaceBlurConfig) -> Outcome:
+    from episode_assets.anonymization import blur_recording
+
+    return blur_recording(
+        inputs.view, directory, config=config, workers=inputs.workers, progress=inputs.progress
+    )
+
+
+def _hands(inputs: StepInputs, directory: Path, config: HandPoseConfig) -> Outcome:
+    from episode_assets.hands import estimate_hands
+
+    return estimate_hands(
+        inputs.view, directory, config=config, workers=inputs.workers, progress=inputs.progress
+    )
+
+
+def _bundle(inputs: StepInputs, directory: Path, config: BundleConfig) -> Outcome:
+    from episode_assets.bundle import write_bundle
+
+    return write_bundle(
+        inputs.view,
+        inputs.directory("blurred_rgb"),
+        inputs.directory("hand_poses"),
+        directory,
+        config=config,
+        privacy=inputs.privacy("blurred_rgb"),
+        task=inputs.recording.task,
+        progress=inputs.progress,
+    )
+
+
+def _check(inputs: StepInputs, directory: Path, config: QualityConfig) -> Outcome:
+    from episode_assets.bundle import EpisodeBundle
+    from episode_assets.qc import check_quality
+
+    with EpisodeBundle.open(inputs.directory("episode_bundle")) as bundle:
+        return check_quality(
+            bundle,
+            inputs.directory("blurred_rgb"),
+            inputs.directory("hand_poses"),
+            inputs.view,
+            directory,
+            config=config,
+            privacy=inputs.privacy("blurred_rgb"),
+            progress=inputs.progress,
+        )
+
+
+def _fragment(inputs: StepInputs, directory: Path, config: Recipe) -> Outcome:
+    from episode_assets.bundle import EpisodeBundle
+    from episode_assets.lerobot import write_fragment
+
+    with EpisodeBundle.open(inputs.directory("episode_bundle")) as bundle:
+        return write_fragment(
+            bundle,
+            inputs.directory("hand_poses"),
+            inputs.directory("qc_report"),
+            inputs.directory("blurred_rgb"),
+            directory,
+            recipe=config,
+            bundle_digest=inputs.artifacts["episode_bundle"].content_digest,
+            recording_id=inputs.recording.recording_id,
+            task=inputs.recording.task,
+            privacy=inputs.privacy("blurred_rgb"),
+            progress=inputs.progress,
+        )
+
+
+def _face_weights(config: FaceBlurConfig) -> tuple[str, ...]:
+    return ("centerface",) if config.detector == "centerface" else ()
+
+
+def _hand_weights(config: HandPoseConfig) -> tuple[str, ...]:
+    from episode_assets.hands import weight_names
+
+    return weight_names(config)
+
+
+def _no_weights(_config: object) -> tuple[str, ...]:
+    return ()
+
+
+RAW_MCAP = Step(
+    "raw_mcap",
+    "1",
+    (),
+    RecordingConfig,
+    _no_weights,
+    _scan,
+    watch=noting_unreadable,
+    note=note_read,
+)
+BLURRED_RGB = Step("blurred_rgb", "1", ("raw_mcap",), FaceBlurConfig, _face_weights, _blur)
+HAND_POSES = Step("hand_poses", "1", ("raw_mcap",), HandPoseConfig, _hand_weights, _hands)
+EPISODE_BUNDLE = Step(
+    "episode_bundle",
+    "1",
+    ("raw_mcap", "blurred_rgb", "hand_poses"),
+    BundleConfig,
+    _no_weights,
+    _bundle,
+    takes_task=True,
+)
+QC_REPORT = Step(
+    "qc_report",
+    "1",
+    ("raw_mcap", "blurred_rgb", "hand_poses", "episode_bundle"),
+    QualityConfig,
+    _no_weights,
+    _check,
+)
+
+STEPS: tuple[Step[Any], ...] = (RAW_MCAP, BLURRED_RGB, HAND_POSES, EPISODE_BUNDLE, QC_REPORT)
+"""The steps that every recording goes through, in an order in which each finds its inputs."""
+
+
+def fragment_step(recipe_name: str) -> Step[Recipe]:
+    """Return the step that makes one recording's contribution to the datasets of a recipe."""
+    return Step(
+        f"lerobot_episode/{recipe_name}",
+        "1",
+        ("episode_bundle", "hand_poses", "qc_report", "blurred_rgb"),
+        Recipe,
+        _no_weights,
+        _fragment,
+        takes_task=True,
+    )

@@ -1,0 +1,144 @@
+"""No pixel leaves without a passed audit: not on another run, not downstream, not through the library, not after a kill."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from episode_assets.bundle import write_bundle
+from episode_assets.definitions import build_defs
+from episode_assets.defs.launch import process
+from episode_assets.defs.partitions import add_recordings
+from episode_assets.defs.resources import PipelineResource
+from episode_assets.demo import DemoConfig
+from episode_assets.errors import UnauditedArtifact
+from episode_assets.pipeline.settings import load_settings
+from episode_assets.recording import RecordingView
+from episode_assets.storage import ArtifactKey
+from episode_assets_tests.conftest import Demo, Workplace, make_demo
+from episode_assets_tests.leaks import pictures_of, traces
+
+MARKER = (255, 0, 255)
+TOLERANCE = 60
+PIXELS = 12
+BLIND = "blurred_rgb: {detector: 'episode_assets_tests.blinded:make', audit_detector: 'episode_assets_tests.blinded:make'}"
+PICTURE_SUFFIXES = {".mp4", ".jpg", ".jpeg", ".png", ".h264", ".npy", ".part", ".bin"}
+
+
+def blinded_defs(place: Workplace) -> dg.Definitions:
+    path = place.folder / "blind.yaml"
+    path.write_text(BLIND)
+    pipeline = PipelineResource(store_uri=str(place.store_path), workers=1)
+    return build_defs(pipeline=pipeline, settings=load_settings(path))
+
+
+def pictures_below(folder: Path) -> list[str]:
+    return [
+        str(path)
+        for path in folder.rglob("*")
+        if path.is_file() and (path.suffix in PICTURE_SUFFIXES or any(True for _ in pictures_of(path)))
+    ]
+
+
+def test_a_model_that_finds_nothing_publishes_nothing_however_it_is_asked(
+    workplace: Workplace, instance: dg.DagsterInstance, small_demo: Demo
+) -> None:
+    defs = blinded_defs(workplace)
+    store = workplace.store
+    entry = store.recordings.register(str(small_demo.path))
+
+    first = process(defs, instance, entry.recording_id)
+    again = process(defs, instance, entry.recording_id)
+    add_recordings(instance, [entry.recording_id])
+    downstream = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance,
+        partition_key=entry.recording_id,
+        asset_selection=[dg.AssetKey("episode_bundle")],
+        raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
+
+    for result in (first, again):
+        assert [item.asset for item in result.failures] == ["blurred_rgb"]
+        assert "known" in (result.failures[0].failure or "")
+    assert not downstream.success
+    for asset in ("blurred_rgb", "episode_bundle", "qc_report", "lerobot_episode/default"):
+        assert store.keys(asset) == ()
+    with pytest.raises(UnauditedArtifact):
+        store.latest(ArtifactKey("blurred_rgb", entry.recording_id))
+    assert store.quarantined(ArtifactKey("blurred_rgb", entry.recording_id)) is not None
+    assert pictures_below(workplace.folder) == []
+
+
+def test_the_library_refuses_pixels_without_a_passed_audit(
+    workplace: Workplace, instance: dg.DagsterInstance, small_demo: Demo, tmp_path: Path
+) -> None:
+    store = workplace.store
+    entry = store.recordings.register(str(small_demo.path))
+    process(blinded_defs(workplace), instance, entry.recording_id)
+    raw = store.latest(ArtifactKey("raw_mcap", entry.recording_id))
+    out = tmp_path / "bundle"
+    out.mkdir()
+
+    for privacy in (None, {}, {"audit": "failed"}):
+        with pytest.raises(UnauditedArtifact):
+            write_bundle(
+                RecordingView.open(raw.directory(), str(small_demo.path)), tmp_path, None, out, privacy=privacy
+            )
+    assert list(out.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def marked_demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    config = DemoConfig(seconds=4.0, width=640, height=360, face_marker=MARKER)
+    return make_demo(tmp_path_factory.mktemp("marked") / "marked.mcap", config)
+
+
+RUN = [sys.executable, "-m", "episode_assets.cli", "run"]
+
+
+def environment_of(place: Workplace) -> dict[str, str]:
+    temporary = place.folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    return {**os.environ, **place.environment, "TMPDIR": str(temporary)}
+
+
+def test_the_marker_is_seen_in_the_recording_and_nowhere_else(workplace: Workplace, marked_demo: Demo) -> None:
+    seen = traces(marked_demo.path.parent, MARKER, tolerance=TOLERANCE, pixels=PIXELS)
+
+    done = subprocess.run(
+        [*RUN, str(marked_demo.path), "--workers", "2"],
+        env=environment_of(workplace),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert seen == [marked_demo.path.name]
+    assert done.returncode == 0, done.stderr
+    assert any(path.suffix == ".mp4" for path in workplace.store_path.rglob("*.mp4"))
+    assert traces(workplace.folder, MARKER, tolerance=TOLERANCE, pixels=PIXELS) == []
+
+
+def test_a_killed_run_leaves_no_trace_of_the_marker(workplace: Workplace, marked_demo: Demo) -> None:
+    draw = random.Random(20)
+    for _ in range(3):
+        process_ = subprocess.Popen(
+            [*RUN, str(marked_demo.path), "--workers", "2"],
+            env=environment_of(workplace),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(draw.uniform(6.0, 12.0))
+        os.killpg(process_.pid, signal.SIGKILL)
+        process_.wait()
+        assert traces(workplace.folder, MARKER, tolerance=TOLERANCE, pixels=PIXELS) == []
