@@ -29,6 +29,7 @@ from mcap.records import (
     MetadataIndex,
     Schema,
     Statistics,
+    SummaryOffset,
 )
 
 from episode_assets.progress import Progress, silent
@@ -103,13 +104,12 @@ class Container:
     packed: list[PackedChunk] = field(default_factory=list)
     damage: list[Damage] = field(default_factory=list)
     damage_total: int = 0
-    data_ended: bool = False
     has_footer: bool = False
     cut_offset: int | None = None
 
     @property
     def truncated(self) -> bool:
-        """Whether the file ends before its footer."""
+        """Whether the file ends before its closing marker."""
         return self.cut_offset is not None
 
     def note_damage(self, kind: str, offset: int, length: int, detail: str) -> None:
@@ -218,21 +218,24 @@ class Walk:
         return self._reader.sha256()
 
     def _at_end(self, start: int) -> bool:
-        if self.container.has_footer:
-            if self._reader.remaining > len(MCAP_MAGIC):
-                self.container.note_damage(
-                    "trailing_bytes", start, self._reader.remaining, "bytes after the end of the recording"
-                )
-            return True
-        if self._reader.remaining == 0:
+        if not self.container.has_footer:
+            if self._reader.remaining == 0:
+                self._cut(start)
+            return self._reader.remaining == 0
+        left = self._reader.remaining
+        if left < len(MCAP_MAGIC):
             self._cut(start)
-            return True
-        return False
+        elif left > len(MCAP_MAGIC):
+            detail = "bytes behind the end of the recording"
+            self.container.note_damage(
+                "trailing_bytes", start + len(MCAP_MAGIC), left - len(MCAP_MAGIC), detail
+            )
+        return True
 
     def _cut(self, start: int) -> None:
         self.container.cut_offset = start
         self.container.note_damage(
-            "cut", start, self._source.size - start, "the file ends here without its footer"
+            "cut", start, self._source.size - start, "the file ends before its closing marker"
         )
 
     def _resume_after(self, start: int, opcode: int, length: int) -> bool:
@@ -419,20 +422,11 @@ def keep_record(container: Container, opcode: int, body: memoryview) -> None:
         container.statistics = record
     elif isinstance(record, Footer):
         container.has_footer = True
-    else:
-        container.data_ended = True
 
 
 def parse_record(kind: Any, body: memoryview) -> Any:
     """Return a record of the `mcap` package from its body; raises one of PARSE_ERRORS on damaged bytes."""
     return kind.read(ReadDataStream(io.BytesIO(body)))
-
-
-class _DataEnd:
-    @staticmethod
-    def read(stream: ReadDataStream) -> _DataEnd:
-        stream.read4()
-        return _DataEnd()
 
 
 _SMALL_RECORDS: dict[int, Any] = {
@@ -442,7 +436,11 @@ _SMALL_RECORDS: dict[int, Any] = {
     Opcode.CHANNEL: Channel,
     Opcode.METADATA: Metadata,
     Opcode.STATISTICS: Statistics,
-    Opcode.DATA_END: _DataEnd,
+    # Read only to see that they are what they claim: a layout from before version 1.0 shows here first.
+    Opcode.ATTACHMENT_INDEX: AttachmentIndex,
+    Opcode.CHUNK_INDEX: ChunkIndex,
+    Opcode.METADATA_INDEX: MetadataIndex,
+    Opcode.SUMMARY_OFFSET: SummaryOffset,
 }
 
 
@@ -507,9 +505,7 @@ def _parse_summary(start: int, records: memoryview) -> Summary:
     metadata: list[tuple[int, int]] = []
     attachments: list[tuple[str, str, int]] = []
     for opcode, body in iterate_records(records):
-        if opcode in _SMALL_RECORDS:
-            keep_record(box, opcode, body)
-        elif opcode == Opcode.CHUNK_INDEX:
+        if opcode == Opcode.CHUNK_INDEX:
             chunks.append(parse_record(ChunkIndex, body))
         elif opcode == Opcode.METADATA_INDEX:
             place = parse_record(MetadataIndex, body)
@@ -517,6 +513,8 @@ def _parse_summary(start: int, records: memoryview) -> Summary:
         elif opcode == Opcode.ATTACHMENT_INDEX:
             index = parse_record(AttachmentIndex, body)
             attachments.append((index.name, index.media_type, index.data_size))
+        elif opcode in _SMALL_RECORDS:
+            keep_record(box, opcode, body)
     chunks.sort(key=lambda chunk: int(chunk.chunk_start_offset))
     return Summary(start, box, tuple(chunks), tuple(metadata), tuple(attachments))
 

@@ -34,7 +34,7 @@ from episode_assets.recording.identify import require_mcap
 from episode_assets.recording.inventory import Inventory
 from episode_assets.recording.payloads import PayloadReader
 from episode_assets.recording.source import Source
-from episode_assets.recording.survey import Logs, survey
+from episode_assets.recording.survey import Logs, require_readable, survey
 
 MIB = 1 << 20
 _DEFAULT = RecordingConfig()
@@ -48,7 +48,7 @@ def inspect(uri: str, *, config: RecordingConfig = _DEFAULT) -> Inventory:
     left open, since they take the messages themselves. Otherwise the file is walked once.
 
     Raises:
-        BadRecording: The file is no MCAP recording.
+        BadRecording: The file is no MCAP recording, or damaged before its first message.
         MissingStream: A configured topic is missing or of the wrong type.
     """
     with Source(uri) as source:
@@ -62,6 +62,7 @@ def inspect(uri: str, *, config: RecordingConfig = _DEFAULT) -> Inventory:
             logs, container, basis = Logs(walk.container), walk.container, "scan"
             for message in walk.messages():
                 logs.add(message)
+            require_readable(logs, container, size_bytes=source.size, where=uri)
         return survey(
             logs, container, config=config, basis=basis, size_bytes=source.size, sha256=None, where=uri
         )

@@ -137,7 +137,7 @@ class Inventory:
         last_ns: Largest log time; None without messages.
         backward_steps: Messages whose log time is below that of their predecessor in the file.
         largest_backward_step_ns: The largest of those steps.
-        truncated: Whether the file ends before its footer.
+        truncated: whether the file ends before its closing marker.
         cut_offset: Byte at which the first incomplete record starts, if truncated.
         damage: Stretches that could not be read (the first hundred).
         damage_total: How many there are.

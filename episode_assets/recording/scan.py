@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from episode_assets.errors import BadRecording, NothingToExport
+from episode_assets.errors import NothingToExport
 from episode_assets.outcome import Note, Outcome, Skipped
 from episode_assets.progress import Progress, silent
 from episode_assets.recording.collect import CAMERA_WIDTH, IMU_WIDTH, POSE_WIDTH, TopicLog
@@ -24,7 +24,7 @@ from episode_assets.recording.config import RecordingConfig
 from episode_assets.recording.container import IN_FILE, Container, Walk
 from episode_assets.recording.inventory import Inventory
 from episode_assets.recording.source import Source
-from episode_assets.recording.survey import Logs, logs_by_role, survey, tf_stream
+from episode_assets.recording.survey import Logs, logs_by_role, require_readable, survey, tf_stream
 from episode_assets.recording.tables import (
     IMU_COLUMNS,
     K_COLUMNS,
@@ -81,7 +81,9 @@ def scan_recording(
             logs.add(message)
         sha256 = walk.sha256()
         size = source.size
-    _require_messages(logs, walk.container, size, uri)
+    require_readable(logs, walk.container, size_bytes=size, where=uri)
+    if not logs.messages:
+        raise NothingToExport("the recording is valid and holds 0 messages: nothing to export", where=uri)
     inventory = survey(
         logs, walk.container, config=config, basis="scan", size_bytes=size, sha256=sha256, where=uri
     )
@@ -93,25 +95,6 @@ def scan_recording(
     written = _write_streams(directory, chosen)
     logger.info("scanned %s: %d messages in %d bytes", recording_id, logs.messages, size)
     return _outcome(inventory, written)
-
-
-def _require_messages(logs: Logs, container: Container, size: int, uri: str) -> None:
-    if logs.messages:
-        return
-    if container.truncated:
-        raise BadRecording(
-            f"the file is cut after {size} bytes, before the first whole chunk: no message is readable",
-            where=uri,
-            remedy="copy the recording again from the device",
-        )
-    if container.damage:
-        first = container.damage[0]
-        raise BadRecording(
-            f"no message is readable; first damage at offset {first.offset}: {first.detail}",
-            where=uri,
-            remedy="copy the recording again from the device",
-        )
-    raise NothingToExport("the recording is valid and holds 0 messages: nothing to export", where=uri)
 
 
 def sorted_once(log: TopicLog) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.errors import BadRecording
 from episode_assets.recording.collect import IMU_WIDTH, POSE_WIDTH, Key, TopicLog
 from episode_assets.recording.config import RecordingConfig
 from episode_assets.recording.container import Container, StoredMessage
@@ -118,6 +119,20 @@ def logs_by_role(
     }
 
 
+def require_readable(logs: Logs, container: Container, *, size_bytes: int, where: str) -> None:
+    """Return unless the file is damaged so that not one message is readable; raises BadRecording then."""
+    if logs.messages or not (container.truncated or container.damage):
+        return
+    if container.truncated:
+        what = f"the file is cut after {size_bytes} bytes, before the first whole chunk"
+    else:
+        first = container.damage[0]
+        what = f"damaged at byte {first.offset}: {first.detail}"
+    raise BadRecording(
+        f"{what}; no message is readable", where=where, remedy="copy the recording again from the device"
+    )
+
+
 def survey(
     logs: Logs,
     container: Container,
@@ -165,7 +180,7 @@ def survey(
         if chosen["imu"] and basis == "scan"
         else "unknown",
         link_from_optical=link_of(chosen, container.library) if basis == "scan" else None,
-        metadata=dict(sorted(container.metadata)),
+        metadata=dict(container.metadata),
         attachments=tuple(container.attachments),
     )
 

@@ -92,7 +92,7 @@ class RecordingView:
 
     @property
     def is_truncated(self) -> bool:
-        """Whether the file ends before its footer."""
+        """Whether the file ends before its closing marker."""
         return self.inventory.truncated
 
     @property

@@ -1,0 +1,244 @@
+"""Files that lost something on the way: what is intact is returned, what is lost is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from episode_assets.errors import BadRecording, EpisodeAssetsError, MissingStream, NothingToExport
+from episode_assets.recording import RecordingView, inspect, scan_recording
+from episode_assets.recording.container import Walk
+from episode_assets.recording.identify import MCAP_MAGIC
+from episode_assets.recording.source import Source
+from episode_assets_tests.recording.rig import (
+    EPOCH_NS,
+    Rig,
+    compressed_image,
+    imu,
+    jpeg,
+    set_record_length,
+    write_rig,
+)
+
+LIMIT = 1 << 26
+
+
+def walk(file: Path) -> tuple[list[tuple[int, bytes]], Walk]:
+    with Source(str(file)) as source:
+        walked = Walk(source, max_chunk_bytes=LIMIT)
+        return [(m.log_time_ns, bytes(m.payload)) for m in walked.messages()], walked
+
+
+def chunk_offsets(file: Path) -> list[int]:
+    from mcap.reader import make_reader
+
+    with file.open("rb") as handle:
+        summary = make_reader(handle).get_summary()
+    assert summary is not None
+    return [chunk.chunk_start_offset for chunk in summary.chunk_indexes]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_rig(tmp_path_factory.mktemp("whole") / "rig.mcap", chunk_bytes=4096)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 1))
+def test_a_file_cut_anywhere_keeps_the_messages_before_the_cut(
+    share: float, whole: Path, tmp_path: Path
+) -> None:
+    complete, _ = walk(whole)
+    content = whole.read_bytes()
+    cut = tmp_path / "cut.mcap"
+    cut.write_bytes(content[: int(share * (len(content) - 1))])
+
+    try:
+        kept, walked = walk(cut)
+    except BadRecording:
+        assert cut.stat().st_size < len(MCAP_MAGIC)
+        return
+
+    assert kept == complete[: len(kept)]
+    assert walked.container.truncated
+    whole_chunks = [at for at in chunk_offsets(whole) if at < (walked.container.cut_offset or 0)]
+    assert walked.container.chunks == len(whole_chunks)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(at=st.floats(0, 1), bits=st.integers(1, 255), count=st.integers(1, 16))
+def test_flipped_bytes_never_raise_anything_but_a_named_error(
+    at: float, bits: int, count: int, whole: Path, tmp_path: Path
+) -> None:
+    content = bytearray(whole.read_bytes())
+    start = int(at * (len(content) - count))
+    for place in range(start, start + count):
+        content[place] ^= bits
+    flipped = tmp_path / "flipped.mcap"
+    flipped.write_bytes(bytes(content))
+
+    for look in (lambda: inspect(str(flipped)), lambda: walk(flipped)):
+        try:
+            look()
+        except EpisodeAssetsError as error:
+            assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("compression", ["", "lz4", "zstd"])
+def test_a_broken_chunk_in_the_middle_is_skipped_and_named(compression: str, tmp_path: Path) -> None:
+    file = write_rig(tmp_path / "rig.mcap", chunk_bytes=4096, compression=compression)
+    complete, _ = walk(file)
+    offsets = chunk_offsets(file)
+    content = bytearray(file.read_bytes())
+    content[offsets[3] + 200] ^= 0xFF
+    file.write_bytes(bytes(content))
+
+    kept, walked = walk(file)
+
+    assert 0 < len(complete) - len(kept) < 30
+    assert [item for item in complete if item in kept] == kept
+    (damage,) = walked.container.damage
+    assert damage.offset == offsets[3]
+    assert damage.kind in {"bad_crc", "bad_chunk"}
+    assert not walked.container.truncated
+
+
+def test_a_nonsense_length_in_the_middle_is_passed_by_the_index(tmp_path: Path) -> None:
+    file = write_rig(tmp_path / "rig.mcap", chunk_bytes=4096)
+    complete, _ = walk(file)
+    offsets = chunk_offsets(file)
+    set_record_length(file, offsets[2], 10**15)
+
+    kept, walked = walk(file)
+
+    assert len(complete) - 30 < len(kept) < len(complete)
+    assert kept[-1] == complete[-1]
+    (damage,) = walked.container.damage
+    assert (damage.kind, damage.offset, damage.offset + damage.length) == (
+        "bad_record",
+        offsets[2],
+        offsets[3],
+    )
+
+
+def test_a_chunk_that_claims_too_much_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    file = write_rig(tmp_path / "rig.mcap", chunk_bytes=4096, compression="zstd")
+    at = chunk_offsets(file)[1]
+    content = bytearray(file.read_bytes())
+    content[at + 9 + 16 : at + 9 + 24] = (1 << 40).to_bytes(8, "little")
+    file.write_bytes(bytes(content))
+
+    _, walked = walk(file)
+
+    (damage,) = walked.container.damage
+    assert damage.kind == "chunk_too_large"
+    assert str(1 << 40) in damage.detail
+
+
+def test_channels_defined_in_a_broken_chunk_are_taken_from_the_summary(tmp_path: Path) -> None:
+    file = write_rig(tmp_path / "rig.mcap", chunk_bytes=4096)
+    complete, _ = walk(file)
+    content = bytearray(file.read_bytes())
+    content[chunk_offsets(file)[0] + 200] ^= 0xFF
+    file.write_bytes(bytes(content))
+
+    kept, walked = walk(file)
+
+    assert kept == complete[-len(kept) :]
+    assert len(kept) > 0.8 * len(complete)
+    assert [item.kind for item in walked.container.damage] == ["bad_crc"]
+
+
+def test_one_undecodable_message_is_skipped_counted_and_keeps_its_number(
+    tmp_path: Path, view_of: Callable[..., RecordingView]
+) -> None:
+    rig = Rig(tmp_path / "rig.mcap")
+    topic, kind = "/camera/image/compressed", "sensor_msgs/msg/CompressedImage"
+    for number in range(10):
+        stamp = EPOCH_NS + number * 10**8
+        if number == 4:
+            rig.add_bytes(topic, kind, b"\x00\x01\x00\x00\xff", log_time_ns=stamp)
+        else:
+            rig.add(topic, compressed_image(stamp, jpeg(number)))
+
+    view = view_of(rig.close())
+
+    assert view.rgb.message_number.tolist() == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    assert view.rgb.undecodable_numbers == (4,)
+    info = view.inventory.role("rgb")
+    assert info is not None
+    assert (info.count, info.undecodable, info.is_bad) == (10, 1, True)
+    assert info.first_error is not None
+    assert "message 4" in info.first_error
+
+
+def test_made_up_payloads_leave_a_stream_without_rows(data: Path, tmp_path: Path) -> None:
+    outcome = scan_recording(str(data / "damaged/bad_payload.mcap"), tmp_path, recording_id="rec-1")
+
+    (note,) = [note for note in outcome.warnings if note.code == "undecodable_messages"]
+    assert (note.count, note.stream) == (3, "/sensor/lidar/points")
+    assert "point_cloud" in {item.name for item in outcome.skipped}
+
+
+def test_a_recording_without_messages_has_nothing_to_export(tmp_path: Path) -> None:
+    file = Rig(tmp_path / "rig.mcap").close()
+    (tmp_path / "out").mkdir()
+
+    assert inspect(str(file)).messages == 0
+    with pytest.raises(NothingToExport, match="0 messages"):
+        scan_recording(str(file), tmp_path / "out", recording_id="rec-1")
+
+
+def test_a_recording_without_a_camera_names_what_it_has(
+    tmp_path: Path, view_of: Callable[..., RecordingView]
+) -> None:
+    rig = Rig(tmp_path / "rig.mcap")
+    rig.add("/imu/data", imu(EPOCH_NS, (0, 0, 9.81)))
+    view = view_of(rig.close())
+
+    assert not view.has_rgb
+    with pytest.raises(MissingStream, match=r"no camera topic.*/imu/data"):
+        _ = view.rgb
+
+
+def test_a_file_cut_inside_its_header_is_named(tmp_path: Path, whole: Path) -> None:
+    file = tmp_path / "cut.mcap"
+    file.write_bytes(whole.read_bytes()[:20])
+
+    with pytest.raises(BadRecording, match="cut after 20 bytes"):
+        inspect(str(file))
+
+
+@pytest.mark.parametrize(
+    ("mangle", "word"),
+    [
+        (lambda content: content.replace(b"\r\n", b"\n"), "line endings"),
+        (lambda content: content.replace(b"\n", b"\r\n"), "line endings"),
+        (lambda content: content[:5], "cut after 5 bytes"),
+        (lambda content: bytes(len(content)), "zeros"),
+        (lambda content: b"\x1f\x8b" + content, "gzip"),
+        (lambda content: b"junk\xff" + content, "not an MCAP file"),
+    ],
+)
+def test_a_mangled_start_names_its_cause(
+    mangle: Callable[[bytes], bytes], word: str, whole: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "mangled.mcap"
+    file.write_bytes(mangle(whole.read_bytes()))
+
+    with pytest.raises(BadRecording, match=word):
+        inspect(str(file))
+
+
+def test_bytes_behind_the_end_are_noted(whole: Path, tmp_path: Path) -> None:
+    file = tmp_path / "longer.mcap"
+    file.write_bytes(whole.read_bytes() + b"more")
+
+    inventory = inspect(str(file))
+
+    assert inventory.messages == inspect(str(whole)).messages
+    assert [item.kind for item in inventory.damage] == ["trailing_bytes"]
