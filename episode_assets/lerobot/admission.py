@@ -92,7 +92,7 @@ def _why_not(
         return str(reason["code"]), str(reason["detail"])
     if admitted and reader.fps != admitted[0].fps:
         detail = f"its rate is {reader.fps} Hz, that of {admitted[0].fragment.recording_id} is {admitted[0].fps} Hz"
-        return "fps_differs", f"{detail}; set fps in the recipe, or make a recipe of its own"
+        return "fps_differs", f"{detail}; resampling is not available yet, give it a recipe of its own"
     if admitted:
         mine, first = (_facts(one, recipe) for one in (reader, admitted[0]))
         different = [name for name in _SHARED_FACTS if mine[name] != first[name]]

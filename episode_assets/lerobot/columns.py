@@ -79,7 +79,7 @@ def data_columns(recipe: Recipe) -> tuple[Column, ...]:
     pose_frame = "world" if recipe.reference_frame == "world" else "episode"
     hands = (Mask(0, 9, "valid.left"), Mask(9, 18, "valid.right"))
     steps = (Mask(0, 9, "valid.action", 0), Mask(9, 18, "valid.action", 1))
-    joints = (Mask(0, 63, "valid.left"), Mask(63, 126, "valid.right"))
+    joints = tuple(Mask(3 * joint, 3 * joint + 3, "valid.joints", joint) for joint in range(42))
     confidences = (Mask(0, 1, "valid.left"), Mask(1, 2, "valid.right"))
     rotation = "wrist axes to the frame, rows 0 and 1 of the matrix (r00 r01 r02 r10 r11 r12)"
     wrist = {"frame": frame, "unit": "m", "rotation": rotation}
@@ -92,13 +92,19 @@ def data_columns(recipe: Recipe) -> tuple[Column, ...]:
             steps,
             {**wrist, "kind": "target", "reference_step": "state of the next row's frame"},
         ),
-        Column("valid.left", "bool", about={"kind": "mask", "of": "left hand measured in this frame"}),
-        Column("valid.right", "bool", about={"kind": "mask", "of": "right hand measured in this frame"}),
+        Column("valid.left", "bool", about={"kind": "mask", "of": "left wrist measured in this frame"}),
+        Column("valid.right", "bool", about={"kind": "mask", "of": "right wrist measured in this frame"}),
         Column(
             "valid.action",
             "bool",
             ("left", "right"),
             about={"kind": "mask", "of": "both ends of the step measured"},
+        ),
+        Column(
+            "valid.joints",
+            "bool",
+            joint_mask_names(),
+            about={"kind": "mask", "of": "joint seen in this frame"},
         ),
         Column("valid.camera_pose", "bool", about={"kind": "mask", "of": "camera.pose"}),
         Column("valid.camera_intrinsics", "bool", about={"kind": "mask", "of": "camera.intrinsics"}),
@@ -168,6 +174,11 @@ def wrist_names() -> tuple[str, ...]:
     """Return the 18 element names of state and action: position and rot6d (row form), left then right."""
     parts = ("x", "y", "z", "r00", "r01", "r02", "r10", "r11", "r12")
     return tuple(f"{side}_{part}" for side in ("left", "right") for part in parts)
+
+
+def joint_mask_names() -> tuple[str, ...]:
+    """Return the 42 element names of the joint mask: left then right."""
+    return tuple(f"{side}_{joint:02d}" for side in ("left", "right") for joint in range(21))
 
 
 def joint_names() -> tuple[str, ...]:

@@ -28,6 +28,7 @@ REASONS: Mapping[str, str] = {
     "not_a_key_frame": "a copy of the video can start at key frames only",
     "no_next_frame": "there is no next frame that could be the last action's target",
     "too_short": "the piece is shorter than the minimum length",
+    "left_out": "the whole recording is left out",
 }
 """Every reason for which a frame is not a row, with its sentence."""
 

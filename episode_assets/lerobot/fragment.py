@@ -172,7 +172,7 @@ def plan_episodes(source: EpisodeSource, quality: QualityVerdict, recipe: Recipe
     fps = choose_fps(source.stamp_ns, asked=recipe.fps)
     refused = fps if isinstance(fps, LeftOut) else _refused(source, quality, recipe)
     if isinstance(fps, LeftOut) or refused is not None:
-        return EpisodePlan(0, Cuts((), {}), refused)
+        return EpisodePlan(0, Cuts((), {"left_out": len(source)}), refused)
     _, valid = usable_hands(source, reference_frame=recipe.reference_frame)
     cuts = cut_episodes(source, quality.kept, hand_valid=valid, recipe=recipe, fps=fps)
     return EpisodePlan(fps, cuts, None if cuts.episodes else _nothing_left(cuts))

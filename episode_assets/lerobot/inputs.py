@@ -11,14 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.bundle import EpisodeBundle
-from episode_assets.bundle.hands import HandArrays, read_hands
-from episode_assets.bundle.layout import ANCHORS
 from episode_assets.errors import ArtifactDamaged
-from episode_assets.lerobot.source import HELD, MEASURED, EpisodeSource
+from episode_assets.lerobot.hand_table import read_hand_table
+from episode_assets.lerobot.source import EpisodeSource
 
 QC_FILE = "qc.json"
-HANDS_FILE = "hands.parquet"
-_HELD_ANCHOR = ANCHORS.index("held")
 
 
 @dataclass(frozen=True)
@@ -47,8 +44,7 @@ def read_source(bundle: EpisodeBundle, hands: Path) -> EpisodeSource:
         ArtifactDamaged: A table cannot be read or belongs to another recording.
     """
     frames = bundle.frames
-    table = read_hands(hands / HANDS_FILE, frames)
-    sides = [table.sides["left"], table.sides["right"]]
+    found = read_hand_table(hands, frames.message_number)
     K = bundle.K
     intrinsics = np.full((len(frames), 4), np.nan) if K is None else K[:, [0, 1, 0, 1], [0, 1, 2, 2]]
     return EpisodeSource(
@@ -60,16 +56,11 @@ def read_source(bundle: EpisodeBundle, hands: Path) -> EpisodeSource:
         world_from_optical=bundle.poses.world_from_optical,
         intrinsics=intrinsics,
         has_depth=bundle.pairing.depth_message_number >= 0,
-        joints_cam=np.stack([side.joints_cam for side in sides], axis=1).astype(np.float64),
-        hand_kind=np.stack([_kind(side) for side in sides], axis=1),
-        hand_confidence=np.stack([side.confidence for side in sides], axis=1).astype(np.float64),
+        joints_cam=found.joints_cam,
+        joint_valid=found.joint_valid,
+        hand_kind=found.kind,
+        hand_confidence=found.confidence,
     )
-
-
-def _kind(hand: HandArrays) -> NDArray[np.int64]:
-    # A hand found in the picture but placed with an earlier frame's depth is not measured in metres.
-    is_held = (hand.kind == MEASURED) & (hand.anchor == _HELD_ANCHOR)
-    return np.where(is_held, HELD, hand.kind).astype(np.int64)
 
 
 def read_verdict(qc: Path, message_number: NDArray[np.int64]) -> QualityVerdict:

@@ -18,7 +18,7 @@ from episode_assets.lerobot.cuts import Span
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.reference_frames import episode_from_world, transform
 from episode_assets.lerobot.source import HELD, MEASURED, MISSING, EpisodeSource
-from episode_assets.lerobot.wrist import IDENTITY_ROT6D, hold, wrist_rotation, wrist_vector
+from episode_assets.lerobot.wrist import IDENTITY_ROT6D, WRIST_JOINTS, hold, wrist_rotation, wrist_vector
 
 Floats = NDArray[np.float64]
 Rows = dict[str, NDArray[Any]]
@@ -34,7 +34,8 @@ def usable_hands(
     """Return (F, 2) bool twice: a hand has values, and these values are measured.
 
     A hand has values when all 21 joints are known, they span an orientation, and, unless rows are told in their
-    own camera's frame, the camera pose is known.
+    own camera's frame, the camera pose is known. They are measured when the joints behind the wrist's pose were seen
+    in this very frame.
     """
     known = np.isfinite(source.joints_cam).reshape(len(source), 2, -1)
     finite = np.asarray(known.all(axis=2), dtype=np.bool_)
@@ -44,7 +45,8 @@ def usable_hands(
     if reference_frame != "camera":
         finite &= source.has_pose[:, None]
     present = finite & (source.hand_kind > MISSING)
-    return present, present & (source.hand_kind == MEASURED)
+    seen = source.joint_valid[:, :, WRIST_JOINTS].all(axis=2)
+    return present, present & seen & (source.hand_kind == MEASURED)
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def build_rows(source: EpisodeSource, span: Span, *, recipe: Recipe, fps: int) -
         "valid.left": told.valid[:-1, 0],
         "valid.right": told.valid[:-1, 1],
         "valid.action": action_valid,
+        "valid.joints": _joint_masks(source, inside, told),
         "hand.joints": _filled_joints(told)[:-1].astype(np.float32),
         "hand.confidence": _confidence(source, inside).astype(np.float32),
         "source.hand_kind": _kinds(source, inside, told),
@@ -127,6 +130,11 @@ def _targets(
         vectors = wrist_vector(transform(here_from_next, told.joints[1:, side]), side=side)
         targets.append(hold(vectors, told.present[1:, side] & knows_step, never=_NO_WRIST))
     return np.stack(targets, axis=1), valid & knows_step[:, None]
+
+
+def _joint_masks(source: EpisodeSource, inside: slice, told: _Told) -> NDArray[np.bool_]:
+    is_measured = told.present[:-1] & (source.hand_kind[inside] == MEASURED)
+    return np.asarray(source.joint_valid[inside] & is_measured[:, :, None]).reshape(-1, 42)
 
 
 def _confidence(source: EpisodeSource, inside: slice) -> Floats:

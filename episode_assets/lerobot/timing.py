@@ -26,25 +26,24 @@ class LeftOut:
 
 
 def choose_fps(stamps_ns: NDArray[np.int64], *, asked: int) -> int | LeftOut:
-    """Return the grid's rate: the one asked for, or the recording's own if it is within 2 % of a whole number.
+    """Return the grid's rate: the one asked for, or the nearest whole number; the recording must be within 2 % of it.
 
     Args:
         stamps_ns: Sorted picture stamps, ns.
         asked: Rate demanded by the recipe; 0 leaves it to the recording.
     """
-    if asked:
-        return asked
     if len(stamps_ns) < 2:
         return LeftOut("too_few_frames", f"{len(stamps_ns)} frames have no frame rate")
     median_ns = float(np.median(np.diff(stamps_ns)))
     if median_ns <= 0:
         return LeftOut("no_frame_rate", "most pictures share one time stamp")
     rate = _SECOND_NS / median_ns
-    fps = round(rate)
+    fps = asked or round(rate)
     if fps < 1 or abs(rate - fps) > RATE_TOLERANCE * fps:
+        wanted = f"the {asked} Hz of the recipe" if asked else "a whole number"
         return LeftOut(
-            "fractional_frame_rate",
-            f"the median frame rate is {rate:.3f} Hz, not within 2 % of a whole number; set fps in the recipe",
+            "resampling_needed",
+            f"the median frame rate is {rate:.3f} Hz, not within 2 % of {wanted}; resampling is not available yet",
         )
     return fps
 

@@ -83,7 +83,7 @@ class _Dataset:
     def open(cls, root: Path) -> _Dataset:
         info = json.loads((root / INFO).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
         files = sorted((root / "meta/episodes").glob("*/*.parquet"))
-        episodes = [row for file in files for row in pq.read_table(file).to_pylist()]
+        episodes = [row for file in files for row in _placement(file).to_pylist()]
         return cls(root, info, episodes, tuple(sorted((root / "data").glob("*/*.parquet"))))
 
     @property
@@ -126,6 +126,12 @@ class _Dataset:
             "file_index": episode[f"videos/{key}/file_index"],
         }
         return self.root / str(self.info["video_path"]).format(video_key=key, **place)
+
+
+def _placement(file: Path) -> Any:
+    """Return the episode table without its statistics, which are a hundred times larger than all else."""
+    names = [name for name in pq.read_schema(file).names if not name.startswith("stats/")]
+    return pq.read_table(file, columns=names)
 
 
 def _refuse_constant(word: str) -> None:
@@ -288,6 +294,10 @@ def _statistics(dataset: _Dataset) -> Problems:
         yield Problem("statistics", f"{key} is in only one of stats.json and info.json")
     for key in dataset.video_keys:
         yield from _camera_statistics(key, stored.get(key, {}))
+    for file in sorted((dataset.root / "meta/episodes").glob("*/*.parquet")):
+        expected = {f"stats/{key}/{name}" for key in dataset.info["features"] for name in (*NAMES, "count")}
+        for name in sorted(expected - set(pq.read_schema(file).names)):
+            yield Problem("statistics", f"{file.name} has no column {name}")
     if not dataset.provenance:
         return
     for column in dataset.columns:

@@ -15,6 +15,9 @@ Floats = NDArray[np.float64]
 STRAIGHT_RATIO = 0.1
 """Below this sine between finger and knuckle direction a hand has no orientation (degenerate triangle)."""
 
+WRIST_JOINTS = (0, 5, 9, 17)
+"""The joints that decide the pose of a wrist."""
+
 IDENTITY_ROT6D = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
