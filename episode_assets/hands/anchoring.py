@@ -157,8 +157,8 @@ def _tilted(distance_m: Floats, shape_m: Floats, joint_depth_m: Floats) -> Float
     squares with a prior on the slopes, refitted without what lies off the hand.
     """
     lever = _lever(shape_m)
-    place = np.stack([distance_m, np.zeros_like(distance_m), np.zeros_like(distance_m)], axis=1)
-    start = np.nan_to_num(place)
+    start = np.zeros((len(distance_m), 3))
+    start[:, 0] = np.nan_to_num(distance_m)
     error = joint_depth_m - shape_m[..., 2] - start[:, :1]
     prior = np.diag([0.0, (_DEPTH_NOISE_M / _TILT_SPREAD) ** 2, (_DEPTH_NOISE_M / _TILT_SPREAD) ** 2])
     # Without any depth the system is empty; a trace of the identity keeps it solvable, and its distance is NaN.
@@ -170,7 +170,7 @@ def _tilted(distance_m: Floats, shape_m: Floats, joint_depth_m: Floats) -> Float
         normal = np.einsum("nj,njk,njl->nkl", weight, lever, lever) + prior
         target = np.einsum("nj,njk,nj->nk", weight, lever, np.nan_to_num(error))
         fitted = np.linalg.solve(normal, target[..., None])[..., 0]
-    return np.asarray(place + fitted)
+    return np.where(np.isfinite(distance_m)[:, None], start + fitted, np.nan)
 
 
 def _lever(shape_m: Floats) -> Floats:

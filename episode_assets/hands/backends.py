@@ -52,17 +52,20 @@ BACKENDS: dict[str, str] = {"mediapipe": "episode_assets.hands.backends:mediapip
 
 
 def load_backend(config: HandPoseConfig) -> Backend:
-    """Load the backend that the configuration names.
+    """Load the backend that the configuration names, or gives as `module:factory`.
 
     Raises:
-        BadConfig: There is no backend of this name.
+        BadConfig: There is no such backend.
         ModelMissing: A weight file or the runtime is not there.
     """
-    if config.backend not in BACKENDS:
+    module, _, name = BACKENDS.get(config.backend, config.backend).partition(":")
+    try:
+        factory = cast("Callable[[HandPoseConfig], Backend]", getattr(import_module(module), name))
+    except (ImportError, AttributeError, ValueError) as error:
         known = ", ".join(sorted(BACKENDS))
-        raise BadConfig(f"no hand backend is called {config.backend!r}", remedy=f"use one of: {known}")
-    module, _, name = BACKENDS[config.backend].partition(":")
-    factory = cast("Callable[[HandPoseConfig], Backend]", getattr(import_module(module), name))
+        raise BadConfig(
+            f"no hand backend is called {config.backend!r}", remedy=f"use one of: {known}, or module:factory"
+        ) from error
     return factory(config)
 
 

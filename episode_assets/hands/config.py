@@ -17,7 +17,9 @@ class HandPoseConfig:
 
     backend: str = field(
         default="mediapipe",
-        metadata={"help": "Which detector and estimator read the pictures; see the README for the list."},
+        metadata={
+            "help": "Which detector and estimator read the pictures: mediapipe, or the import path module:factory."
+        },
     )
     palm_model: str = field(
         default="palm_detection_lite",

@@ -54,6 +54,7 @@ def estimate_hands(
         MissingStream: The recording has no pictures.
         ModelMissing: A weight file or the runtime is not there.
         BadConfig: The configuration names an unknown backend.
+        BadRecording: The recording is not the file that was scanned.
     """
     config = config or HandPoseConfig()
     seen = _look(view, config=config, workers=workers, progress=progress)

@@ -91,8 +91,8 @@ def fixed_lists(
     values: NDArray[np.float32] | NDArray[np.bool_], missing: NDArray[np.bool_] | None = None
 ) -> pa.Array:
     """Return (N, …) values as one list per row, null where `missing`; numbers in null rows are zeros, not NaN."""
-    flat = np.ascontiguousarray(values).reshape(len(values), -1)
     width = int(np.prod(values.shape[1:]))
+    flat = np.ascontiguousarray(values).reshape(len(values), width)
     if missing is None:
         return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), width)
     clean = np.where(missing[:, None], 0, flat).astype(values.dtype)

@@ -1,0 +1,107 @@
+"""The palm network's side of things: anchors, decoding, merging, and the crops it sees."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from episode_assets.hands.palms import (
+    INPUT_PX,
+    Crop,
+    Palms,
+    anchor_centres,
+    cut_crop,
+    decode_palms,
+    first_of_each,
+    merge_palms,
+    plan_crops,
+)
+
+
+def raw_outputs() -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros((2016, 18), np.float32), np.full(2016, -20, np.float32)
+
+
+def test_anchors_run_row_by_row_with_all_of_a_cell_together():
+    anchors = anchor_centres()
+
+    assert anchors.shape == (2016, 2)
+    np.testing.assert_allclose(anchors[[0, 1]], [[0.5 / 24, 0.5 / 24]] * 2)
+    np.testing.assert_allclose(anchors[2], [1.5 / 24, 0.5 / 24])
+    np.testing.assert_allclose(anchors[48], [0.5 / 24, 1.5 / 24])
+    np.testing.assert_allclose(anchors[1152:1158], [[0.5 / 12, 0.5 / 12]] * 6)
+    np.testing.assert_allclose(anchors[-1], [11.5 / 12, 11.5 / 12])
+
+
+def test_a_palm_is_decoded_relative_to_its_anchor():
+    regressors, logits = raw_outputs()
+    regressors[600, :4] = 19.2, -9.6, 38.4, 57.6
+    regressors[600, 4:6] = 1.92, 3.84
+    logits[600] = 2.0
+    x, y = anchor_centres()[600]
+
+    palms = decode_palms(regressors, logits, threshold=0.5)
+
+    np.testing.assert_allclose(palms.boxes, [[x, y - 0.2, x + 0.2, y + 0.1]], atol=1e-7)
+    np.testing.assert_allclose(palms.keypoints[0, 0], [x + 0.01, y + 0.02], atol=1e-7)
+    np.testing.assert_allclose(palms.keypoints[0, 1], [x, y], atol=1e-7)
+    np.testing.assert_allclose(palms.scores, 1 / (1 + np.exp(-2)))
+
+
+@pytest.mark.parametrize(("threshold", "found"), [(0.3, 1), (0.32, 0)])
+def test_the_threshold_is_a_score_and_not_a_logit(threshold, found):
+    regressors, logits = raw_outputs()
+    regressors[:, 2:4] = 20
+    logits[100] = np.log(0.31 / 0.69)
+
+    assert len(decode_palms(regressors, logits, threshold=threshold).scores) == found
+
+
+def test_overlapping_palms_become_their_weighted_average_with_the_best_score():
+    boxes = np.array([[0.0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60]])
+    keypoints = np.arange(42, dtype=float).reshape(3, 7, 2)
+    palms = Palms(boxes, keypoints, np.array([0.25, 0.75, 0.5]))
+
+    merged = merge_palms(palms)
+
+    np.testing.assert_allclose(merged.boxes, [[0.75, 0, 10.75, 10], [50, 50, 60, 60]])
+    np.testing.assert_allclose(merged.keypoints[0], 0.25 * keypoints[0] + 0.75 * keypoints[1])
+    np.testing.assert_allclose(merged.scores, [0.75, 0.5])
+
+
+def test_no_palms_merge_into_no_palms():
+    merged = merge_palms(Palms(np.zeros((0, 4)), np.zeros((0, 7, 2)), np.zeros(0)))
+
+    assert merged.boxes.shape == (0, 4)
+    assert merged.keypoints.shape == (0, 7, 2)
+
+
+def test_a_wide_picture_is_seen_whole_and_in_three_squares():
+    crops = plan_crops(1280, 720, squares=3)
+
+    assert crops == (Crop(0, -280, 1280), Crop(0, 0, 720), Crop(280, 0, 720), Crop(560, 0, 720))
+
+
+def test_a_tall_picture_has_its_squares_one_below_the_other():
+    assert plan_crops(720, 1280, squares=2) == (Crop(-280, 0, 1280), Crop(0, 0, 720), Crop(0, 560, 720))
+
+
+def test_a_square_picture_is_looked_at_once():
+    assert plan_crops(500, 500, squares=3) == (Crop(0, 0, 500),)
+
+
+def test_a_crop_beyond_the_picture_is_padded_with_zeros_around_the_middle():
+    picture = np.full((96, 192, 3), 255, np.uint8)
+
+    crop = cut_crop(picture, Crop(0, -48, 192))
+
+    assert crop.shape == (INPUT_PX, INPUT_PX, 3)
+    assert crop[:48].max() == 0
+    assert crop[48:144].min() == 1
+    assert crop[144:].max() == 0
+
+
+def test_of_regions_on_one_hand_the_first_is_kept():
+    regions = np.array([[10.0, 10, 20, 0], [11, 10, 20, 0], [60, 10, 20, 0]])
+
+    np.testing.assert_array_equal(first_of_each(regions), [0, 2])
