@@ -1,7 +1,7 @@
 """A number painted into a picture, and its reader.
 
-Sixteen blocks at the middle of the lower border, most significant bit first, white for one and black for zero. The place
-is free of face and hands; it survives JPEG and H.264 because each block is one macroblock large.
+Sixteen blocks at the middle of the lower border, most significant bit first, white for one and black for zero.
+The place is free of face and hands; it survives JPEG and H.264 because each block is one macroblock large.
 """
 
 from __future__ import annotations

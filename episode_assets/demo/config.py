@@ -47,7 +47,9 @@ class DemoConfig:
     )
     imu_hz: int = field(default=100, metadata={"help": "rate of /device/imu: 50, 100 or 200"})
     imu_noise: float = field(default=1.0, metadata={"help": "IMU noise relative to a phone's; 0 is exact"})
-    motion: float = field(default=1.0, metadata={"help": "camera motion relative to a calm head; 0 is a tripod"})
+    motion: float = field(
+        default=1.0, metadata={"help": "camera motion relative to a calm head; 0 is a tripod"}
+    )
     with_face: bool = field(default=True, metadata={"help": "a person passes behind the table"})
     with_hands: bool = field(default=True, metadata={"help": "the wearer's hands move in view"})
     with_rgb: bool = field(default=True, metadata={"help": "write pictures"})
@@ -96,7 +98,9 @@ class DemoConfig:
             good = colour is None or (len(colour) == 3 and all(0 <= value <= 255 for value in colour))
             _require(good, name, colour, "three numbers from 0 to 255")
         lost = self.lost_interval_s
-        _require(lost is None or 0 <= lost[0] < lost[1], "lost_interval_s", lost, "start before end, both from 0")
+        _require(
+            lost is None or 0 <= lost[0] < lost[1], "lost_interval_s", lost, "start before end, both from 0"
+        )
         fits = self.width >= BARCODE_BLOCKS * BARCODE_BLOCK_PX
         _require(not self.barcode or fits, "width", self.width, "at least 256 with a barcode")
 

@@ -1,7 +1,7 @@
 """Takes the pictures: puts camera, room, person and hands together for one moment and notes what is true about it.
 
-One call gives one frame; frames do not depend on each other. How the parts look stands in `scene`, `person` and the hand
-modules, how the frame is written in `recorder`.
+One call gives one frame; frames do not depend on each other. How the parts look stands in `scene`, `person` and
+the hand modules, how the frame is written in `recorder`.
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ class Film:
         face_box, head_box = self._paint_person(canvas, view, t_s)
         for surface in self._scene.table:
             paint_surface(canvas, view, surface)
-        for item in sorted(self._scene.objects, key=lambda item: view.points(item[0].centre)[2], reverse=True):
+        for item in sorted(
+            self._scene.objects, key=lambda item: view.points(item[0].centre)[2], reverse=True
+        ):
             for surface in item:
                 paint_surface(canvas, view, surface)
         features = self._seen_features(canvas, view)

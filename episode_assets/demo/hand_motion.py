@@ -123,7 +123,9 @@ def _paint_sprite(canvas: Canvas, K: Array, sprite: HandSprite, turn: Array) -> 
     H, W = canvas.colour.shape[:2]
     to_depth = np.array([[w / W, 0, 0.5 * w / W - 0.5], [0, h / H, 0.5 * h / H - 0.5], [0, 0, 1.0]])
     every_second = np.diag([2.0, 2.0, 1.0])
-    z = cv2.warpPerspective(sprite.depth_m, to_depth @ homography @ every_second, (w, h), flags=cv2.INTER_NEAREST)
+    z = cv2.warpPerspective(
+        sprite.depth_m, to_depth @ homography @ every_second, (w, h), flags=cv2.INTER_NEAREST
+    )
     # Along the turned ray the depth of a point is its sprite depth over the ray's length on the sprite's axis.
     x, y, one = turn[:, 2].astype(np.float32)
     stretch = x * canvas.ray_x[None, :] + (y * canvas.ray_y[:, None] + one)

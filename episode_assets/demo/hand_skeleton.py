@@ -1,7 +1,8 @@
 """The hand's bones: joint positions of a right hand for a pose of its fingers.
 
-Hand frame: origin at the wrist, y toward the fingers, z out of the back of the hand, x toward the little finger; metres. A
-left hand is the mirror image in x. Skin and picture are made in `hand_sprite`, places and times in `hand_motion`.
+Hand frame: origin at the wrist, y toward the fingers, z out of the back of the hand, x toward the little finger;
+metres. A left hand is the mirror image in x. Skin and picture are made in `hand_sprite`, places and times in
+`hand_motion`.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 """The hand's picture: skin over bones, lit and drawn once per finger pose by a small camera of its own.
 
 Flesh is a union of tapered capsules between the joints; their common depth picture is smoothed a little, and shading
-follows from its slope. A sprite keeps colour, opacity, depth and joints of one pose; `hand_motion` decides when and where
-it is shown.
+follows from its slope. A sprite keeps colour, opacity, depth and joints of one pose; `hand_motion` decides when and
+where it is shown.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -92,7 +93,7 @@ def _limbs(joints: Array, elbow: Array) -> list[_Limb]:
     for position, knuckle in enumerate(knuckles):
         root = wrist + elbow * 0.005 + across * (position - 1.5) * 0.0120
         limbs.append(_Limb(root, knuckle, 0.0165, 0.0122))
-    for a, b in zip(knuckles[:-1], knuckles[1:], strict=True):
+    for a, b in pairwise(knuckles):
         limbs.append(_Limb(a, b, 0.0104, 0.0104))
         limbs.append(_Limb(0.5 * (a + wrist), 0.5 * (b + wrist), 0.0128, 0.0128))
     limbs.append(_Limb(wrist - across * 0.012, joints[1], 0.0165, 0.0160))
@@ -144,7 +145,9 @@ def _limb_depth(limb: _Limb, K: Array, size: tuple[int, int]) -> tuple[tuple[sli
     x = np.arange(low[0], high[0], dtype=np.float32)[None, :]
     y = np.arange(low[1], high[1], dtype=np.float32)[:, None]
     axis = (b - a).astype(np.float32)
-    along = ((x - np.float32(a[0])) * axis[0] + (y - np.float32(a[1])) * axis[1]) / max(float(axis @ axis), 1e-6)
+    along = ((x - np.float32(a[0])) * axis[0] + (y - np.float32(a[1])) * axis[1]) / max(
+        float(axis @ axis), 1e-6
+    )
     along = np.clip(along, 0, 1)
     z = np.float32(limb.start[2]) + along * np.float32(limb.end[2] - limb.start[2])
     radius = np.float32(limb.start_radius_m) + along * np.float32(limb.end_radius_m - limb.start_radius_m)
@@ -173,7 +176,9 @@ def _shading(depth: Grey, mask: Grey, focal_px: float) -> Grey:
     lambert = (slope_x * light[0] + slope_y * light[1] - light[2]) / length
     wide = max(1.0, 0.008 * focal_px / 0.45)
     hollow = np.clip((filled - cv2.GaussianBlur(filled, (0, 0), wide)) / 0.006, -0.5, 1.0)
-    return (0.46 + 0.62 * np.clip(lambert, 0, 1) - 0.20 * hollow - 0.12 * (1 - 1 / length)).astype(np.float32)
+    light_sum = 0.46 + 0.62 * np.clip(lambert, 0, 1) - 0.20 * hollow - 0.12 * (1 - 1 / length)
+    shade: Grey = light_sum.astype(np.float32)
+    return shade
 
 
 def _albedo(joints: Array, sleeve: NDArray[np.bool_], depth: Grey, K: Array) -> Grey:
@@ -207,7 +212,9 @@ def _nail(colour: Grey, tip: Array, below: Array, radius_px: float) -> None:
     angle = float(np.rad2deg(np.arctan2(toward[1], toward[0])))
     centre = tip + 0.25 * radius_px * toward
     axes = (max(1, round(1.15 * radius_px)), max(1, round(0.85 * radius_px)))
-    cv2.ellipse(colour, (round(centre[0]), round(centre[1])), axes, angle, 0, 360, _NAIL.tolist(), -1, cv2.LINE_AA)
+    cv2.ellipse(
+        colour, (round(centre[0]), round(centre[1])), axes, angle, 0, 360, _NAIL.tolist(), -1, cv2.LINE_AA
+    )
 
 
 def _crease(colour: Grey, centre: Array, along: Array, half_px: float) -> None:

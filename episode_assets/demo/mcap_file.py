@@ -1,8 +1,8 @@
 """Writes the MCAP container the way the phone app does.
 
-All schemas and channels come before the first chunk, chunks are uncompressed and followed by their message indexes, every
-CRC is 0 (not computed), one running sequence number spans all topics, and the metadata record comes at the end. Message
-payloads are made in `messages`.
+All schemas and channels come before the first chunk, chunks are uncompressed and followed by their message indexes,
+every CRC is 0 (not computed), one running sequence number spans all topics, and the metadata record comes at the end.
+Message payloads are made in `messages`.
 """
 
 from __future__ import annotations

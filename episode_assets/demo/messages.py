@@ -35,7 +35,13 @@ class Transform(NamedTuple):
 
 
 _STATES = {0: "not_available", 1: "limited", 2: "normal"}
-_REASONS = {0: "none", 1: "initializing", 2: "excessive_motion", 3: "insufficient_features", 4: "relocalizing"}
+_REASONS = {
+    0: "none",
+    1: "initializing",
+    2: "excessive_motion",
+    3: "insufficient_features",
+    4: "relocalizing",
+}
 
 
 def pose_stamped(pose: StampedPose) -> bytes:
@@ -55,7 +61,9 @@ def tf(stamp_ns: int, transforms: Sequence[Transform]) -> bytes:
     """tf2_msgs/TFMessage."""
     writer = CdrWriter().pack("I", len(transforms))
     for edge in transforms:
-        writer.header(stamp_ns, edge.parent).text(edge.child).array(edge.translation).array(edge.quaternion_xyzw)
+        writer.header(stamp_ns, edge.parent).text(edge.child).array(edge.translation).array(
+            edge.quaternion_xyzw
+        )
     return writer.finish()
 
 

@@ -1,7 +1,7 @@
 """The person who passes behind the table: an upright cut-out of a photo, always turned to the camera.
 
-The photo is scikit-image's astronaut picture (NASA, public domain), which ships inside that package's wheel. Outline and
-boxes are given in pixels of the crop. Where in the scene things are painted stands in `film`.
+The photo is scikit-image's astronaut picture (NASA, public domain), which ships inside that package's wheel. Outline
+and boxes are given in pixels of the crop. Where in the scene things are painted stands in `film`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CROP = np.s_[0:320, 60:400]
 _METRES_PER_PX = 0.0015
 _EXTRA_ROWS = 140
 _HEAD_CENTRE_PX = (167.0, 112.0)
-_FACE_BOX_PX = (117.0, 58.0, 217.0, 184.0)
+_FACE_BOX_PX = (121.0, 62.0, 214.0, 182.0)
 _HEAD_BOX_PX = (92.0, 12.0, 243.0, 186.0)
 _OUTLINE_PX = (
     *((94, 88), (93, 66), (104, 45), (130, 27), (165, 14), (200, 20), (226, 38), (241, 66), (242, 96)),
@@ -52,7 +52,9 @@ class Person:
         toward[1] = 0
         right = np.cross([0.0, 1.0, 0.0], toward / np.linalg.norm(toward))
         height, width = self.texture.shape[:2]
-        corner = head + _METRES_PER_PX * (_HEAD_CENTRE_PX[1] * np.array([0.0, 1.0, 0.0]) - _HEAD_CENTRE_PX[0] * right)
+        corner = head + _METRES_PER_PX * (
+            _HEAD_CENTRE_PX[1] * np.array([0.0, 1.0, 0.0]) - _HEAD_CENTRE_PX[0] * right
+        )
         down = np.array([0.0, -1.0, 0.0]) * height * _METRES_PER_PX
         return Surface(corner, right * width * _METRES_PER_PX, down, self.texture, is_one_sided=False)
 
@@ -67,7 +69,9 @@ class Person:
     def _box(self, box_px: tuple[float, float, float, float], surface: Surface, view: View) -> Array:
         height, width = self.texture.shape[:2]
         a, b = np.array(box_px[0::2]) / width, np.array(box_px[1::2]) / height
-        corners = surface.origin + a[:, None, None] * surface.along_width + b[None, :, None] * surface.along_height
+        corners = (
+            surface.origin + a[:, None, None] * surface.along_width + b[None, :, None] * surface.along_height
+        )
         pixels = project(view.K, view.points(corners.reshape(-1, 3)))
         return np.concatenate([pixels.min(axis=0), pixels.max(axis=0)])
 

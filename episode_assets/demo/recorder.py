@@ -1,12 +1,13 @@
 """Writes a demo recording: every message of the phone app, in its order, for a filmed scene.
 
-This is the phone: it asks `timeline` when things happen, `film` and `motion` what is there, `messages` for payloads, and
-fills an MCAP file. What a stream holds stands in those modules.
+This is the phone: it asks `timeline` when things happen, `film` and `motion` what is there, `messages` for payloads,
+and fills an MCAP file. What a stream holds stands in those modules.
 """
 
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,7 +51,6 @@ def write_demo(path: Path, *, config: DemoConfig | None = None, progress: Progre
         progress: Told after each picture.
 
     Raises:
-        BadConfig: Never from here; the configuration checks itself.
         ModelMissing: The person's photo is not installed.
     """
     config = config or DemoConfig()
@@ -67,16 +67,18 @@ def write_demo(path: Path, *, config: DemoConfig | None = None, progress: Progre
 
 @dataclass
 class _Rows:
-    """What is known of each picture so far."""
+    """What is known of each picture so far, one list per column of the truth."""
 
-    frames: list[dict[str, object]] = field(default_factory=list)
+    values: dict[str, list[Array]] = field(default_factory=lambda: defaultdict(list))
+    count: int = 0
 
-    def add(self, **values: object) -> None:
-        self.frames.append(values)
+    def add(self, **values: Array | float) -> None:
+        for name, value in values.items():
+            self.values[name].append(np.asarray(value, dtype=np.float64))
+        self.count += 1
 
-    def column(self, name: str, shape: tuple[int, ...], dtype: type = np.float64) -> NDArray[np.generic]:
-        values = [row[name] for row in self.frames]
-        return np.array(values, dtype=dtype).reshape(len(values), *shape)
+    def column(self, name: str, *shape: int) -> Array:
+        return np.array(self.values[name], dtype=np.float64).reshape(self.count, *shape)
 
 
 class _Phone:
@@ -107,7 +109,7 @@ class _Phone:
                 self._write_start(stamp)
             if timeline.is_sampled[position]:
                 self._write_sampled(position, stamp)
-                progress(STAGE, len(self._rows.frames), total)
+                progress(STAGE, self._rows.count, total)
             self._write_each(position, stamp)
         if len(timeline.ar_ns):
             self._write_end(int(timeline.ar_ns[-1]) + _MESH_DELAY_NS)
@@ -137,7 +139,10 @@ class _Phone:
     def _write_start(self, stamp: int) -> None:
         if not self._config.with_imu:
             return
-        rates = (("/device/imu/intrinsics", "imu_frame", self._config.imu_hz), ("/arkit/imu/intrinsics", "camera_link", AR_HZ))
+        rates = (
+            ("/device/imu/intrinsics", "imu_frame", self._config.imu_hz),
+            ("/arkit/imu/intrinsics", "camera_link", AR_HZ),
+        )
         for topic, frame_id, rate in rates:
             self._write(topic, stamp, messages.imu_intrinsics(stamp, frame_id, rate_hz=rate))
         edge = Transform("camera_link", "imu_frame", np.zeros(3), LINK_FROM_IMU_XYZW)
@@ -145,7 +150,7 @@ class _Phone:
 
     def _write_sampled(self, position: int, stamp: int) -> None:
         """Write a picture and all that shares its stamp, in the app's order."""
-        config, number = self._config, len(self._rows.frames)
+        config, number = self._config, self._rows.count
         t_s = float(self._seconds(self._timeline.ar_ns[position : position + 1])[0])
         frame = self._film.frame(t_s, number=number)
         pose = StampedPose(stamp, self._translation[position], self._quaternion[position])
@@ -162,7 +167,7 @@ class _Phone:
             if number in config.corrupt_frames:
                 jpeg = _damage(jpeg)
             self._write("/camera/rgb/compressed", stamp, messages.compressed_image(stamp, jpeg))
-        self._note(stamp, pose, frame)
+        self._note(pose, frame)
 
     def _write_camera_info(self, topic: str, stamp: int, size: tuple[int, int], K: Array) -> None:
         """Write K scaled from the pictures to a size by the plain ratio, as the app does."""
@@ -191,7 +196,9 @@ class _Phone:
         if config.with_tracking_state:
             state = _STATE_NORMAL if is_tracked else _STATE_LIMITED
             reason = _REASON_NONE if is_tracked else _REASON_EXCESSIVE_MOTION
-            self._write("/camera/tracking_state", stamp, messages.tracking_state(stamp, state=state, reason=reason))
+            self._write(
+                "/camera/tracking_state", stamp, messages.tracking_state(stamp, state=state, reason=reason)
+            )
         if config.with_imu:
             self._write_imu(position, stamp)
         battery = 0.82 - 0.00002 * (stamp - START_NS) / 1e9
@@ -232,9 +239,8 @@ class _Phone:
         vertices = np.unique(corners.round(6), axis=0)
         self._write("/map/mesh_cloud", stamp, messages.point_cloud(stamp, vertices))
 
-    def _note(self, stamp: int, pose: StampedPose, frame: Frame) -> None:
+    def _note(self, pose: StampedPose, frame: Frame) -> None:
         self._rows.add(
-            stamp=stamp,
             K=frame.K,
             translation=pose.translation,
             quaternion=pose.quaternion_xyzw,
@@ -249,8 +255,8 @@ class _Phone:
         rows, size = self._rows, (self._config.width, self._config.height)
         stamps = self._timeline.picture_ns
         intervals = np.diff(stamps)
-        joints_px = np.asarray(rows.column("joints_px", (2, 21, 2)), dtype=np.float64)
-        inside = (joints_px >= -0.5) & (joints_px <= np.array(size) - 0.5)
+        joints_px = rows.column("joints_px", 2, 21, 2)
+        inside: NDArray[np.bool_] = (joints_px >= -0.5) & (joints_px <= np.array(size) - 0.5)
         gap = np.zeros(len(stamps), dtype=bool)
         if len(intervals):
             gap[1:] = intervals > 2.5 * np.median(intervals)
@@ -259,15 +265,15 @@ class _Phone:
             message_number=np.arange(len(stamps), dtype=np.int64),
             stamp_ns=stamps.copy(),
             gap_before=gap,
-            K=rows.column("K", (3, 3)),
-            world_from_link_translation=rows.column("translation", (3,)),
-            world_from_link_quaternion_xyzw=rows.column("quaternion", (4,)),
-            face_box_px=rows.column("face_box", (4,)),
-            head_box_px=rows.column("head_box", (4,)),
-            face_visible_ratio=rows.column("face_ratio", ()),
-            hand_joints_cam=rows.column("joints", (2, 21, 3)),
+            K=rows.column("K", 3, 3),
+            world_from_link_translation=rows.column("translation", 3),
+            world_from_link_quaternion_xyzw=rows.column("quaternion", 4),
+            face_box_px=rows.column("face_box", 4),
+            head_box_px=rows.column("head_box", 4),
+            face_visible_ratio=rows.column("face_ratio"),
+            hand_joints_cam=rows.column("joints", 2, 21, 3),
             hand_joints_px=joints_px,
-            hand_in_view=inside.all(axis=(2, 3)),
+            hand_in_view=np.asarray(inside.all(axis=(2, 3)), dtype=bool),
             lost_ns=self._timeline.lost_ns,
         )
 

@@ -1,8 +1,8 @@
 """Draws flat textured surfaces into a colour picture and a depth picture of the same view.
 
 Surfaces are painted from far to near, each with the exact homography of its plane; the depth of a plane is written
-wherever its texture covers the centre of a depth pixel, so both pictures show the same thing. Everything seen here is in
-front of the lens; a surface that reaches behind it is cut at the near plane first.
+wherever its texture covers the centre of a depth pixel, so both pictures show the same thing. Everything seen here is
+in front of the lens; a surface that reaches behind it is cut at the near plane first.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Canvas:
 
 
 def paint_soft(canvas: Canvas, view: View, surfaces: Sequence[Surface]) -> None:
-    """Paint surfaces that fill the whole picture, at half the resolution and scaled up: the far room is out of focus."""
+    """Paint surfaces that fill the picture at half the resolution and scale them up: the far room is out of focus."""
     H, W = canvas.colour.shape[:2]
     h, w = max(1, H // 2), max(1, W // 2)
     ratio = np.array([w / W, h / H])

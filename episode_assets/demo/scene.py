@@ -97,7 +97,9 @@ def _room(detail: float, random: np.random.Generator) -> tuple[Surface, ...]:
     height, depth = top - FLOOR_Y_M, front - back
     return (
         _surface((-x, FLOOR_Y_M, back), (2 * x, 0, 0), (0, 0, depth), floor),
-        _surface((-x, top, front), (2 * x, 0, 0), (0, 0, -depth), textures.plaster(px, px, (222, 222, 218), random)),
+        _surface(
+            (-x, top, front), (2 * x, 0, 0), (0, 0, -depth), textures.plaster(px, px, (222, 222, 218), random)
+        ),
         _surface((-x, top, back), (2 * x, 0, 0), (0, -height, 0), wall),
         _surface((-x, top, front), (0, 0, -depth), (0, -height, 0), side),
         _surface((x, top, back), (0, 0, depth), (0, -height, 0), side),
@@ -163,7 +165,9 @@ def _box(
 
     def side(width_m: float, height_m: float, shade: float) -> Picture:
         tone = (int(colour[0] * shade), int(colour[1] * shade), int(colour[2] * shade))
-        return textures.panel(max(4, int(1300 * detail * width_m)), max(4, int(1300 * detail * height_m)), tone, random)
+        return textures.panel(
+            max(4, int(1300 * detail * width_m)), max(4, int(1300 * detail * height_m)), tone, random
+        )
 
     return (
         _surface((x, y + h, z), (w, 0, 0), (0, 0, d), side(w, d, 1.0)),
@@ -181,7 +185,9 @@ def _surface(
     texture: Picture,
 ) -> Surface:
     opaque = np.dstack([texture, np.full(texture.shape[:2], 255, dtype=np.uint8)])
-    return Surface(np.array(origin, float), np.array(along_width, float), np.array(along_height, float), opaque)
+    return Surface(
+        np.array(origin, float), np.array(along_width, float), np.array(along_height, float), opaque
+    )
 
 
 def _triangles(surface: Surface) -> Array:

@@ -1,7 +1,7 @@
 """Procedural pictures for the surfaces of the scene: wood, plaster, tiles, cloth, print.
 
-Each function gives an (H,W,3) u8 RGB picture that follows from its random generator alone. Textures are smooth rather than
-noisy: noise makes encoders slow and tolerances wide. Which surface carries which stands in `scene`.
+Each function gives an (H,W,3) u8 RGB picture that follows from its random generator alone. Textures are smooth rather
+than noisy: noise makes encoders slow and tolerances wide. Which surface carries which stands in `scene`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def tiles(width: int, height: int, colour: Colour, random: np.random.Generator, 
     return _tint(colour, shade, (1.0, 1.0, 1.0))
 
 
-def cloth(width: int, height: int, colour: Colour, random: np.random.Generator, *, stripes: int = 9) -> Picture:
+def cloth(
+    width: int, height: int, colour: Colour, random: np.random.Generator, *, stripes: int = 9
+) -> Picture:
     """Woven stripes along the width."""
     wave = np.sin(np.arange(height) * 2 * np.pi * stripes / height)
     shade = (np.sign(wave) * 13)[:, None] + _cloud(width, height, cells=(40, 40), random=random) * 6
@@ -58,7 +60,9 @@ def print_page(width: int, height: int, random: np.random.Generator) -> Picture:
     page = np.full((height, width, 3), 236, dtype=np.uint8)
     split = height // 3
     cells = random.uniform(60, 220, (3, 4, 3)).astype(np.float32)
-    photo = cv2.resize(cells, (width - width // 5, max(1, split - height // 10)), interpolation=cv2.INTER_CUBIC)
+    photo = cv2.resize(
+        cells, (width - width // 5, max(1, split - height // 10)), interpolation=cv2.INTER_CUBIC
+    )
     page[height // 12 : height // 12 + photo.shape[0], width // 10 : width // 10 + photo.shape[1]] = np.clip(
         photo, 0, 255
     )
@@ -66,7 +70,9 @@ def print_page(width: int, height: int, random: np.random.Generator) -> Picture:
     for line in range(lines):
         top = split + height // 16 + line * (height - split - height // 8) // lines
         length = int(width * random.uniform(0.45, 0.8))
-        cv2.rectangle(page, (width // 10, top), (width // 10 + length, top + max(1, height // 70)), (92, 92, 100), -1)
+        cv2.rectangle(
+            page, (width // 10, top), (width // 10 + length, top + max(1, height // 70)), (92, 92, 100), -1
+        )
     return page
 
 
@@ -79,12 +85,18 @@ def panel(width: int, height: int, colour: Colour, random: np.random.Generator) 
     return _tint(colour, shade, (1.0, 1.0, 1.0))
 
 
-def _cloud(width: int, height: int, *, cells: tuple[int, int], random: np.random.Generator) -> NDArray[np.float32]:
+def _cloud(
+    width: int, height: int, *, cells: tuple[int, int], random: np.random.Generator
+) -> NDArray[np.float32]:
     """Smooth noise of about unit size with so many cells along width and height."""
     coarse = random.standard_normal((cells[1], cells[0])).astype(np.float32)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    cloud: NDArray[np.float32] = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    return cloud
 
 
-def _tint(colour: Colour, shade: NDArray[np.float32], weights: tuple[float, float, float]) -> Picture:
-    tinted = np.asarray(colour, dtype=np.float32) + shade[..., None] * np.asarray(weights, dtype=np.float32)
-    return np.clip(tinted, 0, 255).astype(np.uint8)
+def _tint(colour: Colour, shade: NDArray[np.floating], weights: tuple[float, float, float]) -> Picture:
+    tinted: NDArray[np.floating] = np.asarray(colour, dtype=np.float32) + shade[..., None] * np.asarray(
+        weights, dtype=np.float32
+    )
+    picture: Picture = np.clip(tinted, 0, 255).astype(np.uint8)
+    return picture

@@ -1,7 +1,7 @@
 """When things happen in a demo recording: AR frames, pictures, IMU samples, tracking loss.
 
-All stamps are device uptime in int64 ns. The phone delivers AR frames at 60 Hz with a little jitter and gates the picture
-rate out of them; the IMU runs on a clock of its own. What is in the messages stands elsewhere.
+All stamps are device uptime in int64 ns. The phone delivers AR frames at 60 Hz with a little jitter and gates the
+picture rate out of them; the IMU runs on a clock of its own. What is in the messages stands elsewhere.
 """
 
 from __future__ import annotations
@@ -84,4 +84,5 @@ def _gate(is_tracked: NDArray[np.bool_], every: int) -> NDArray[np.bool_]:
     """Let every n-th tracked AR frame through; the gate starts anew after each loss."""
     position = np.arange(len(is_tracked))
     last_lost = np.maximum.accumulate(np.where(is_tracked, -1, position))
-    return is_tracked & ((position - last_lost - 1) % every == 0)
+    gate: NDArray[np.bool_] = is_tracked & ((position - last_lost - 1) % every == 0)
+    return gate

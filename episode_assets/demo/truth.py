@@ -70,7 +70,9 @@ class DemoTruth:
     @property
     def world_from_optical(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Rotations (F,3,3) and translations (F,3) from the optical frame to the world."""
-        return rotation(self.world_from_link_quaternion_xyzw) @ LINK_FROM_OPTICAL, self.world_from_link_translation
+        return rotation(
+            self.world_from_link_quaternion_xyzw
+        ) @ LINK_FROM_OPTICAL, self.world_from_link_translation
 
     @property
     def hand_joints_world(self) -> NDArray[np.float64]:
@@ -82,7 +84,9 @@ class DemoTruth:
     def save(self, path: Path) -> None:
         """Write all columns to an .npz file."""
         with path.open("wb") as stream:
-            np.savez_compressed(stream, **{column.name: getattr(self, column.name) for column in fields(self)})
+            np.savez_compressed(
+                stream, **{column.name: getattr(self, column.name) for column in fields(self)}
+            )
 
     @classmethod
     def load(cls, path: Path) -> DemoTruth:
