@@ -1,0 +1,164 @@
+"""The settings of the face blur. Every field affects the bytes of the artifact, so none is about speed alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from episode_assets.chunks import CHUNK_FRAMES
+from episode_assets.errors import BadConfig
+from episode_assets.video import RGBEncoderConfig
+
+
+@dataclass(frozen=True)
+class FaceBlurConfig:
+    """How faces are found, tracked, blurred and audited, and how the result is encoded."""
+
+    detector: str = field(
+        default="centerface",
+        metadata={"help": "face detector: centerface, or an import path package.module:factory"},
+    )
+    score_threshold: float = field(
+        default=0.2,
+        metadata={
+            "help": "detection score, 0..1, from which on a box is blurred; lower blurs more, false faces too"
+        },
+    )
+    strong_score: float = field(
+        default=0.5,
+        metadata={
+            "help": "score, 0..1, from which on a face is certain: one left outside the blur blocks publication, and "
+            "weaker boxes that are large need a trace at a second scale"
+        },
+    )
+    min_face_px: float = field(
+        default=32.0,
+        metadata={
+            "help": "height of the smallest face that must be found, in pixels of the recording, 8..1000; "
+            "half of it costs four times the detector's time"
+        },
+    )
+    detector_max_px: int = field(
+        default=1280,
+        metadata={
+            "help": "longest side of the picture that the detector is given, 64..8192; where min_face_px asks for "
+            "more, this limit holds and the reached size stands in the privacy record"
+        },
+    )
+    box_scale: float = field(
+        default=1.5,
+        metadata={
+            "help": "by what factor a face box is widened before blurring, 1..5; detectors fit tightly"
+        },
+    )
+    fill_s: float = field(
+        default=1.0,
+        metadata={"help": "longest hole of a track that is filled by interpolation, seconds, 0..10"},
+    )
+    hold_s: float = field(
+        default=0.3,
+        metadata={"help": "how long a box is kept before and after a track, seconds, 0..10"},
+    )
+    hold_growth: float = field(
+        default=0.03,
+        metadata={"help": "by what ratio a kept box grows with each frame, 0..1"},
+    )
+    method: Literal["cells", "fill"] = field(
+        default="cells",
+        metadata={
+            "help": "cells averages a face to a few coarse cells, fill paints it grey; both are irreversible"
+        },
+    )
+    cells: int = field(
+        default=2,
+        metadata={"help": "cells on the long side of a blurred rectangle, 1..8; fewer keep less"},
+    )
+    audit_detector: str = field(
+        default="centerface",
+        metadata={"help": "detector that searches the encoded result; named as for detector"},
+    )
+    audit_scale: float = field(
+        default=0.75,
+        metadata={"help": "scale of the audit on every frame relative to the detector's own, 0.25..4, not 1"},
+    )
+    audit_key_scale: float = field(
+        default=1.5,
+        metadata={
+            "help": "second audit scale, on the first frame of each group of pictures, 0.25..4; 0 leaves it out"
+        },
+    )
+    audit_rounds: int = field(
+        default=2,
+        metadata={"help": "how often finds of the audit are blurred and audited anew before it blocks, 0..5"},
+    )
+    audit_max_detail: float = field(
+        default=0.25,
+        metadata={
+            "help": "largest share of its local detail that a blurred rectangle may keep, 0..1; more blocks"
+        },
+    )
+    max_dropped_ratio: float = field(
+        default=0.05,
+        metadata={
+            "help": "largest share of pictures that may be undecodable or of another size, 0..1; more fails"
+        },
+    )
+    chunk_frames: int = field(
+        default=CHUNK_FRAMES,
+        metadata={"help": "frames that are worked on together, 1..100000; longer needs more memory"},
+    )
+    vcodec: str = field(default="h264", metadata={"help": "video codec; h264, hevc, av1 and others"})
+    g: int = field(
+        default=15,
+        metadata={"help": "frames in a group of pictures, 1..300; shorter cuts more finely and is larger"},
+    )
+    crf: float = field(default=18.0, metadata={"help": "quality of the video; lower is better and larger"})
+    preset: str = field(
+        default="veryfast",
+        metadata={"help": "speed preset of the encoder; slower is smaller at the same quality"},
+    )
+
+    def __post_init__(self) -> None:
+        """Check every range and that the encoder can be set up this way; raises BadConfig."""
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not math.isfinite(value) or not low <= value <= high:
+                raise BadConfig(f"{name} must be {low}..{high}, got {value!r}")
+        if self.audit_key_scale != 0 and not 0.25 <= self.audit_key_scale <= 4:
+            raise BadConfig(f"audit_key_scale must be 0 or 0.25..4, got {self.audit_key_scale!r}")
+        if self.audit_scale == 1.0:
+            raise BadConfig(
+                "audit_scale must not be 1: the audit has to look at another scale than the detector"
+            )
+        if self.method not in ("cells", "fill"):
+            raise BadConfig(f"method must be cells or fill, got {self.method!r}")
+        self.encoder()
+
+    def encoder(self) -> RGBEncoderConfig:
+        """Return the encoder settings of the video room."""
+        return RGBEncoderConfig(vcodec=self.vcodec, g=self.g, crf=self.crf, preset=self.preset)
+
+    @property
+    def margin_ns(self) -> int:
+        """How far a box can depend on other frames: the longest hole plus the hold."""
+        return round((self.fill_s + self.hold_s) * 1e9)
+
+
+_RANGES: tuple[tuple[str, float, float], ...] = (
+    ("score_threshold", 0.0, 1.0),
+    ("min_face_px", 8, 1000),
+    ("detector_max_px", 64, 8192),
+    ("box_scale", 1.0, 5.0),
+    ("fill_s", 0.0, 10.0),
+    ("hold_s", 0.0, 10.0),
+    ("hold_growth", 0.0, 1.0),
+    ("cells", 1, 8),
+    ("audit_scale", 0.25, 4.0),
+    ("audit_rounds", 0, 5),
+    ("strong_score", 0.0, 1.0),
+    ("audit_max_detail", 0.0, 1.0),
+    ("max_dropped_ratio", 0.0, 1.0),
+    ("chunk_frames", 1, 100_000),
+    ("g", 1, 300),
+)

@@ -1,0 +1,181 @@
+"""One group of pictures: blurred, encoded into memory, decoded again, and searched for what is left.
+
+A group is the unit that is made anew when the audit finds something. Each one is encoded on its own, so making one
+again gives the same bytes for all others. Deciding what to do about finds belongs to `chunk_work`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.anonymization.blur import blur_rectangles, kept_detail
+from episode_assets.anonymization.boxes import SAME_OVERLAP, Boxes, covered_share, overlap_ratios, widened
+from episode_assets.anonymization.colour_counts import colour_counts
+from episode_assets.anonymization.config import FaceBlurConfig
+from episode_assets.anonymization.searching import FaceSearch
+from episode_assets.video import Picture, Segment, SegmentEncoder
+
+TRACE_RATIO = 0.5
+"""Share of the score threshold from which on a box counts as a trace of a face in the source."""
+
+_INSIDE_SHARE = 0.8
+"""A find lies inside the blur when this much of it is covered; the remains of a blurred face still look like one."""
+
+_TOUCH_FACTOR = 1.5
+"""A find touches the blur when the find, widened by this factor, meets it."""
+
+Rectangles = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class GroupAudit:
+    """What the audit of one encoded group measured. Numbers only.
+
+    Attributes:
+        rectangles: For each frame, (R, 4) int32: what was blurred.
+        outside: For each frame, the boxes found outside the blur.
+        kept_detail: For each frame, (R,) float64: share of its detail that each rectangle kept.
+        is_key: For each frame, whether it is a key frame.
+    """
+
+    rectangles: tuple[Rectangles, ...]
+    outside: tuple[Boxes, ...]
+    kept_detail: tuple[NDArray[np.float64], ...]
+    is_key: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class EncodedGroup:
+    """A group in memory: packets, colour counts (n, 3, 256) int32, and its audit."""
+
+    segment: Segment
+    colours: NDArray[np.int32]
+    audit: GroupAudit
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """Searches decoded pictures: every one at one scale, the first of each group also at another.
+
+    The corners of blurred rectangles now and then look a little like a face. A weak find that touches the blur is
+    therefore looked up in the source, at the same scale: without any trace there it is the blur's own doing.
+    Strong finds, and those clear of the blur, are never doubted.
+    """
+
+    every: FaceSearch
+    key: FaceSearch | None
+    doubt_below: float
+
+    def finds(
+        self, picture: Picture, rectangles: Rectangles, source: Callable[[], Picture], *, is_first: bool
+    ) -> Boxes:
+        """Return the boxes found outside the blurred rectangles.
+
+        Args:
+            picture: The decoded result.
+            rectangles: What was blurred in it.
+            source: Decodes the same picture before the blur; called only in case of doubt.
+            is_first: Whether the picture begins its group.
+        """
+        searches = [self.every] if self.key is None or not is_first else [self.every, self.key]
+        return np.concatenate([self._finds(search, picture, rectangles, source) for search in searches])
+
+    def _finds(
+        self, search: FaceSearch, picture: Picture, rectangles: Rectangles, source: Callable[[], Picture]
+    ) -> Boxes:
+        found = search(picture)
+        covered = covered_share(found, rectangles, width=picture.true_width, height=picture.true_height)
+        found, covered = found[covered < _INSIDE_SHARE], covered[covered < _INSIDE_SHARE]
+        reach = widened(found, factor=_TOUCH_FACTOR)
+        touches = covered_share(reach, rectangles, width=picture.true_width, height=picture.true_height) > 0
+        is_doubtful = touches & (found[:, 4] < self.doubt_below)
+        if not is_doubtful.any():
+            return found
+        traces = search.traces(source())
+        is_real = (overlap_ratios(found, traces) >= SAME_OVERLAP).any(axis=1)
+        return found[is_real | ~is_doubtful]
+
+
+def make_group(
+    pictures: Sequence[Callable[[], Picture]],
+    rectangles: Sequence[Rectangles],
+    pts_us: Sequence[int],
+    *,
+    config: FaceBlurConfig,
+    auditor: Auditor,
+) -> EncodedGroup:
+    """Blur, encode and audit one group of pictures.
+
+    Args:
+        pictures: For each frame, what decodes its source picture anew.
+        rectangles: What to blur in each of them.
+        pts_us: Their stamps in microseconds.
+        config: Blur and encoder settings.
+        auditor: Searches the decoded result.
+    """
+    segment, sources = _encode(pictures, rectangles, pts_us, config)
+    colours: list[NDArray[np.int32]] = []
+    outside: list[Boxes] = []
+    kept: list[NDArray[np.float64]] = []
+    for index, (picture, blurred) in enumerate(zip(segment.decode(), rectangles, strict=True)):
+        outside.append(auditor.finds(picture, blurred, pictures[index], is_first=index == 0))
+        results = [_luma(picture, rectangle) for rectangle in blurred]
+        pairs = zip(sources[index], results, strict=True)
+        kept.append(np.array([kept_detail(source, result) for source, result in pairs], np.float64))
+        colours.append(colour_counts(picture))
+    audit = GroupAudit(tuple(rectangles), tuple(outside), tuple(kept), segment.is_key)
+    return EncodedGroup(segment, np.stack(colours), audit)
+
+
+def _encode(
+    pictures: Sequence[Callable[[], Picture]],
+    rectangles: Sequence[Rectangles],
+    pts_us: Sequence[int],
+    config: FaceBlurConfig,
+) -> tuple[Segment, list[list[NDArray[np.uint8]]]]:
+    """Return the encoded group, and the unblurred luma of its rectangles for comparison; memory only."""
+    sources: list[list[NDArray[np.uint8]]] = []
+    encoder: SegmentEncoder | None = None
+    for decode, blurred, stamp_us in zip(pictures, rectangles, pts_us, strict=True):
+        picture = decode()
+        encoder = encoder or SegmentEncoder(
+            config.encoder(), true_width=picture.true_width, true_height=picture.true_height
+        )
+        sources.append([_luma(picture, rectangle).copy() for rectangle in blurred])
+        blur_rectangles(picture, blurred, method=config.method, cells=config.cells)
+        encoder.encode(picture, pts_us=stamp_us)
+    assert encoder is not None
+    return encoder.finish(), sources
+
+
+def _luma(picture: Picture, rectangle: Rectangles) -> NDArray[np.uint8]:
+    x0, y0, x1, y1 = rectangle
+    return picture.y[y0:y1, x0:x1]
+
+
+def concatenated(segments: Sequence[Segment]) -> Segment:
+    """Return several segments of one encoder configuration as one."""
+    return replace(
+        segments[0],
+        pts_us=tuple(stamp for segment in segments for stamp in segment.pts_us),
+        is_key=tuple(key for segment in segments for key in segment.is_key),
+        sizes=tuple(size for segment in segments for size in segment.sizes),
+        data=b"".join(segment.data for segment in segments),
+    )
+
+
+def part_of(segment: Segment, start: int, stop: int) -> Segment:
+    """Return the frames `[start, stop)` of a segment; `start` must be a key frame."""
+    ends = [0, *accumulate(segment.sizes)]
+    return replace(
+        segment,
+        pts_us=segment.pts_us[start:stop],
+        is_key=segment.is_key[start:stop],
+        sizes=segment.sizes[start:stop],
+        data=segment.data[ends[start] : ends[stop]],
+    )

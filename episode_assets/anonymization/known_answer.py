@@ -1,0 +1,102 @@
+"""The test that every worker runs before it looks at a recording: a face that must be found.
+
+A model that is broken, swapped or blinded finds nothing, and nothing is then exactly what a clean recording looks
+like. Without a passed known-answer test no pixel is published.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.anonymization.boxes import overlap_ratios
+from episode_assets.anonymization.detectors import FaceDetector
+from episode_assets.anonymization.searching import FaceSearch
+from episode_assets.errors import ModelMissing
+from episode_assets.video import Picture, decode_picture
+
+CANVAS_PX = (640, 480)
+"""Width and height of the test picture."""
+
+_FACE = (177.0, 63.0, 269.0, 183.0)
+"""The face in skimage's astronaut picture (512x512, NASA, public domain): hairline to chin, cheek to cheek."""
+_CROP = (110, 10, 340, 250)
+_MAX_FACE_PX = 200.0
+_MIN_OVERLAP = 0.4
+
+
+@dataclass(frozen=True)
+class KnownAnswer:
+    """What one search made of the test picture.
+
+    Attributes:
+        passed: Whether the face was found where it is, with at least the needed score.
+        score: Score of the best box on the face; 0 where there is none.
+        overlap: Intersection over union of that box with the face.
+    """
+
+    passed: bool
+    score: float
+    overlap: float
+
+
+def ask(detector: FaceDetector, *, min_face_px: float, needed_score: float) -> KnownAnswer:
+    """Search the test picture with a detector at the scale that goes with `min_face_px`.
+
+    Raises:
+        ModelMissing: The picture of the test is not installed.
+    """
+    face_px = min(3.0 * min_face_px, _MAX_FACE_PX)
+    search = FaceSearch(
+        detector,
+        width=CANVAS_PX[0],
+        height=CANVAS_PX[1],
+        min_face_px=min(min_face_px, face_px / 2.0),
+        longest_px=8192,
+        score_threshold=needed_score,
+    )
+    picture, face = test_picture(face_px)
+    boxes = search(picture)
+    overlap = overlap_ratios(boxes, face[None])[:, 0]
+    on_face = overlap >= _MIN_OVERLAP
+    if not on_face.any():
+        return KnownAnswer(passed=False, score=0.0, overlap=float(overlap.max(initial=0.0)))
+    best = int(np.argmax(np.where(on_face, boxes[:, 4], -1.0)))
+    score = float(boxes[best, 4])
+    return KnownAnswer(passed=score >= needed_score, score=score, overlap=float(overlap[best]))
+
+
+def test_picture(face_px: float) -> tuple[Picture, NDArray[np.float32]]:
+    """Return a grey picture with one face of the given height, and the box of that face (4,) float32."""
+    x0, y0, x1, y1 = _CROP
+    crop = _astronaut()[y0:y1, x0:x1]
+    factor = face_px / (_FACE[3] - _FACE[1])
+    size = (round(crop.shape[1] * factor), round(crop.shape[0] * factor))
+    scaled = cv2.resize(crop, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    width, height = CANVAS_PX
+    rows, columns = min(size[1], height), min(size[0], width)
+    canvas = np.full((height, width, 3), 128, np.uint8)
+    left, top = (width - columns) // 2, (height - rows) // 2
+    canvas[top : top + rows, left : left + columns] = scaled[:rows, :columns]
+    picture = decode_picture("rgb8", canvas.tobytes(), width=width, height=height, step=width * 3)
+    corner = np.array([x0, y0, x0, y0])
+    place = (np.array(_FACE) - corner) * factor + np.array([left, top, left, top])
+    return picture, place.astype(np.float32)
+
+
+@cache
+def _astronaut() -> NDArray[np.uint8]:
+    try:
+        from skimage.data import astronaut
+
+        picture: NDArray[np.uint8] = astronaut()
+    except (ImportError, OSError, ValueError) as error:
+        raise ModelMissing(
+            f"the face of the known-answer test is not installed ({error})",
+            remedy="pip install scikit-image",
+        ) from error
+    return picture

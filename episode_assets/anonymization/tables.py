@@ -1,0 +1,110 @@
+"""The Parquet tables of `blurred_rgb`: their columns, and how rows are made of what the chunks measured.
+
+One row leads back to its message through `recording_id` and `message_number` in every table. Adding a column here
+changes the artifact's schema for all readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from episode_assets.anonymization.colour_counts import BINS
+from episode_assets.anonymization.signals import PictureSignals
+
+ROW_GROUP_ROWS = 16_384
+_COLOUR_ROW_GROUP_ROWS = 512
+
+_IDENTITY = [("recording_id", pa.string()), ("message_number", pa.int64())]
+_FRAME = [*_IDENTITY, ("frame_index", pa.int64()), ("stamp_ns", pa.int64())]
+
+FRAMES = pa.schema(
+    [
+        *_FRAME,
+        ("log_time_ns", pa.int64()),
+        ("pts_us", pa.int64()),
+        ("is_key", pa.bool_()),
+        ("gap_before", pa.bool_()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+    ]
+)
+
+DROPPED = pa.schema([*_IDENTITY, ("stamp_ns", pa.int64()), ("reason", pa.string()), ("detail", pa.string())])
+
+FACES = pa.schema(
+    [
+        *_FRAME,
+        *((name, pa.float32()) for name in ("x0", "y0", "x1", "y1")),
+        *((f"redact_{name}", pa.int32()) for name in ("x0", "y0", "x1", "y1")),
+        ("score", pa.float32()),
+        ("track", pa.int64()),
+        ("source", pa.string()),
+        ("backend", pa.string()),
+    ]
+)
+
+_SIGNAL_COLUMNS = [
+    (item.name, pa.string() if item.name == "payload_sha256_8" else pa.float32())
+    for item in fields(PictureSignals)
+]
+SIGNALS = pa.schema([*_FRAME, *_SIGNAL_COLUMNS])
+
+RGB_STATS = pa.schema(
+    [
+        *_IDENTITY,
+        ("frame_index", pa.int64()),
+        ("sampled_pixels", pa.int64()),
+        *((f"hist_{channel}", pa.list_(pa.int32(), BINS)) for channel in "rgb"),
+    ]
+)
+
+
+def signals_table(signals: Sequence[PictureSignals]) -> pa.Table:
+    """Return the signals of pictures in order, without the columns that name the frame."""
+    schema = pa.schema(_SIGNAL_COLUMNS)
+    return pa.table({name: [getattr(row, name) for row in signals] for name in schema.names}, schema=schema)
+
+
+def colours_table(
+    recording_id: str, message_number: NDArray[np.int64], first: int, counts: NDArray[np.int32]
+) -> pa.Table:
+    """Return histogram rows for consecutive frames.
+
+    Args:
+        recording_id: The recording.
+        message_number: (n,) of the frames.
+        first: Frame index of the first of them.
+        counts: (n, 3, 256) int32, as `colour_counts` gives them.
+    """
+    histograms = {
+        f"hist_{channel}": pa.FixedSizeListArray.from_arrays(pa.array(counts[:, index].ravel()), BINS)
+        for index, channel in enumerate("rgb")
+    }
+    columns: dict[str, Any] = {
+        "recording_id": [recording_id] * len(counts),
+        "message_number": message_number,
+        "frame_index": np.arange(first, first + len(counts), dtype=np.int64),
+        "sampled_pixels": counts[:, 0].sum(axis=1, dtype=np.int64),
+        **histograms,
+    }
+    return pa.table(columns, schema=RGB_STATS)
+
+
+def write_table(path: Path, schema: pa.Schema, columns: dict[str, Any]) -> None:
+    """Write one table whose bytes depend on its content alone."""
+    pq.write_table(pa.table(columns, schema=schema), path, row_group_size=ROW_GROUP_ROWS, compression="zstd")
+
+
+def write_colours(path: Path, parts: Iterable[pa.Table]) -> None:
+    """Write `rgb_stats.parquet` from consecutive parts; one part is in memory at a time."""
+    with pq.ParquetWriter(path, RGB_STATS, compression="zstd") as writer:
+        for part in parts:
+            writer.write_table(part, row_group_size=_COLOUR_ROW_GROUP_ROWS)
