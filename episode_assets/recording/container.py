@@ -152,9 +152,12 @@ def _unpack_nothing(data: bytes | memoryview, unpacked_bytes: int) -> bytes | me
 
 
 def _unpack_zstd(data: bytes | memoryview, unpacked_bytes: int) -> bytes:
-    # The one-shot call trusts the size in the frame; the stream stops at the size that the chunk states.
+    # The one-shot call takes the memory that the frame states, so it is used only where that is the stated size.
     try:
-        return bytes(zstandard.ZstdDecompressor().stream_reader(data).read(unpacked_bytes + 1))
+        unpacker = zstandard.ZstdDecompressor()
+        if zstandard.frame_content_size(data) == unpacked_bytes:
+            return bytes(unpacker.decompress(data))
+        return bytes(unpacker.stream_reader(data).read(unpacked_bytes + 1))
     except (zstandard.ZstdError, MemoryError) as error:
         raise ChunkRefusedError("bad_chunk", f"zstd chunk does not unpack: {error}") from error
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from episode_assets.geometry import compose, quaternion_to_matrix
 from episode_assets.recording.inventory import LinkFromOptical
 from episode_assets.recording.streams import TfStream
 
@@ -33,6 +32,15 @@ class Edge:
     moves: bool
 
 
+def rotated(points: NDArray[np.float64], quaternion_xyzw: ArrayLike) -> NDArray[np.float64]:
+    """Return points (N, 3) turned by one quaternion x, y, z, w, which need not be normalised; NaN where it is zero."""
+    q = np.asarray(quaternion_xyzw, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x_y_z, w = q[:3] / np.linalg.norm(q), q[3] / np.linalg.norm(q)
+    twice = 2 * np.cross(x_y_z, points)
+    return np.asarray(points + w * twice + np.cross(x_y_z, twice))
+
+
 def edges_by_child(tf: TfStream) -> dict[str, Edge]:
     """Return the edge above each frame. A frame with two parents keeps the first that was sent."""
     rows: dict[tuple[str, str], list[int]] = {}
@@ -41,7 +49,7 @@ def edges_by_child(tf: TfStream) -> dict[str, Edge]:
     edges: dict[str, Edge] = {}
     for (parent, child), positions in rows.items():
         values = np.hstack([tf.translation[positions], tf.quaternion_xyzw[positions]])
-        rotation = quaternion_to_matrix(values[0, 3:])
+        rotation = rotated(np.eye(3), values[0, 3:]).T
         if child not in edges and np.isfinite(rotation).all():
             moves = bool(np.ptp(values, axis=0).max() > _MOVES_BEYOND)
             edges[child] = Edge(parent, rotation, values[0, :3], moves)
@@ -76,19 +84,20 @@ def _chain(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], str] | None:
     if optical not in edges and optical != pose_child:
         return None
-    pose, frame = (np.eye(3), np.zeros(3)), optical
+    rotation, offset, frame = np.eye(3), np.zeros(3), optical
     visited = {optical}
     while frame in edges and frame != pose_child:
         edge = edges[frame]
         if not pose_child and (edge.moves or edge.parent in {pose_frame, "world", "map", "odom"}):
             break
-        pose, frame = compose((edge.rotation, edge.translation), pose), edge.parent
+        rotation, offset = edge.rotation @ rotation, edge.rotation @ offset + edge.translation
+        frame = edge.parent
         if frame in visited:
             return None
         visited.add(frame)
     if pose_child and frame != pose_child:
         return None
-    return pose[0], pose[1], frame
+    return rotation, offset, frame
 
 
 def _found(

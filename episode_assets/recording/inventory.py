@@ -48,6 +48,7 @@ class TopicInfo:
         cannot_decode: Why no message of this topic can be decoded, or None.
         is_bad: Whether more messages are undecodable than configured.
         frame_id: Frame named by the first decoded message, or empty.
+        child_frame_id: Frame that poses of this topic move, where its type names one, or empty.
         picture_format: Format of the first picture of image topics, or empty.
         time_basis: `stamp` (message headers) or `log_time`, for the figures below.
         first_ns: Smallest stamp; None without messages.
@@ -70,6 +71,7 @@ class TopicInfo:
     cannot_decode: str | None = None
     is_bad: bool = False
     frame_id: str = ""
+    child_frame_id: str = ""
     picture_format: str = ""
     time_basis: str = "log_time"
     first_ns: int | None = None

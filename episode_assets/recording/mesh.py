@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.geometry import quaternion_to_matrix
+from episode_assets.recording.frames import rotated
 from episode_assets.recording.rows import MarkerRow
 
 TRIANGLE_LIST = 11
@@ -75,9 +75,8 @@ def _placed(marker: MarkerRow) -> NDArray[np.float64]:
     scale = np.array(marker.scale)
     if np.isfinite(scale).all() and (scale != 0).all():
         points = points * scale
-    rotation = quaternion_to_matrix(marker.quaternion_xyzw)
-    if np.isfinite(rotation).all():  # a zero quaternion is an unset one: no turn
-        points = points @ rotation.T
+    if any(marker.quaternion_xyzw):  # a zero quaternion is an unset one: no turn
+        points = rotated(points, marker.quaternion_xyzw)
     placed = points + np.array(marker.translation)
     whole = np.isfinite(placed.reshape(-1, 9)).all(axis=1)
     return np.asarray(placed.reshape(-1, 9)[whole].reshape(-1, 3))

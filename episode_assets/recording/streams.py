@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.geometry import scale_intrinsics
 from episode_assets.recording.timeline import nearest
 
 ASPECT_TOLERANCE = 0.01
@@ -55,7 +54,7 @@ class PoseStream:
     translation: NDArray[np.float64]
     quaternion_xyzw: NDArray[np.float64]
     frame_id: str
-    child_frame_id: str = ""
+    child_frame_id: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,10 +132,10 @@ class CameraInfoStream:
         if len(self.stamp_ns) == 0 or len(position) == 0:
             return K, np.zeros(len(position), dtype=np.bool_), "no calibration message"
         usable, reason = self._usable(width, height)
-        scaled = np.full_like(self.K, np.nan)
-        for size in {(int(w), int(h)) for w, h in zip(self.width[usable], self.height[usable], strict=True)}:
-            rows = usable & (self.width == size[0]) & (self.height == size[1])
-            scaled[rows] = scale_intrinsics(self.K[rows], size, (width, height), convention="plain")
+        scaled = self.K.copy()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scaled[:, 0] *= (width / self.width)[:, None]
+            scaled[:, 1] *= (height / self.height)[:, None]
         valid = usable[position]
         K[valid] = scaled[position[valid]]
         return K, valid, None if valid.all() else reason

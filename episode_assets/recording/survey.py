@@ -205,6 +205,7 @@ def topic_info(log: TopicLog, role: str | None, config: RecordingConfig) -> Topi
         cannot_decode=log.cannot_decode,
         is_bad=messages > 0 and log.undecodable > config.bad_stream_ratio * messages,
         frame_id=log.frame_id,
+        child_frame_id=log.child_frame_id,
         picture_format=log.picture_format,
         time_basis="stamp" if has_stamps else "log_time",
         first_ns=int(distinct[0]) if len(distinct) else None,

@@ -213,7 +213,9 @@ class RecordingView:
         if table is None:
             return None
         values = stack(table, POSE_COLUMNS)
-        return PoseStream(column(table, "stamp_ns"), values[:, :3], values[:, 3:], self._frame(role))
+        info = self.inventory.role(role)
+        frames = (info.frame_id, info.child_frame_id) if info else ("", "")
+        return PoseStream(column(table, "stamp_ns"), values[:, :3], values[:, 3:], *frames)
 
     def _calibrations(self, role: str) -> CameraInfoStream | None:
         table = self._table(role)
