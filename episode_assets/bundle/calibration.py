@@ -18,6 +18,12 @@ from episode_assets.errors import ArtifactDamaged
 from episode_assets.outcome import Json
 from episode_assets.recording import CameraInfoStream, RecordingView, nearest
 
+OWN, SCALED = "camera_info", "scaled_rgb"
+"""Where intrinsics come from: the image's own calibration messages, or those of the pictures."""
+
+SAME_ASPECT_RATIO = 0.01
+"""Largest relative difference of aspect ratios at which depth may borrow the pictures' intrinsics."""
+
 
 @dataclass(frozen=True)
 class Intrinsics:
@@ -89,7 +95,7 @@ def picture_intrinsics(
     K = np.where(valid[:, None, None], K, np.nan)
     first = int(nearest(info.stamp_ns, stamps_ns[valid][:1])[0])
     D = np.asarray(info.D[first], dtype=np.float64)
-    return Intrinsics(K, valid, D, info.distortion_model[first], width, height, "camera_info"), reason
+    return Intrinsics(K, valid, D, info.distortion_model[first], width, height, OWN), reason
 
 
 def depth_intrinsics(
@@ -102,13 +108,16 @@ def depth_intrinsics(
 ) -> Intrinsics | None:
     """Return depth's own intrinsics, or those of the pictures scaled by the ratio of the sizes.
 
-    The plain ratio (not about pixel centres) is what the recorders use for depth themselves.
+    None where neither is known, as for depth that shows another field of view than the pictures. The plain ratio
+    (not about pixel centres) is what the recorders use for depth themselves.
     """
     own, _ = picture_intrinsics(raw.depth_camera_info, stamps_ns, width=width, height=height)
     if own is not None or rgb is None:
         return own
+    if abs((width / height) / (rgb.width / rgb.height) - 1.0) > SAME_ASPECT_RATIO:
+        return None
     scale = np.array([width / rgb.width, height / rgb.height, 1.0])[:, None]
-    return Intrinsics(rgb.K * scale, rgb.valid, rgb.D, rgb.distortion_model, width, height, "scaled_rgb")
+    return Intrinsics(rgb.K * scale, rgb.valid, rgb.D, rgb.distortion_model, width, height, SCALED)
 
 
 def write_calibrations(

@@ -1,13 +1,13 @@
-"""Depth in the annotation file: pairing with pictures, holes where faces were, packing one frame at a time.
+"""Depth in the annotation file: pairing with pictures, and packing one frame at a time.
 
 Depth images are held one at a time, whatever the length of the recording. Decoding the messages belongs to
-`recording`; where the faces are is told by `faces`.
+`recording`, removing faces to `holes`.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import h5py
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.bundle.annotation import AnnotationFile
-from episode_assets.bundle.faces import FaceBoxes
 from episode_assets.bundle.frames import FrameTable
+from episode_assets.bundle.holes import DepthHoles
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.recording import ImageMessage, ImageStream, UndecodableImage, decode_depth, nearest
 
@@ -32,15 +32,6 @@ def _fastest_deflate() -> Callable[[memoryview, int], bytes]:
 
 
 DEFLATE = _fastest_deflate()
-
-NEIGHBOUR_DT_NS = 10_000_000
-"""Beyond this distance between depth and picture the boxes of the picture on the other side count as well.
-
-A face crosses less than the margin that the blur adds around it in 10 ms; a depth frame 60 ms away shows it elsewhere.
-"""
-
-SAME_VIEW_RATIO = 0.02
-"""Largest relative difference of aspect ratios at which both images are taken to show the same field of view."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +51,22 @@ class DepthPairing:
 
 @dataclass
 class DepthCount:
-    """What happened to the depth frames of one bundle; filled while they are written."""
+    """What happened to the depth frames of one bundle; filled while they are written.
+
+    Attributes:
+        valid: (F,) bool, the picture has a depth image.
+        height: Rows of every image.
+        width: Columns.
+        undecodable: Depth messages that do not decode.
+        other_size: Pictures left without depth because the size had changed.
+        checksums: CRC-32 of a few images, by frame, to be compared with what reads back.
+    """
 
     valid: NDArray[np.bool_]
-    height: int = 0
-    width: int = 0
+    height: int
+    width: int
     undecodable: int = 0
     other_size: int = 0
-    hole_pixels: int = 0
-    hole_frames: int = 0
-    blanked_frames: int = 0
     checksums: dict[int, int] = field(default_factory=dict)
 
 
@@ -95,47 +92,51 @@ def packed_depth(image_mm: NDArray[np.uint16], level: int) -> bytes:
     return DEFLATE(shuffled.data, level)
 
 
+def first_depth_shape(depth: ImageStream, pairing: DepthPairing) -> tuple[int, int] | None:
+    """Return (height, width) of the first paired depth frame that decodes; None when none does."""
+    for _, image in _paired_images(depth, pairing):
+        if image is not None:
+            return image.shape[0], image.shape[1]
+    return None
+
+
 def write_depth(
     file: AnnotationFile,
     depth: ImageStream,
     pairing: DepthPairing,
     frames: FrameTable,
-    boxes: FaceBoxes,
+    holes: DepthHoles | None,
     count: DepthCount,
     *,
-    holes: bool,
     level: int,
 ) -> Iterator[int]:
-    """Write `/depth/frames` in one pass over the depth stream; yields the number of pictures done after each.
+    """Write `/depth/frames` in one pass over the depth stream; yields how many pictures are done.
 
-    Fills `count`. The datasets beside the frames are written by `write_depth_tables` once it is final. Nothing is
-    created when no depth frame decodes.
+    Fills `count`. The datasets beside the frames are written by `write_depth_tables` once it is final.
 
     Raises:
         ArtifactDamaged: What was written does not read back through the ordinary path.
     """
     wanted = np.flatnonzero(pairing.position >= 0)
-    sample = {int(wanted[i]) for i in (0, len(wanted) // 2, -1)} if len(wanted) else set()
-    dataset: h5py.Dataset | None = None
-    for done, (frame, image) in enumerate(_paired_images(depth, pairing, wanted, count), start=1):
-        if image is not None and dataset is None:
-            count.height, count.width = image.shape
-            dataset = _create(file, len(frames), image.shape, level)
-        if image is not None and dataset is not None and _has_first_size(image, count):
-            kept = _with_holes(image, frame, depth, pairing, frames, boxes, count) if holes else image
-            dataset.id.write_direct_chunk((frame, 0, 0), packed_depth(kept, level))
-            count.valid[frame] = True
-            if frame in sample:
-                count.checksums[frame] = zlib.crc32(kept.tobytes())
+    sample = {int(wanted[i]) for i in (0, len(wanted) // 2, -1)}
+    dataset = _create(file, len(frames), (count.height, count.width), level)
+    done = 0
+    for pictures, image in _paired_images(depth, pairing):
+        done += len(pictures)
+        if image is None:
+            count.undecodable += 1
+        elif image.shape != (count.height, count.width):
+            count.other_size += len(pictures)
+        else:
+            for frame in pictures:
+                dt_ns = int(depth.stamp_ns[pairing.position[frame]]) - int(frames.stamp_ns[frame])
+                kept = image if holes is None else holes.cut(image, frame, dt_ns)
+                dataset.id.write_direct_chunk((frame, 0, 0), packed_depth(kept, level))
+                count.valid[frame] = True
+                if frame in sample:
+                    count.checksums[frame] = zlib.crc32(kept.tobytes())
         yield done
-    if dataset is not None:
-        _verify(dataset, count)
-
-
-def _has_first_size(image: NDArray[np.uint16], count: DepthCount) -> bool:
-    is_same = image.shape == (count.height, count.width)
-    count.other_size += not is_same
-    return is_same
+    _verify(dataset, count)
 
 
 def _create(file: AnnotationFile, F: int, shape: tuple[int, ...], level: int) -> h5py.Dataset:
@@ -154,23 +155,18 @@ def _create(file: AnnotationFile, F: int, shape: tuple[int, ...], level: int) ->
 
 
 def _paired_images(
-    depth: ImageStream, pairing: DepthPairing, wanted: NDArray[np.int64], count: DepthCount
-) -> Iterator[tuple[int, NDArray[np.uint16] | None]]:
-    """Yield every paired picture with its decoded depth, reading each depth message once and in order."""
+    depth: ImageStream, pairing: DepthPairing
+) -> Iterator[tuple[list[int], NDArray[np.uint16] | None]]:
+    """Yield each picked depth image, read once and in order, with the pictures it serves; None if undecodable."""
+    wanted = np.flatnonzero(pairing.position >= 0)
     if len(wanted) == 0:
         return
-    cursor = 0
-    first, last = int(pairing.position[wanted[0]]), int(pairing.position[wanted[-1]])
+    picked = pairing.position[wanted]
+    first, last = int(picked[0]), int(picked[-1])
     for position, message in _messages(depth, first, last + 1):
-        if int(pairing.position[wanted[cursor]]) != position:
-            continue
-        image = None if message is None else _decoded(message)
-        count.undecodable += image is None
-        while cursor < len(wanted) and int(pairing.position[wanted[cursor]]) == position:
-            yield int(wanted[cursor]), image
-            cursor += 1
-        if cursor == len(wanted):
-            return
+        pictures = wanted[slice(*np.searchsorted(picked, (position, position + 1)))]
+        if len(pictures):
+            yield pictures.tolist(), None if message is None else _decoded(message)
 
 
 def _messages(depth: ImageStream, start: int, stop: int) -> Iterator[tuple[int, ImageMessage | None]]:
@@ -190,66 +186,6 @@ def _decoded(message: ImageMessage) -> NDArray[np.uint16] | None:
         return decode_depth(message)
     except UndecodableImage:
         return None
-
-
-def _with_holes(
-    image: NDArray[np.uint16],
-    frame: int,
-    depth: ImageStream,
-    pairing: DepthPairing,
-    frames: FrameTable,
-    boxes: FaceBoxes,
-    count: DepthCount,
-) -> NDArray[np.uint16]:
-    dt_ns = int(depth.stamp_ns[pairing.position[frame]]) - int(frames.stamp_ns[frame])
-    rectangles = boxes.of_frames(_frames_around(frame, dt_ns, len(frames)))
-    if len(rectangles) == 0:
-        return image
-    areas = depth_rectangles(rectangles, picture=(frames.width, frames.height), depth=image.shape)
-    if areas is None:
-        areas = [(0, 0, image.shape[1], image.shape[0])]
-        count.blanked_frames += 1
-    holed = image.copy()
-    for x0, y0, x1, y1 in areas:
-        holed[y0:y1, x0:x1] = 0
-    removed = int(np.count_nonzero(image)) - int(np.count_nonzero(holed))
-    count.hole_pixels += removed
-    count.hole_frames += removed > 0
-    return holed
-
-
-def _frames_around(frame: int, dt_ns: int, F: int) -> Sequence[int]:
-    if abs(dt_ns) <= NEIGHBOUR_DT_NS:
-        return (frame,)
-    other = frame + (1 if dt_ns > 0 else -1)
-    return (frame, other) if 0 <= other < F else (frame,)
-
-
-def depth_rectangles(
-    rectangles_px: NDArray[np.int32], *, picture: tuple[int, int], depth: tuple[int, ...]
-) -> list[tuple[int, int, int, int]] | None:
-    """Map rectangles of the picture to the depth image, grown outward to whole depth pixels.
-
-    Both images show the same field of view when their aspect ratios agree, so pixel edges scale by the ratio of the
-    sizes: u_d + 0.5 = (u + 0.5) W_d / W.
-
-    Args:
-        rectangles_px: (B, 4) int32 x0, y0, x1, y1, half-open.
-        picture: True picture size (width, height).
-        depth: Depth shape (height, width).
-
-    Returns:
-        Half-open rectangles in depth pixels, or None when the aspect ratios differ and the mapping is not known.
-    """
-    (width, height), (rows, columns) = picture, depth[:2]
-    if abs((columns / rows) / (width / height) - 1.0) > SAME_VIEW_RATIO:
-        return None
-    areas = []
-    for x0, y0, x1, y1 in rectangles_px.tolist():
-        left, right = x0 * columns // width, -(-x1 * columns // width)
-        top, bottom = y0 * rows // height, -(-y1 * rows // height)
-        areas.append((max(left, 0), max(top, 0), min(right, columns), min(bottom, rows)))
-    return areas
 
 
 def _verify(dataset: h5py.Dataset, count: DepthCount) -> None:

@@ -5,8 +5,9 @@ How a group is laid out is told by its own module (`depth`, `streams`, `hands`, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,18 @@ import numpy as np
 from episode_assets.bundle import layout
 from episode_assets.bundle.account import Account
 from episode_assets.bundle.annotation import AnnotationFile
-from episode_assets.bundle.calibration import Intrinsics, depth_intrinsics
-from episode_assets.bundle.depth import DepthCount, DepthPairing, pair_depth, write_depth, write_depth_tables
+from episode_assets.bundle.calibration import OWN, Intrinsics, depth_intrinsics
+from episode_assets.bundle.depth import (
+    DepthCount,
+    DepthPairing,
+    first_depth_shape,
+    pair_depth,
+    write_depth,
+    write_depth_tables,
+)
 from episode_assets.bundle.faces import write_privacy
 from episode_assets.bundle.hands import choose_hands, write_hands
+from episode_assets.bundle.holes import DepthHoles
 from episode_assets.bundle.inputs import Inputs, clock_word
 from episode_assets.bundle.poses import usable_poses
 from episode_assets.bundle.streams import (
@@ -30,7 +39,6 @@ from episode_assets.bundle.streams import (
 )
 from episode_assets.outcome import Json
 from episode_assets.progress import Progress
-from episode_assets.recording import ImageStream
 from episode_assets.video import VideoProbe
 
 
@@ -40,6 +48,7 @@ class WrittenDepth:
 
     pairing: DepthPairing
     count: DepthCount
+    holes: DepthHoles | None
     intrinsics: Intrinsics | None
 
 
@@ -49,51 +58,45 @@ def write_depth_group(
     """Write `/depth`, or say why there is none."""
     name = layout.in_annotation("depth")
     stream = inputs.raw.depth
-    if stream is None or len(stream.stamp_ns) == 0:
+    if stream is None or len(stream) == 0:
         account.skip(name, "no_depth_messages", "the recording has no depth")
         return None
     pairing = pair_depth(stream, inputs.frames, tolerance_s=inputs.config.depth_tolerance_s)
-    count = _pack_depth(file, stream, pairing, inputs, progress)
-    _note_depth(pairing, count, account)
-    if not count.valid.any():
+    shape = first_depth_shape(stream, pairing)
+    if shape is None:
         account.skip(name, "no_usable_depth", "no picture has a depth frame that is near enough and decodes")
         return None
-    intrinsics = depth_intrinsics(
-        inputs.raw, inputs.rgb, inputs.frames.stamp_ns, width=count.width, height=count.height
-    )
+    written = _prepared_depth(inputs, pairing, shape)
+    total = int(np.sum(pairing.position >= 0))
+    level = inputs.config.depth_compression
+    for done in write_depth(file, stream, pairing, inputs.frames, written.holes, written.count, level=level):
+        progress("depth", done, total)
     write_depth_tables(
         file,
         stream,
         pairing,
-        count,
-        K=None if intrinsics is None else intrinsics.compact,
-        K_source=None if intrinsics is None else intrinsics.source,
+        written.count,
+        K=None if written.intrinsics is None else written.intrinsics.compact,
+        K_source=None if written.intrinsics is None else written.intrinsics.source,
     )
     account.save(name)
-    return WrittenDepth(pairing, count, intrinsics)
+    _note_depth(written, account)
+    return written
 
 
-def _pack_depth(
-    file: AnnotationFile, stream: ImageStream, pairing: DepthPairing, inputs: Inputs, progress: Progress
-) -> DepthCount:
-    total = int(np.sum(pairing.position >= 0))
-    count = DepthCount(np.zeros(len(inputs.frames), dtype=np.bool_))
-    steps = write_depth(
-        file,
-        stream,
-        pairing,
-        inputs.frames,
-        inputs.boxes,
-        count,
-        holes=inputs.config.depth_faces == "hole",
-        level=inputs.config.depth_compression,
-    )
-    for done in steps:
-        progress("depth", done, total)
-    return count
+def _prepared_depth(inputs: Inputs, pairing: DepthPairing, shape: tuple[int, int]) -> WrittenDepth:
+    height, width = shape
+    intrinsics = depth_intrinsics(inputs.raw, inputs.rgb, inputs.frames.stamp_ns, width=width, height=height)
+    own = intrinsics if intrinsics is not None and intrinsics.source == OWN else None
+    is_cut = inputs.config.depth_faces == "hole"
+    holes = DepthHoles(inputs.frames, inputs.boxes, height, width, inputs.rgb, own) if is_cut else None
+    count = DepthCount(np.zeros(len(inputs.frames), dtype=np.bool_), height, width)
+    return WrittenDepth(pairing, count, holes, intrinsics)
 
 
-def _note_depth(pairing: DepthPairing, count: DepthCount, account: Account) -> None:
+def _note_depth(written: WrittenDepth, account: Account) -> None:
+    pairing, count = written.pairing, written.count
+    blanked = 0 if written.holes is None else written.holes.blanked
     notes = {
         "depth_unpaired": (int(np.sum(pairing.position < 0)), "pictures without a depth frame near enough"),
         "depth_reused": (pairing.reused, "pictures share their depth frame with an earlier picture"),
@@ -104,7 +107,7 @@ def _note_depth(pairing: DepthPairing, count: DepthCount, account: Account) -> N
             "pictures whose depth frame has another size than the first",
         ),
         "depth_view_unknown": (
-            count.blanked_frames,
+            blanked,
             "depth frames with a face were removed whole, because their shape does not match the picture's",
         ),
     }
@@ -147,35 +150,24 @@ def write_stream_groups(file: AnnotationFile, inputs: Inputs, account: Account) 
     """Write `/cam-pose`, `/imu`, `/tracking`, `/tf` and `/trajectory`, each where the recording has it."""
     raw = inputs.raw
     _write_pose_group(file, inputs, account)
-    if _is_there(account, "imu", raw.imu is not None and len(raw.imu.stamp_ns) > 0, "no_imu_messages"):
-        assert raw.imu is not None
-        backwards = write_imu(file, raw.imu)
-        account.note(
-            "imu_unordered", f"{backwards} IMU samples came after later ones", stream="imu", count=backwards
-        )
-    if _is_there(account, "tracking", raw.tracking is not None, "no_tracking_messages"):
-        assert raw.tracking is not None
-        write_tracking(file, raw.tracking)
-    if _is_there(account, "tf", raw.tf is not None and len(raw.tf.stamp_ns) > 0, "no_tf_messages"):
-        assert raw.tf is not None
-        write_tf(file, raw.tf)
-    if _is_there(account, "trajectory", raw.trajectory is not None, "no_trajectory_messages"):
-        assert raw.trajectory is not None
-        write_trajectory(file, raw.trajectory)
-
-
-def _is_there(account: Account, group: str, has_it: bool, code: str) -> bool:
-    name = layout.in_annotation(group)
-    if has_it:
-        account.save(name)
-    else:
-        account.skip(name, code, f"the recording has no {group} messages")
-    return has_it
+    writers: dict[str, Callable[[], None] | None] = {
+        "imu": None if raw.imu is None else partial(write_imu, file, raw.imu),
+        "tracking": None if raw.tracking is None else partial(write_tracking, file, raw.tracking),
+        "tf": None if raw.tf is None else partial(write_tf, file, raw.tf),
+        "trajectory": None if raw.trajectory is None else partial(write_trajectory, file, raw.trajectory),
+    }
+    for group, write in writers.items():
+        name = layout.in_annotation(group)
+        if write is None:
+            account.skip(name, f"no_{group}_messages", f"the recording has no {group} messages")
+        else:
+            write()
+            account.save(name)
 
 
 def _write_pose_group(file: AnnotationFile, inputs: Inputs, account: Account) -> None:
     name = layout.in_annotation("cam-pose")
-    if inputs.pose is None or len(inputs.pose.stamp_ns) == 0:
+    if inputs.pose is None:
         account.skip(name, "no_pose_messages", "the recording has no camera poses")
         return
     write_poses(file, inputs.pose, source=inputs.pose_source)

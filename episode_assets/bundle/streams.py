@@ -1,6 +1,6 @@
 """The small streams of the annotation file: poses, IMU, tracking state, tf, trajectory.
 
-Streams are written whole, sorted by stamp; their float64 seconds stand beside int64 nanoseconds. Decoding them
+Streams arrive sorted by stamp and are written whole; float64 seconds stand beside int64 nanoseconds. Decoding them
 belongs to `recording`, pairing them with pictures to `poses` and `depth`.
 """
 
@@ -22,12 +22,10 @@ def write_stamps(file: AnnotationFile, group: str, stamp_ns: NDArray[np.int64]) 
 
 def write_poses(file: AnnotationFile, pose: PoseStream, *, source: str) -> None:
     """Write `/cam-pose`: the camera link in the world, every sample of the stream."""
-    order = np.argsort(pose.stamp_ns, kind="stable")
-    quaternion = np.asarray(pose.quaternion_xyzw, dtype=np.float64)[order]
-    write_stamps(file, "cam-pose", pose.stamp_ns[order])
-    file.put("/cam-pose/translations", pose.translation[order].astype(np.float32), units="m")
-    file.put("/cam-pose/rotations", quaternion_to_matrix(quaternion).astype(np.float32))
-    file.put("/cam-pose/quaternions_xyzw", quaternion)
+    write_stamps(file, "cam-pose", pose.stamp_ns)
+    file.put("/cam-pose/translations", pose.translation.astype(np.float32), units="m")
+    file.put("/cam-pose/rotations", quaternion_to_matrix(pose.quaternion_xyzw).astype(np.float32))
+    file.put("/cam-pose/quaternions_xyzw", pose.quaternion_xyzw)
     file.describe(
         "/cam-pose",
         {
@@ -42,39 +40,27 @@ def write_poses(file: AnnotationFile, pose: PoseStream, *, source: str) -> None:
 def write_trajectory(file: AnnotationFile, trajectory: PoseStream) -> None:
     """Write `/trajectory`: the union of all path messages."""
     write_stamps(file, "trajectory", trajectory.stamp_ns)
-    file.put("/trajectory/translations", np.asarray(trajectory.translation, np.float32), units="m")
-    file.put("/trajectory/quaternions_xyzw", np.asarray(trajectory.quaternion_xyzw, np.float64))
+    file.put("/trajectory/translations", trajectory.translation.astype(np.float32), units="m")
+    file.put("/trajectory/quaternions_xyzw", trajectory.quaternion_xyzw)
     file.describe(
         "/trajectory", {"frame_id": trajectory.frame_id, "child_frame_id": trajectory.child_frame_id}
     )
 
 
-def write_imu(file: AnnotationFile, imu: ImuStream) -> int:
-    """Write `/imu` sorted by stamp, repeated stamps kept and flagged; `gravity` says whether it is included.
-
-    Returns:
-        The number of samples that had come after a later one.
-    """
-    order = np.argsort(imu.stamp_ns, kind="stable")
-    stamps = imu.stamp_ns[order]
-    columns = {
-        "linear_acceleration": (imu.linear_acceleration, "m/s2"),
-        "angular_velocity": (imu.angular_velocity, "rad/s"),
-        "orientation_xyzw": (imu.orientation_xyzw, None),
-    }
-    write_stamps(file, "imu", stamps)
-    for name, (values, units) in columns.items():
-        file.put(f"/imu/{name}", np.asarray(values, dtype=np.float32)[order], units=units)
-    file.put("/imu/is_duplicate", np.diff(stamps, prepend=stamps[:1] - 1) == 0)
+def write_imu(file: AnnotationFile, imu: ImuStream) -> None:
+    """Write `/imu`; attribute `gravity` says whether the acceleration holds it: included, removed or unknown."""
+    write_stamps(file, "imu", imu.stamp_ns)
+    file.put("/imu/linear_acceleration", imu.linear_acceleration.astype(np.float32), units="m/s2")
+    file.put("/imu/angular_velocity", imu.angular_velocity.astype(np.float32), units="rad/s")
+    file.put("/imu/orientation_xyzw", imu.orientation_xyzw.astype(np.float32))
     file.describe("/imu", {"gravity": imu.gravity, "frame_id": imu.frame_id})
-    return int(np.sum(np.diff(imu.stamp_ns) < 0))
 
 
 def write_tracking(file: AnnotationFile, tracking: TrackingStream) -> None:
     """Write `/tracking`: state 0 not available, 1 limited, 2 normal, and the recorder's reason code."""
     write_stamps(file, "tracking", tracking.stamp_ns)
-    file.put("/tracking/state", np.asarray(tracking.state, dtype=np.uint8))
-    file.put("/tracking/reason", np.asarray(tracking.reason, dtype=np.uint8))
+    file.put("/tracking/state", tracking.state.astype(np.uint8))
+    file.put("/tracking/reason", tracking.reason.astype(np.uint8))
 
 
 def write_tf(file: AnnotationFile, tf: TfStream) -> None:
@@ -82,6 +68,6 @@ def write_tf(file: AnnotationFile, tf: TfStream) -> None:
     write_stamps(file, "tf", tf.stamp_ns)
     file.put("/tf/parent", np.char.encode(np.asarray(tf.parent, dtype=np.str_), "utf-8"))
     file.put("/tf/child", np.char.encode(np.asarray(tf.child, dtype=np.str_), "utf-8"))
-    file.put("/tf/translations", np.asarray(tf.translation, dtype=np.float64), units="m")
-    file.put("/tf/quaternions_xyzw", np.asarray(tf.quaternion_xyzw, dtype=np.float64))
-    file.put("/tf/is_static", np.asarray(tf.is_static, dtype=np.bool_))
+    file.put("/tf/translations", tf.translation, units="m")
+    file.put("/tf/quaternions_xyzw", tf.quaternion_xyzw)
+    file.put("/tf/is_static", tf.is_static.astype(np.bool_))

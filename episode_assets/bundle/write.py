@@ -6,6 +6,7 @@ the directory belongs to `storage`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,11 +31,14 @@ from episode_assets.bundle.groups import (
 from episode_assets.bundle.inputs import Inputs, gather, passed_audit
 from episode_assets.bundle.mesh import weld, write_ply
 from episode_assets.bundle.meta import write_meta
+from episode_assets.bundle.origin_notes import note_dropped_pictures, note_recording
 from episode_assets.bundle.thumbnail import choose_frame, write_thumbnail
 from episode_assets.outcome import Json, Outcome
 from episode_assets.progress import Progress, silent
 from episode_assets.recording import RecordingView
 from episode_assets.video import VideoProbe
+
+logger = logging.getLogger(__name__)
 
 DEFAULT = BundleConfig()
 
@@ -75,6 +79,9 @@ def write_bundle(
     del workers
     account = Account()
     inputs = gather(raw, blurred, config=config, privacy=passed_audit(privacy), task=task, account=account)
+    logger.info("%s: %d pictures", inputs.frames.recording_id, len(inputs.frames))
+    note_recording(raw.inventory, account)
+    note_dropped_pictures(blurred / "dropped.parquet", account)
     video = adopt_video(blurred / layout.VIDEO, directory / layout.VIDEO, inputs.frames)
     account.save(layout.VIDEO)
     _write_thumbnail(blurred, directory, inputs, account)
@@ -101,6 +108,9 @@ def write_bundle(
     account.save(layout.FRAMES)
     files = [layout.VIDEO, layout.THUMBNAIL, *meshes, layout.ANNOTATION, *calibrations, layout.FRAMES]
     write_meta(directory, inputs, account, files=files, datasets=file.datasets, privacy=removed)
+    logger.info("saved %s", ", ".join(account.saved))
+    for item in account.skipped:
+        logger.info("skipped %s (%s)", item.name, item.detail)
     return Outcome(
         core=(*files, layout.META),
         saved=tuple(account.saved),
@@ -139,12 +149,12 @@ def _write_mesh(directory: Path, inputs: Inputs, account: Account) -> list[str]:
 
 def _removed(inputs: Inputs, depth: WrittenDepth | None) -> dict[str, Json]:
     """Return the verdict together with what the bundle itself removed."""
-    count = None if depth is None else depth.count
+    holes = None if depth is None else depth.holes
     return {
         **inputs.privacy,
         "depth_faces": inputs.config.depth_faces,
-        "depth_hole_pixels": 0 if count is None else count.hole_pixels,
-        "depth_hole_frames": 0 if count is None else count.hole_frames,
+        "depth_hole_pixels": 0 if holes is None else holes.pixels,
+        "depth_hole_frames": 0 if holes is None else holes.images,
         "colours": "dropped",
         "unverified": [],
     }

@@ -53,6 +53,7 @@ class Scene:
         {"depth", "camera_info", "pose", "tf", "imu", "tracking", "mesh", "trajectory"}
     )
     info_size: tuple[int, int] | None = None
+    depth_focal: float | None = None
     depth_missing: frozenset[int] = frozenset()
     depth_cut: frozenset[int] = frozenset()
     metadata: dict[str, str] = field(default_factory=dict)
@@ -169,7 +170,10 @@ def _write_frame(writer: RecordingWriter, scene: Scene, frame: int, stamp_ns: in
     )
     writer.add("/camera/rgb/compressed", stamp_ns, picture)
     if "camera_info" in scene.streams:
-        writer.add("/camera/camera_info", stamp_ns, _camera_info(scene, frame, stamp_ns))
+        size = scene.info_size or (scene.width, scene.height)
+        writer.add("/camera/camera_info", stamp_ns, _camera_info(stamp_ns, size, scene.intrinsics(frame)))
+    if scene.depth_focal is not None and frame == 0:
+        writer.add("/camera/depth/camera_info", stamp_ns, _depth_camera_info(scene, stamp_ns))
     if "depth" in scene.streams and frame not in scene.depth_missing:
         writer.add("/camera/depth", stamp_ns + scene.depth_dt_ns, _depth(scene, frame, stamp_ns))
     if "pose" in scene.streams:
@@ -193,25 +197,30 @@ def _write_frame(writer: RecordingWriter, scene: Scene, frame: int, stamp_ns: in
         writer.add("/camera/tracking_state", stamp_ns, state)
 
 
-def _camera_info(scene: Scene, frame: int, stamp_ns: int) -> Any:
-    width, height = scene.info_size or (scene.width, scene.height)
+def _camera_info(stamp_ns: int, size: tuple[int, int], K: np.ndarray) -> Any:
     roi = message(
         "sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
     )
     return message(
         "sensor_msgs/msg/CameraInfo",
         header=header(stamp_ns, "camera_optical_frame"),
-        height=height,
-        width=width,
+        height=size[1],
+        width=size[0],
         distortion_model="plumb_bob",
         d=np.array([0.1, -0.05, 0.0, 0.0, 0.01]),
-        k=scene.intrinsics(frame).reshape(-1),
+        k=K.reshape(-1),
         r=np.eye(3).reshape(-1),
         p=np.zeros(12),
         binning_x=0,
         binning_y=0,
         roi=roi,
     )
+
+
+def _depth_camera_info(scene: Scene, stamp_ns: int) -> Any:
+    size, focal = (scene.depth_width, scene.depth_height), scene.depth_focal
+    K = np.array([[focal, 0, size[0] / 2], [0, focal, size[1] / 2], [0, 0, 1]])
+    return _camera_info(stamp_ns, size, K)
 
 
 def _depth(scene: Scene, frame: int, stamp_ns: int) -> Any:
@@ -317,22 +326,44 @@ def grey_of(frame: int) -> int:
     return 60 + 8 * (frame % 16)
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of a synthetic blurred video."""
+
+    message_number: np.ndarray
+    stamp_ns: np.ndarray
+    width: int
+    height: int
+
+
 def write_blurred(
     directory: Path,
     scene: Scene,
     *,
     boxes: tuple[Box, ...] = (),
     dropped: frozenset[int] = frozenset(),
-    sharpest: int = 4,
 ) -> Path:
-    """Write rgb.mp4, frames.parquet, faces.parquet and signals.parquet; boxes count frames of the video."""
-    directory.mkdir()
+    """Write what blurring a scene publishes; boxes count frames of the video, `dropped` counts messages."""
     numbers = np.array([i for i in range(scene.frames) if i not in dropped], dtype=np.int64)
-    stamps = scene.stamps_ns[numbers]
+    pictures = Pictures(numbers, scene.stamps_ns[numbers], scene.width, scene.height)
+    write_pictures(directory, pictures, boxes=boxes)
+    left_out = {
+        "message_number": pa.array(sorted(dropped), pa.int64()),
+        "reason": pa.array(["undecodable"] * len(dropped), pa.string()),
+    }
+    pq.write_table(pa.table(left_out), directory / "dropped.parquet")
+    return directory
+
+
+def write_pictures(
+    directory: Path, pictures: Pictures, *, boxes: tuple[Box, ...] = (), sharpest: int = 4
+) -> Path:
+    """Write rgb.mp4, frames.parquet, faces.parquet and signals.parquet."""
+    directory.mkdir()
+    numbers, stamps, F = pictures.message_number, pictures.stamp_ns, len(pictures.stamp_ns)
     pts = (stamps - stamps[0] + 500) // 1000
-    is_key = np.arange(len(numbers)) % 4 == 0
-    _write_video(directory / "rgb.mp4", scene, numbers, pts, is_key)
-    F = len(numbers)
+    is_key = np.arange(F) % 4 == 0
+    _write_video(directory / "rgb.mp4", pictures, pts, is_key)
     identity = {
         "recording_id": pa.array([RECORDING_ID] * F),
         "message_number": pa.array(numbers),
@@ -345,8 +376,8 @@ def write_blurred(
         "pts_us": pa.array(pts),
         "is_key": pa.array(is_key),
         "gap_before": pa.array(np.diff(stamps, prepend=stamps[0]) > 2.5 * TICK_NS),
-        "width": pa.array(np.full(F, scene.width, np.int32)),
-        "height": pa.array(np.full(F, scene.height, np.int32)),
+        "width": pa.array(np.full(F, pictures.width, np.int32)),
+        "height": pa.array(np.full(F, pictures.height, np.int32)),
     }
     pq.write_table(pa.table(frames), directory / "frames.parquet")
     sharpness = np.where(np.arange(F) == sharpest, 900.0, 100.0).astype(np.float32)
@@ -362,15 +393,16 @@ def write_blurred(
     return directory
 
 
-def _write_video(path: Path, scene: Scene, numbers: np.ndarray, pts: np.ndarray, is_key: np.ndarray) -> None:
-    width, height = scene.width + scene.width % 2, scene.height + scene.height % 2
+def _write_video(path: Path, pictures: Pictures, pts: np.ndarray, is_key: np.ndarray) -> None:
+    width, height = pictures.width + pictures.width % 2, pictures.height + pictures.height % 2
+    numbers = pictures.message_number.tolist()
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=15)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"bf": "0", "g": "1000", "sc_threshold": "0", "preset": "ultrafast"}
         stream.codec_context.time_base = Fraction(1, 1_000_000)
         stream.time_base = Fraction(1, 1_000_000)
-        for number, when, key in zip(numbers.tolist(), pts.tolist(), is_key.tolist(), strict=True):
+        for number, when, key in zip(numbers, pts.tolist(), is_key.tolist(), strict=True):
             image = np.full((height, width, 3), grey_of(number), np.uint8)
             image[::7, ::5] += 20
             picture = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from episode_assets.bundle import BundleConfig
-from episode_assets.bundle.depth import depth_rectangles, packed_depth
+from episode_assets.bundle.depth import packed_depth
+from episode_assets.bundle.holes import rectangles_by_intrinsics, rectangles_by_size, shows_same_view
 from episode_assets_tests.bundle.conftest import Maker
 from episode_assets_tests.bundle.recordings import Box, Scene
 
@@ -130,6 +131,41 @@ def test_packed_chunks_are_byte_planes_in_a_zlib_stream() -> None:
 def test_rectangles_grow_outward_to_whole_depth_pixels() -> None:
     boxes = np.array([[0, 0, 1280, 720], [10, 10, 11, 11], [1279, 719, 1280, 720]], dtype=np.int32)
 
-    areas = depth_rectangles(boxes, picture=(1280, 720), depth=(144, 256))
+    areas = rectangles_by_size(boxes, picture=(1280, 720), depth=(256, 144))
 
     assert areas == [(0, 0, 256, 144), (2, 2, 3, 3), (255, 143, 256, 144)]
+
+
+def test_a_wider_depth_camera_shows_the_face_elsewhere_and_smaller() -> None:
+    K = np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]])
+    wide = np.array([[300.0, 0, 320], [0, 300, 180], [0, 0, 1]])
+    box = np.array([[940, 360, 1240, 660]], dtype=np.int32)
+
+    areas = rectangles_by_intrinsics(box, K, wide, depth=(640, 360))
+
+    assert not shows_same_view(K, wide, picture=(1280, 720), depth=(640, 360))
+    assert areas == [(420, 180, 521, 281)]
+
+
+def test_intrinsics_scaled_by_the_size_show_the_same_view() -> None:
+    K = np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]])
+
+    assert shows_same_view(K, K * [[0.2], [0.2], [1]], picture=(1280, 720), depth=(256, 144))
+
+
+def test_depth_with_a_field_of_view_of_its_own_loses_the_face_in_both_places(make: Maker) -> None:
+    made = make(Scene(depth_focal=12.0), boxes=(Box(3, 44, 24, 60, 40),))
+    frames, _ = depth_of(made.path)
+
+    # Focal 50.75 of 64 columns against 12 of 32: 11.5 px off centre in the picture are 2.7 px in depth.
+    assert np.all(frames[3][12:16, 19:23] == 0)
+    assert np.all(frames[3][12:20, 22:30] == 0)
+    assert np.count_nonzero(frames[3]) > 500
+
+
+def test_depth_that_never_decodes_is_skipped_with_a_reason(make: Maker) -> None:
+    made = make(Scene(frames=3, depth_cut=frozenset({0, 1, 2})))
+
+    assert made.reasons()["annotation.hdf5:/depth"] == "no_usable_depth"
+    with h5py.File(made.path / "annotation.hdf5", "r") as file:
+        assert "depth" not in file

@@ -209,6 +209,8 @@ def test_one_dropped_picture_leaves_all_arrays_at_the_same_length(make: Maker) -
     assert numbers[hands_at].tolist() == [6]
     assert made.notes()["hands_without_picture"] == 1
     assert made.notes()["depth_unused"] == 1
+    left_out = [note.detail for note in made.outcome.warnings if note.code == "picture_dropped"]
+    assert left_out == ["1 pictures left out (undecodable): messages 5"]
 
 
 def test_users_may_append_their_own_groups_to_a_copy(made: Made, tmp_path) -> None:

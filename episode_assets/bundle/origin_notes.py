@@ -1,0 +1,61 @@
+"""What a reader of a bundle should know about the recording it came from: damage, disorder, pictures left out.
+
+Only things that are already counted upstream are repeated here; nothing is judged, that belongs to `qc`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from episode_assets.bundle.account import Account
+from episode_assets.bundle.frames import REMEDY, read_table, require_columns
+from episode_assets.recording import Inventory
+
+DROPPED = ["message_number", "reason"]
+NAMED_MESSAGES = 5
+
+
+def note_recording(inventory: Inventory, account: Account) -> None:
+    """Enter a cut-off end, unreadable stretches, and disorder in the streams that the bundle holds."""
+    if inventory.truncated:
+        last = "" if inventory.last_ns is None else f", last readable message at {inventory.last_ns} ns"
+        account.note("truncated", f"the recording ends early at byte {inventory.cut_offset}{last}")
+    account.note(
+        "damaged",
+        f"{inventory.damage_total} stretches of the recording are unreadable",
+        count=inventory.damage_total,
+    )
+    for role in sorted(inventory.roles):
+        info = inventory.role(role)
+        if info is None:
+            continue
+        counts = {
+            "messages_undecodable": (info.undecodable, "messages do not decode and are left out"),
+            "stamps_backwards": (info.backward_steps, "messages came after later ones and were sorted in"),
+        }
+        for code, (number, words) in counts.items():
+            account.note(code, f"{number} {role} {words}", stream=role, count=number)
+
+
+def note_dropped_pictures(path: Path, account: Account) -> None:
+    """Enter the pictures that the blurred video left out, by reason, with the first few message numbers.
+
+    Raises:
+        ArtifactDamaged: The table is there and cannot be read.
+    """
+    if not path.is_file():
+        return
+    table = read_table(path, DROPPED, remedy=REMEDY)
+    require_columns(table, DROPPED, where=path.name, remedy=REMEDY)
+    for reason in sorted(str(word) for word in pc.unique(table["reason"]).to_pylist()):
+        numbers = table.filter(pc.equal(table["reason"], reason))["message_number"].to_pylist()
+        first = ", ".join(str(number) for number in numbers[:NAMED_MESSAGES])
+        more = ", ..." if len(numbers) > NAMED_MESSAGES else ""
+        account.note(
+            "picture_dropped",
+            f"{len(numbers)} pictures left out ({reason}): messages {first}{more}",
+            stream="rgb",
+            count=len(numbers),
+        )
