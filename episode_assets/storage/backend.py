@@ -13,7 +13,9 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from episode_assets.errors import BadConfig
+from episode_assets.storage.local import LocalBackend
 from episode_assets.storage.manifest import FileEntry, Manifest
+from episode_assets.storage.objects import ObjectBackend
 
 
 class Backend(Protocol):
@@ -95,12 +97,11 @@ def backend_for(uri: str) -> Backend:
     Raises:
         BadConfig: The address is empty or of a scheme that nothing here can open.
     """
-    from episode_assets.storage.local import LocalBackend
-    from episode_assets.storage.objects import ObjectBackend
-
     path = local_path(uri)
     if path is not None:
         return LocalBackend(path)
+    if not uri.split("://", 1)[1].strip("/"):
+        raise BadConfig("the address names no bucket", where=uri, remedy="give s3://bucket/prefix")
     return ObjectBackend(uri.rstrip("/"))
 
 

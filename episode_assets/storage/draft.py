@@ -136,10 +136,10 @@ class Draft:
     def _seal(self, outcome: Outcome) -> Manifest:
         computation = self._computation
         roles = _declared(outcome, self.directory, str(computation.key))
+        reached("publish.checked")
         entries = tuple(
             FileEntry(path, roles[path], *files.seal(self.directory / path)) for path in sorted(roles)
         )
-        reached("publish.checked")
         digest = digest_of(entries)
         try:
             return Manifest(

@@ -24,7 +24,9 @@ def sha256_of(path: Path) -> str:
 
 def seal(path: Path) -> tuple[int, str]:
     """Close a file against writing, force it to the disk, and return its size in bytes and its SHA-256."""
-    path.chmod(READ_ONLY)
+    if stat.S_IMODE(path.stat().st_mode) != READ_ONLY:
+        # A file linked from another published artifact is closed already, and may belong to another user.
+        path.chmod(READ_ONLY)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())

@@ -122,6 +122,7 @@ class LocalBackend:
     ) -> Manifest:
         """Rename the directory to its version; see `Backend.publish`."""
         del previous  # a packer that reuses files links them into the draft itself
+        reached("publish.files_written")
         files.write_durably(directory / MANIFEST, manifest.to_json(), mode=files.READ_ONLY)
         files.open_directories(directory)
         reached("publish.manifest_written")
@@ -142,20 +143,23 @@ class LocalBackend:
                 return manifest
 
     def point(self, base: str, version: str) -> None:
-        """Replace the link `latest`."""
+        """Replace the link `latest` where it leads elsewhere."""
+        link = self.root / base / "latest"
+        if link.is_symlink() and link.readlink() == Path(version):
+            return
         aside = scratch.make_root(self._scratch_root) / f"{scratch.owned_name()}.link"
         aside.symlink_to(version, target_is_directory=True)
         try:
-            aside.replace(self.root / base / "latest")
+            aside.replace(link)
         finally:
             aside.unlink(missing_ok=True)
         reached("publish.link_written")
 
     def place_evidence(self, directory: Path, target: str) -> None:
-        """Rename the evidence to its place, which nobody but the owner may enter."""
+        """Rename the evidence to its place."""
+        files.open_directories(directory)
         place = self.root / target
         _make_directory(place.parent)
-        (self.root / "quarantine").chmod(0o700)
         if place.exists():
             self._set_aside(place)
         directory.rename(place)

@@ -50,7 +50,7 @@ class ObjectBackend:
             BadConfig: The bucket does not exist.
         """
         bucket = self._root.split("/", 1)[0]
-        if remote.scheme_of(self.uri) in remote.S3_SCHEMES and not self._files.exists(bucket):
+        if self._is_s3 and self._type_of(bucket) is None:
             raise BadConfig(
                 f"the bucket {bucket!r} does not exist",
                 where=self.uri,
@@ -64,7 +64,9 @@ class ObjectBackend:
     def read(self, path: str) -> bytes | None:
         """Return a small object whole, or `None` where there is none."""
         try:
-            return bytes(self._files.cat_file(self._at(path)))
+            # One request for the whole object: two could see two objects.
+            options = {"max_concurrency": 1} if self._is_s3 else {}
+            return bytes(self._files.cat_file(self._at(path), **options))
         except FileNotFoundError:
             return None
 
@@ -74,7 +76,7 @@ class ObjectBackend:
 
     def exists(self, path: str) -> bool:
         """Whether there is an object at `path`."""
-        return bool(self._files.isfile(self._at(path)))
+        return self._type_of(self._at(path)) == "file"
 
     def names(self, path: str) -> tuple[str, ...]:
         """Return the names right under a prefix, sorted."""
@@ -104,7 +106,7 @@ class ObjectBackend:
 
     def fetch(self, path: str, target: Path) -> None:
         """Copy an object to a new local file."""
-        self._files.get_file(self._at(path), str(target))
+        self._files.get_file(self._at(path), str(target), **self._transfer_options)
 
     def scratch(self) -> AbstractContextManager[Path]:
         """Open a private local directory."""
@@ -124,15 +126,16 @@ class ObjectBackend:
         """Put all files, the manifest last; see `Backend.publish`."""
         version = f"{base}/{manifest.version}"
         with self._marked(version):
-            existing = self._manifest(version)
+            text = self.read(f"{version}/{MANIFEST}")
+            existing = _parsed(text)
             if existing is not None and self._is_complete(version, existing):
                 return existing
-            if existing is not None:
+            if text is not None:
                 # A damaged version is taken back before it is put again; it was of no use to any reader.
                 self._files.rm_file(self._at(f"{version}/{MANIFEST}"))
-            copies = {} if previous is None else self._copies(base, previous)
+            copies = self._copies(base, previous, manifest.version)
             entries = tuple(
-                self._put_entry(directory, version, entry, copies, is_repair=existing is not None)
+                self._put_entry(directory, version, entry, copies, is_repair=text is not None)
                 for entry in manifest.files
             )
             reached("publish.files_written")
@@ -166,7 +169,7 @@ class ObjectBackend:
         if path.is_file() and path.stat().st_size == entry.bytes:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.parent / f"{scratch.owned_name()}.part"
+        aside = scratch.make_root(_fetching_root()) / scratch.owned_name()
         try:
             self.fetch(f"{base}/{manifest.version}/{entry.path}", aside)
             if files.seal(aside) != (entry.bytes, entry.sha256):
@@ -203,7 +206,16 @@ class ObjectBackend:
                     self._files.rm_file(self._at(f"{version}/{path}"))
                 self._abort_uploads(version)
             self._files.rm_file(self._at(f"scratch/{name}"))
-        return len(dead) + scratch.sweep(remote.scratch_root())
+        return len(dead) + scratch.sweep(remote.scratch_root()) + scratch.sweep(_fetching_root())
+
+    @property
+    def _is_s3(self) -> bool:
+        return remote.scheme_of(self.uri) in remote.S3_SCHEMES
+
+    @property
+    def _transfer_options(self) -> dict[str, Any]:
+        # The defaults of s3fs hold up to 500 MB of one file in memory.
+        return {"chunksize": _PART_BYTES, "max_concurrency": _PARTS_AT_ONCE} if self._is_s3 else {}
 
     @property
     def _files(self) -> Any:
@@ -216,6 +228,13 @@ class ObjectBackend:
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}"
 
+    def _type_of(self, place: str) -> str | None:
+        # The questions `exists` and `isfile` of fsspec answer no when the network fails; this one raises.
+        try:
+            return str(self._files.info(place)["type"])
+        except FileNotFoundError:
+            return None
+
     def _listing(self, directory: str) -> dict[str, int]:
         prefix = self._at(directory) + "/"
         found = self._files.find(prefix[:-1], detail=True)
@@ -225,19 +244,14 @@ class ObjectBackend:
             if str(name).startswith(prefix) and name != prefix
         }
 
-    def _manifest(self, version: str) -> Manifest | None:
-        text = self.read(f"{version}/{MANIFEST}")
-        try:
-            return None if text is None else Manifest.from_json(text)
-        except ArtifactDamaged:
-            return None
-
     def _is_complete(self, version: str, manifest: Manifest) -> bool:
         sizes = self._listing(version)
         return all(sizes.get(entry.path) == entry.bytes for entry in manifest.files)
 
-    def _copies(self, base: str, previous: Manifest) -> dict[str, str]:
+    def _copies(self, base: str, previous: Manifest | None, coming: str) -> dict[str, str]:
         """Return where unchanged content lies already: address in the file system by SHA-256."""
+        if previous is None or previous.version == coming:
+            return {}
         version = f"{base}/{previous.version}"
         sizes = self._listing(version)
         return {
@@ -254,7 +268,7 @@ class ObjectBackend:
             try:
                 self._put(source, target, mode="create")
             except FileExistsError:
-                size = self.sizes(version, [entry.path])[entry.path]
+                size = self.sizes(version, [entry.path]).get(entry.path, -1)
                 entry = dataclasses.replace(entry, bytes=size, sha256=self.sha256(target))
         elif entry.sha256 in copies:
             self._files.cp_file(copies[entry.sha256], self._at(target))
@@ -264,11 +278,7 @@ class ObjectBackend:
         return entry
 
     def _put(self, source: Path, target: str, *, mode: str = "overwrite") -> None:
-        options: dict[str, Any] = {}
-        if remote.scheme_of(self.uri) in remote.S3_SCHEMES:
-            # The defaults of s3fs hold up to 500 MB of one file in memory.
-            options = {"chunksize": _PART_BYTES, "max_concurrency": _PARTS_AT_ONCE}
-        self._files.put_file(str(source), self._at(target), mode=mode, **options)
+        self._files.put_file(str(source), self._at(target), mode=mode, **self._transfer_options)
 
     def _put_manifest(self, version: str, manifest: Manifest) -> Manifest:
         try:
@@ -309,7 +319,7 @@ class ObjectBackend:
 
     def _abort_uploads(self, version: str) -> None:
         """End uploads in parts that a killed process left open; they are invisible, but they are paid for."""
-        if remote.scheme_of(self.uri) not in remote.S3_SCHEMES:
+        if not self._is_s3:
             return
         bucket, prefix = self._at(f"{version}/").split("/", 1)
         answer = self._files.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix)
@@ -324,6 +334,18 @@ def _opened(uri: str, process: int, endpoint: str | None) -> tuple[Any, str]:
     # Clients survive neither a fork nor a change of the endpoint, so both are part of the cache's key.
     del process, endpoint
     return remote.open_file_system(uri)
+
+
+def _fetching_root() -> Path:
+    # On the file system of the cache, so that a fetched file can be renamed to its place.
+    return remote.cache_root() / "fetching"
+
+
+def _parsed(text: bytes | None) -> Manifest | None:
+    try:
+        return None if text is None else Manifest.from_json(text)
+    except ArtifactDamaged:
+        return None
 
 
 def _short_digest(uri: str) -> str:

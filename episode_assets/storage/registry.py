@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -28,6 +30,9 @@ from episode_assets.storage.write_points import reached
 
 SCHEMA = "episode_assets.recording"
 SCHEMA_VERSION = 1
+
+_READS_AT_ONCE = 16
+_log = logging.getLogger(__name__)
 
 Naming = Literal["name", "digest"]
 State = Literal["registered", "readable", "truncated", "unreadable"]
@@ -172,14 +177,17 @@ class Registry:
         return entry
 
     def list(self) -> tuple[RecordingEntry, ...]:
-        """Return all entries, sorted by id."""
-        return tuple(self.get(recording_id) for recording_id in self.ids())
+        """Return all entries, sorted by id; an entry that cannot be read is left out with a warning."""
+        with translated(self._backend.uri_of("recordings")), ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+            entries = list(pool.map(self._read_or_warn, self.ids()))
+        return tuple(entry for entry in entries if entry is not None)
 
     def ids(self) -> tuple[str, ...]:
         """Return the ids of all recordings, sorted, without opening their entries."""
         with translated(self._backend.uri_of("recordings")):
             names = self._backend.names("recordings")
-        return tuple(sorted(name.removesuffix(".json") for name in names if name.endswith(".json")))
+        ids = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+        return tuple(sorted(recording_id for recording_id in ids if is_safe_name(recording_id)))
 
     def note_state(self, recording_id: str, state: State, reason: str = "") -> RecordingEntry:
         """Record what reading the file has shown.
@@ -269,6 +277,13 @@ class Registry:
         path = self._path(recording_id)
         text = self._backend.read(path)
         return None if text is None else RecordingEntry.from_json(text, where=self._backend.uri_of(path))
+
+    def _read_or_warn(self, recording_id: str) -> RecordingEntry | None:
+        try:
+            return self._read(recording_id)
+        except ArtifactDamaged as error:
+            _log.warning("%s", error)
+            return None
 
     def _write(self, entry: RecordingEntry) -> None:
         self._backend.replace(self._path(entry.recording_id), entry.to_json())

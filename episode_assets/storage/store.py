@@ -20,7 +20,7 @@ from episode_assets.storage import lookup
 from episode_assets.storage.artifact import Artifact
 from episode_assets.storage.backend import Backend, backend_for
 from episode_assets.storage.draft import Computation, Draft, make_latest
-from episode_assets.storage.keys import ArtifactKey, is_digest, is_version
+from episode_assets.storage.keys import ArtifactKey, is_digest, is_safe_name, is_version
 from episode_assets.storage.manifest import MANIFEST, Manifest
 from episode_assets.storage.publication import Publication
 from episode_assets.storage.quarantine import Quarantined, latest_evidence
@@ -72,14 +72,17 @@ class Store:
     def reuse(self, key: ArtifactKey, fingerprint: str) -> Artifact | None:
         """Do what `lookup` does, and make the version found the latest one if another is.
 
-        Without this, going back to an older configuration would leave readers on the newer result.
+        Without this, going back to an older configuration, or running again after a kill between the last two
+        steps of publishing, would leave readers on another result.
         """
         with translated(self._at(key)):
             artifact = lookup.version_of(self._backend, key, fingerprint)
             record = lookup.record_of(self._backend, key, fingerprint)
             if artifact is None or record is None:
                 return None
-            if self._readable_current(key) != record:
+            if self._readable_current(key) == record:
+                self._backend.point(key.base, record.version)
+            else:
                 make_latest(self._backend, key.base, record)
             return artifact
 
@@ -133,7 +136,7 @@ class Store:
         """Return the artifacts of an asset that have a latest version, sorted by recording."""
         whole = ArtifactKey(asset)
         with translated(self._at(whole)):
-            names = self._backend.names(asset)
+            names = [name for name in self._backend.names(asset) if is_safe_name(name)]
             if "latest.json" in names:
                 return (whole,)
             paths = [f"{asset}/{name}/latest.json" for name in names]
