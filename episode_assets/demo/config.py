@@ -7,7 +7,6 @@ picture or the file stands where that part is made. Options that only change how
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from episode_assets.errors import BadConfig
 
@@ -76,7 +75,6 @@ class DemoConfig:
     mesh_colour: tuple[int, int, int] | None = field(
         default=None, metadata={"help": "colour given to every point of the mesh marker"}
     )
-    device: Literal["ios"] = field(default="ios", metadata={"help": "which app's layout is written"})
 
     def __post_init__(self) -> None:
         """Check every option that has a range; raise `BadConfig` on the first that is outside."""
@@ -92,7 +90,6 @@ class DemoConfig:
         _require(self.imu_hz in {50, 100, 200}, "imu_hz", self.imu_hz, "50, 100 or 200")
         _require(0 <= self.imu_noise <= 100, "imu_noise", self.imu_noise, "0 to 100")
         _require(0 <= self.motion <= 5, "motion", self.motion, "0 to 5")
-        _require(self.device == "ios", "device", self.device, "ios")
         for name in ("face_marker", "mesh_colour"):
             colour = getattr(self, name)
             good = colour is None or (len(colour) == 3 and all(0 <= value <= 255 for value in colour))

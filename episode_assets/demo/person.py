@@ -21,14 +21,15 @@ Array = NDArray[np.float64]
 _CROP = np.s_[0:320, 60:400]
 _METRES_PER_PX = 0.0015
 _EXTRA_ROWS = 140
+_HEM_ROWS = 22
 _HEAD_CENTRE_PX = (167.0, 112.0)
 _FACE_BOX_PX = (121.0, 62.0, 214.0, 182.0)
 _HEAD_BOX_PX = (92.0, 12.0, 243.0, 186.0)
 _OUTLINE_PX = (
     *((94, 88), (93, 66), (104, 45), (130, 27), (165, 14), (200, 20), (226, 38), (241, 66), (242, 96)),
-    *((230, 120), (219, 130), (213, 142), (205, 160), (197, 174), (215, 184), (235, 204), (245, 234)),
-    *((262, 241), (286, 262), (297, 300), (299, 330), (299, 460), (0, 460), (0, 246), (30, 226), (54, 206)),
-    *((52, 190), (70, 165), (90, 152), (124, 149), (122, 134), (112, 120), (99, 112)),
+    *((230, 120), (219, 130), (211, 142), (203, 160), (195, 175), (213, 186), (234, 206), (243, 236)),
+    *((258, 244), (280, 266), (291, 303), (292, 360), (284, 460), (26, 460), (10, 360), (4, 290), (10, 252)),
+    *((30, 228), (54, 207), (53, 190), (71, 166), (91, 153), (124, 150), (122, 134), (112, 120), (99, 112)),
 )
 _MARKS_PX = ((142, 140), (190, 141), (165, 168))
 
@@ -88,9 +89,9 @@ def build_person(*, marker: tuple[int, int, int] | None) -> Person:
     photo = _photo()[_CROP].copy()
     for mark in _MARKS_PX if marker is not None else ():
         cv2.circle(photo, mark, 7, marker, -1, cv2.LINE_AA)
-    texture = cv2.copyMakeBorder(photo, 0, _EXTRA_ROWS, 0, 0, cv2.BORDER_REPLICATE)
-    below = texture[len(photo) :]
-    below[:] = cv2.GaussianBlur(below, (0, 0), 9, borderType=cv2.BORDER_REPLICATE)
+    # The photo ends at the chest: its last rows go on, back and forth, down behind the table.
+    swing = np.abs((np.arange(_EXTRA_ROWS) + _HEM_ROWS) % (2 * _HEM_ROWS) - _HEM_ROWS)
+    texture = np.concatenate([photo, photo[len(photo) - 1 - swing]])
     alpha = np.zeros(texture.shape[:2], dtype=np.uint8)
     cv2.fillPoly(alpha, [np.array(_OUTLINE_PX, dtype=np.int32)], 255, cv2.LINE_AA)
     return Person(np.dstack([texture, cv2.GaussianBlur(alpha, (5, 5), 0)]))
