@@ -48,6 +48,15 @@ def card(
         "",
         *_rows(recipe),
     ]
+    waived = sum(bool(episode.reader.document["hands_waived"]) for episode in plan.episodes)
+    if waived:
+        lines += [
+            "",
+            f"{waived} episodes come from recordings in which the required hands were never measured long",
+        ]
+        lines += [
+            "enough: their pictures and camera poses are true, most of their states and actions are masked."
+        ]
     if left_out:
         lines += ["", "## Left out", "", *(f"- `{item.recording_id}`: {item.code}" for item in left_out)]
     return "\n".join(lines) + "\n"

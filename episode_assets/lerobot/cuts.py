@@ -84,7 +84,7 @@ def cut_episodes(
         fps: Rate of the time grid.
     """
     fate: Fate = np.full(len(source), "not_kept", dtype=object)
-    spans = [Span(start, stop, "not_kept", "not_kept") for start, stop in kept]
+    spans = [_kept_span(start, stop, frames=len(source)) for start, stop in kept]
     for span in spans:
         fate[span.start : span.stop] = ""
     spans = _split_at(spans, np.flatnonzero(source.gap_before), reason="gap")
@@ -98,6 +98,11 @@ def cut_episodes(
     names, counts = np.unique(fate[fate != ""].astype(str), return_counts=True)
     lost = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
     return Cuts(tuple(spans), lost)
+
+
+def _kept_span(start: int, stop: int, *, frames: int) -> Span:
+    before = "recording" if start == 0 else "not_kept"
+    return Span(start, stop, before, "recording" if stop == frames else "not_kept")
 
 
 def _split_at(spans: list[Span], positions: NDArray[np.int64], *, reason: str) -> list[Span]:

@@ -157,5 +157,5 @@ def _name(column: Column, element: int) -> str:
 
 
 def _recording(document: Mapping[str, Any], digest: str) -> dict[str, Any]:
-    kept = ("recording_id", "bundle_digest", "frames", "lost", "quality", "timing", "video")
+    kept = ("recording_id", "bundle_digest", "frames", "lost", "hands_waived", "quality", "timing", "video")
     return {"fragment_digest": digest, **{key: document[key] for key in kept}}

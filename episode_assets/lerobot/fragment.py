@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,7 @@ def write_fragment(
         "fps": plan.fps,
         "left_out": None if plan.left_out is None else asdict(plan.left_out),
         "lost": dict(plan.cuts.lost),
+        "hands_waived": plan.hands_waived,
         "quality": {"verdict": quality.verdict, "score": quality.score},
         "timing": {"mode": recipe.timing, "median_dt_ns": _median_dt_ns(source.stamp_ns)},
         "task": task_of(task),
@@ -160,11 +161,19 @@ def passed_audit(privacy: Mapping[str, Json] | None, *, where: str) -> dict[str,
 
 @dataclass(frozen=True)
 class EpisodePlan:
-    """Rate of the grid and episodes of one recording; without episodes, `left_out` says why."""
+    """What one recording contributes.
+
+    Attributes:
+        fps: Rate of the grid; 0 if there is none.
+        cuts: The episodes.
+        left_out: Why there are no episodes; None if there are some.
+        hands_waived: Nothing met the required hands, and the recipe keeps such recordings with false masks.
+    """
 
     fps: int
     cuts: Cuts
     left_out: LeftOut | None
+    hands_waived: bool = False
 
 
 def plan_episodes(source: EpisodeSource, quality: QualityVerdict, recipe: Recipe) -> EpisodePlan:
@@ -175,6 +184,11 @@ def plan_episodes(source: EpisodeSource, quality: QualityVerdict, recipe: Recipe
         return EpisodePlan(0, Cuts((), {"left_out": len(source)}), refused)
     _, valid = usable_hands(source, reference_frame=recipe.reference_frame)
     cuts = cut_episodes(source, quality.kept, hand_valid=valid, recipe=recipe, fps=fps)
+    if not cuts.episodes and "no_required_hand" in cuts.lost and recipe.hands_missing == "keep":
+        waiving = replace(recipe, require_hands="none")
+        uncut = cut_episodes(source, quality.kept, hand_valid=valid, recipe=waiving, fps=fps)
+        if uncut.episodes:
+            return EpisodePlan(fps, uncut, None, hands_waived=True)
     return EpisodePlan(fps, cuts, None if cuts.episodes else _nothing_left(cuts))
 
 
@@ -317,6 +331,12 @@ def _outcome(plan: EpisodePlan, table: Sequence[Rows], frames: int, privacy: Map
     lost = [
         Note(code, f"frames lost: {REASONS[code]}", "rgb", count) for code, count in plan.cuts.lost.items()
     ]
+    if plan.hands_waived:
+        lost.append(
+            Note(
+                "hands_waived", "no episode has the required hands; all were kept, with false masks", "hands"
+            )
+        )
     skipped = (
         () if plan.left_out is None else (Skipped("episodes", plan.left_out.code, plan.left_out.detail),)
     )
@@ -333,6 +353,7 @@ def _outcome(plan: EpisodePlan, table: Sequence[Rows], frames: int, privacy: Map
             "frames": frames,
             "frames_lost": dict(plan.cuts.lost),
             "fps": plan.fps,
+            "hands_waived": plan.hands_waived,
             "left_out": None if plan.left_out is None else plan.left_out.code,
         },
         privacy=dict(privacy),

@@ -59,6 +59,12 @@ class Recipe:
     require_hands: Literal["any", "both", "left", "right", "none"] = field(
         default="any", metadata={"help": "Hands that must be measured; rows without them end the episode"}
     )
+    hands_missing: Literal["keep", "leave_out"] = field(
+        default="keep",
+        metadata={
+            "help": "A recording in which nothing meets require_hands: keep it uncut, masks false, or leave_out"
+        },
+    )
     bridge_s: float = field(
         default=0.2, metadata={"help": "Seconds without a required hand that do not end an episode, 0 to 5"}
     )

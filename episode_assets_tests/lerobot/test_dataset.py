@@ -171,6 +171,17 @@ def test_a_fragment_whose_video_is_another_one_is_left_out(archive, tmp_path):
     assert outcome.summary["episodes"] == 2
 
 
+def test_a_dataset_without_any_measured_hand_is_packed_and_says_so(tmp_path):
+    pack(tmp_path / "out", [other(tmp_path, "blank-00000000", kind=np.zeros((45, 2), int))])
+
+    document = json.loads((tmp_path / "out/meta/episode_assets.json").read_text())
+    assert verify_dataset(tmp_path / "out") == []
+    assert len(document["never_valid"]["observation.state"]) == 18
+    assert "never measured long" in (tmp_path / "out/README.md").read_text()
+    stored = json.loads((tmp_path / "out/meta/stats.json").read_text())["action"]
+    assert stored["std"] == [0.0] * 18 and stored["count"] == [0]
+
+
 def other(tmp_path, name, recipe=None, **changes):
     scene = make_scene(
         45, stamp_ns=changes.pop("stamp_ns", stamps(45) + 10**13), first_message=9000, **changes
@@ -213,9 +224,11 @@ def test_a_fragment_without_a_passed_audit_stops_everything(archive, tmp_path):
 
 
 def test_without_any_episode_nothing_is_packed_and_everybody_is_named(tmp_path):
-    fragment = other(tmp_path, "empty-00000000", kind=np.zeros((45, 2), int))
+    fragment = other(tmp_path, "empty-00000000", kept=())
 
-    with pytest.raises(NothingToExport, match=r"empty-00000000.*required hands are not measured"):
+    with pytest.raises(
+        NothingToExport, match=r"empty-00000000.*outside the intervals that quality control keeps"
+    ):
         pack(tmp_path / "out", [fragment])
 
 

@@ -62,7 +62,7 @@ def test_equal_inputs_give_equal_bytes(tmp_path):
     [
         ({"verdict": "fail"}, Recipe(), "verdict"),
         ({}, Recipe(min_score=95.0), "score"),
-        ({"kind": np.zeros((45, 2), int)}, Recipe(), "no_required_hand"),
+        ({"kind": np.zeros((45, 2), int)}, Recipe(hands_missing="leave_out"), "no_required_hand"),
         ({"kept": ()}, Recipe(), "not_kept"),
         ({"stamp_ns": stamps(45, fps=12.5)}, Recipe(), "resampling_needed"),
         ({}, Recipe(fps=10), "resampling_needed"),
@@ -79,6 +79,28 @@ def test_a_recording_that_does_not_fit_is_an_empty_fragment_with_a_reason(tmp_pa
     assert outcome.summary["episodes"] == 0
     assert sum(outcome.summary["frames_lost"].values()) == 45
     assert FragmentReader.open(fragment, recipe=recipe).episodes == []
+
+
+def test_a_recording_without_hands_is_kept_with_false_masks_and_a_warning(tmp_path):
+    artifacts = write_artifacts(tmp_path, make_scene(45, kind=np.zeros((45, 2), int)))
+
+    _, outcome = artifacts.fragment(tmp_path / "out", recipe=Recipe())
+
+    rows = pq.read_table(tmp_path / "out/rows.parquet")
+    assert rows.num_rows == 44 and not any(rows["valid.left"].to_pylist() + rows["valid.right"].to_pylist())
+    assert "hands_waived" in {note.code for note in outcome.warnings}
+    assert document_of(tmp_path / "out")["hands_waived"] is True
+
+
+def test_a_recording_with_some_hands_is_cut_to_them(tmp_path):
+    scene = make_scene(60)
+    scene.kind[:30] = 0
+    artifacts = write_artifacts(tmp_path, scene)
+
+    artifacts.fragment(tmp_path / "out", recipe=Recipe())
+
+    assert [e["frame_start"] for e in document_of(tmp_path / "out")["episodes"]] == [30]
+    assert document_of(tmp_path / "out")["hands_waived"] is False
 
 
 def test_a_recording_without_poses_says_which_recipe_would_take_it(tmp_path):

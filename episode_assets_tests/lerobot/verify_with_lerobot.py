@@ -25,7 +25,6 @@ import numpy as np
 import pyarrow.parquet as pq
 
 PSNR_MIN_DB = 45.0
-VALID_SHARE_MIN = 0.8
 POSITION_TOLERANCE_M = 1e-4
 ROTATION_TOLERANCE = 1e-3
 CHUNK = 8
@@ -67,9 +66,9 @@ def main() -> int:
             position > POSITION_TOLERANCE_M
         )
         failures += [f"episode {number}: rotations differ by {rotation}"] * (rotation > ROTATION_TOLERANCE)
-        failures += [f"episode {number}: no row could be compared"] * (compared == 0)
+        failures += [f"episode {number}: no valid row could be compared"] * (valid > 0 and compared == 0)
     share = valid_rows / len(dataset)
-    failures += [f"only {share:.0%} of the rows are valid"] * (share < VALID_SHARE_MIN)
+    failures += [f"only {share:.0%} of the rows are valid"] * (share < options.min_valid)
     seconds, seen = one_epoch(dataset_dir, dataset.meta.fps)
     failures += [f"the DataLoader gave {seen} of {len(dataset)} rows"] * (seen != len(dataset))
     print(f"one DataLoader epoch with action chunks of {CHUNK}: {seen} rows in {seconds:.1f} s")
@@ -96,6 +95,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--hands", action="append", default=[], metavar="ID=DIR", help="hand_poses of a recording"
     )
+    parser.add_argument("--min-valid", type=float, default=0.8, help="share of rows that must be valid")
     options = parser.parse_args()
     if (options.store is None) == (options.dataset is None):
         parser.error("give either --store or --dataset")
@@ -176,6 +176,8 @@ def derive(table: Path, rows: dict[str, np.ndarray]) -> dict[tuple[int, int], np
         if usable and row["confidence"] > best.get(key, -1.0):
             best[key] = row["confidence"]
             hands[key] = (both[0].reshape(21, 3), both[1].reshape(21, 3))
+    if not {number for number, _ in hands} & set(rows["source.message_number"].tolist()):
+        return {}
     frame = episode_frame(hands, rows)
     return {key: wrist(frame, joints_world, key[1]) for key, (_, joints_world) in hands.items()}
 
