@@ -10,7 +10,7 @@ from typing import Any
 from episode_assets.errors import ArtifactDamaged, ArtifactMissing
 from episode_assets.storage.backend import Backend
 from episode_assets.storage.keys import ArtifactKey
-from episode_assets.storage.manifest import MANIFEST, FileEntry, Manifest
+from episode_assets.storage.manifest import FileEntry, Manifest
 from episode_assets.storage.trouble import translated
 
 
@@ -52,16 +52,8 @@ class Artifact:
 
     def directory(self) -> Path:
         """Return a local directory that holds all files of the artifact, its manifest included."""
-        directory = self._backend.local_directory(self.key.base, self.manifest)
         with translated(self.uri()):
-            for entry in self.manifest.files:
-                self._backend.local_file(self.key.base, self.manifest, entry)
-            manifest = directory / MANIFEST
-            if not manifest.exists():
-                aside = directory / f".{MANIFEST}.part"
-                aside.write_bytes(self.manifest.to_json())
-                aside.replace(manifest)
-        return directory
+            return self._backend.local_directory(self.key.base, self.manifest)
 
     def uri(self, name: str | None = None) -> str:
         """Return the address of one file, or of the whole version."""

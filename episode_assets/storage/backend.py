@@ -85,7 +85,7 @@ class Backend(Protocol):
         """Return a local file with the content of one published file."""
 
     def local_directory(self, base: str, manifest: Manifest) -> Path:
-        """Return the local directory under which `local_file` puts the files of one version."""
+        """Return a local directory with all files of one version, its manifest included."""
 
     def sweep(self) -> int:
         """Remove what killed processes left behind, and return how many of them."""

@@ -26,6 +26,7 @@ from episode_assets.errors import ArtifactDamaged, BadConfig, StorageTrouble
 from episode_assets.storage import files, remote, scratch
 from episode_assets.storage.canonical import to_text
 from episode_assets.storage.manifest import MANIFEST, FileEntry, Manifest
+from episode_assets.storage.trouble import disk_full, is_disk_full
 from episode_assets.storage.write_points import reached
 
 _PART_BYTES = 16 * 2**20
@@ -165,34 +166,32 @@ class ObjectBackend:
 
     def local_file(self, base: str, manifest: Manifest, entry: FileEntry) -> Path:
         """Return the file in the local cache, fetched there once and checked against its digest."""
-        path = self.local_directory(base, manifest) / entry.path
+        path = self._cached(base, manifest) / entry.path
         if path.is_file() and path.stat().st_size == entry.bytes:
             return path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = scratch.make_root(_fetching_root()) / scratch.owned_name()
-        try:
-            self.fetch(f"{base}/{manifest.version}/{entry.path}", aside)
+        where = self.uri_of(f"{base}/{manifest.version}")
+        with _into_cache(path) as aside:
+            try:
+                self.fetch(f"{base}/{manifest.version}/{entry.path}", aside)
+            except FileNotFoundError as error:
+                raise ArtifactDamaged(f"{entry.path} is missing", where=where) from error
             if files.seal(aside) != (entry.bytes, entry.sha256):
                 raise ArtifactDamaged(
                     f"{entry.path} does not match the size and digest of the manifest",
-                    where=self.uri_of(f"{base}/{manifest.version}"),
+                    where=where,
                     remedy="run `episode-assets verify`, then compute the artifact again",
                 )
-            aside.replace(path)
-        except FileNotFoundError as error:
-            raise ArtifactDamaged(
-                f"{entry.path} is missing", where=self.uri_of(f"{base}/{manifest.version}")
-            ) from error
-        finally:
-            aside.unlink(missing_ok=True)
         return path
 
     def local_directory(self, base: str, manifest: Manifest) -> Path:
-        """Return the directory of one version in the local cache."""
-        # The manifest takes part in the name: after a repair, view files of one version may be others.
-        name = f"{manifest.version}-{hashlib.sha256(manifest.to_json()).hexdigest()[:8]}"
-        root = scratch.make_root(remote.cache_root())
-        return root / "artifacts" / _short_digest(self.uri) / base / name
+        """Return the directory of one version in the local cache, with all files fetched."""
+        for entry in manifest.files:
+            self.local_file(base, manifest, entry)
+        path = self._cached(base, manifest) / MANIFEST
+        if not path.is_file():
+            with _into_cache(path) as aside:
+                files.write_durably(aside, manifest.to_json(), mode=files.READ_ONLY)
+        return path.parent
 
     def sweep(self) -> int:
         """Remove local scratch, unfinished versions and markers of killed processes."""
@@ -292,13 +291,19 @@ class ObjectBackend:
     def _keep_local_copies(self, directory: Path, base: str, written: Manifest, visible: Manifest) -> None:
         """Move what was just published into the cache, where it will be read next."""
         for entry in visible.files:
-            target = self.local_directory(base, visible) / entry.path
+            target = self._cached(base, visible) / entry.path
             if written.entry(entry.path) != entry or target.exists():
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             # A cache on another file system is filled by the first reader instead.
             with contextlib.suppress(OSError):
                 (directory / entry.path).rename(target)
+
+    def _cached(self, base: str, manifest: Manifest) -> Path:
+        # The manifest takes part in the name: after a repair, view files of one version may be others.
+        name = f"{manifest.version}-{hashlib.sha256(manifest.to_json()).hexdigest()[:8]}"
+        root = scratch.make_root(remote.cache_root())
+        return root / "artifacts" / _short_digest(self.uri) / base / name
 
     @contextmanager
     def _marked(self, version: str) -> Iterator[None]:
@@ -339,6 +344,24 @@ def _opened(uri: str, process: int, endpoint: str | None) -> tuple[Any, str]:
 def _fetching_root() -> Path:
     # On the file system of the cache, so that a fetched file can be renamed to its place.
     return remote.cache_root() / "fetching"
+
+
+@contextmanager
+def _into_cache(path: Path) -> Iterator[Path]:
+    """Give a place to write a file to that is renamed to `path` at the end, or removed when something fails."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = scratch.make_root(_fetching_root()) / scratch.owned_name()
+        try:
+            yield aside
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        if is_disk_full(error):
+            # It is this machine's disk that is full, not the object store.
+            raise disk_full(str(path)) from error
+        raise
 
 
 def _parsed(text: bytes | None) -> Manifest | None:

@@ -16,7 +16,7 @@ from episode_assets.errors import ArtifactMissing
 from episode_assets.storage import Artifact, Store
 from episode_assets_tests.storage.samples import BLURRED
 
-PAUSE_S = 0.02
+PAUSE_S = 0.05
 """Time left to the publisher, which may have to share the only free core."""
 
 

@@ -5,30 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from episode_assets.errors import DiskFull
+from episode_assets.errors import DiskFull, StorageTrouble
 from episode_assets.outcome import Outcome
 from episode_assets.storage import Store
 from episode_assets.storage.trouble import is_disk_full
 from episode_assets_tests.storage.samples import RAW, everything_in, fill, fingerprint_of, publish
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 1 MB."""
-    mount = tmp_path / "small"
-    mount.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mount)], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"a small file system can be mounted by root only: {done.stderr.decode().strip()}")
-    yield mount
-    subprocess.run(["umount", "-l", str(mount)], check=True)
 
 
 def _fill_up(directory: Path) -> Path:
@@ -92,6 +77,51 @@ def test_a_registry_entry_survives_a_full_disk(small_disk: Path, tmp_path: Path)
     with pytest.raises(DiskFull, match="no space"):
         store.recordings.note_state(entry.recording_id, "readable")
     assert store.recordings.get(entry.recording_id) == entry
+
+
+def test_a_full_cache_is_named_and_not_the_object_store(
+    s3_uri: str, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = publish(Store.open(s3_uri), {"one.bin": bytes(2 * 2**20)})
+    monkeypatch.setenv("EPISODE_ASSETS_CACHE", str(small_disk / "cache"))
+
+    with pytest.raises(DiskFull, match=f"in {small_disk}/cache/artifacts"):
+        artifact.path("one.bin")
+    assert not [path for path in small_disk.rglob("*") if path.is_file()]
+
+
+def test_full_scratch_for_an_object_store_is_named(
+    s3_uri: str, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EPISODE_ASSETS_SCRATCH", str(small_disk / "scratch"))
+    store = Store.open(s3_uri)
+
+    with pytest.raises(DiskFull, match=f"in {small_disk}/scratch"):
+        publish(store, {"one.bin": bytes(2 * 2**20)})
+    assert everything_in(s3_uri) == {}
+
+
+def test_an_export_to_a_full_disk_leaves_nothing(store: Store, small_disk: Path) -> None:
+    publish(store, {"one.bin": bytes(2 * 2**20)})
+
+    with pytest.raises(DiskFull, match=f"in {small_disk}/mine"):
+        store.export(RAW, small_disk / "mine")
+    assert not list(small_disk.iterdir())
+
+
+def test_a_read_only_file_system_is_no_obstacle_to_readers(small_disk: Path, tmp_path: Path) -> None:
+    store = Store.open(small_disk / "store")
+    artifact = publish(store, {"one.json": b"1"})
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+
+    reader = Store.open(small_disk / "store")
+
+    assert reader.latest(RAW) == reader.reuse(RAW, fingerprint_of("first")) == artifact
+    assert reader.keys("raw_mcap") == (RAW,)
+    assert reader.recordings.list() == ()
+    assert (reader.export(RAW, tmp_path / "out") / "one.json").read_bytes() == b"1"
+    with pytest.raises(StorageTrouble, match="Read-only file system"):
+        publish(reader, {"one.json": b"2"}, run="new")
 
 
 def test_a_full_disk_is_recognised_behind_the_errors_of_other_libraries() -> None:
