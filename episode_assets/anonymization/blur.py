@@ -1,8 +1,8 @@
 """Making rectangles of a picture unreadable, and measuring what is left of their detail.
 
-The blur throws information away instead of spreading it: a rectangle is averaged down to a few cells, at
-most eight on its long side, for luma and chroma alike, and those few values are drawn out again. No filter can bring back more than
-the cells hold. Which rectangles are blurred belongs to `redaction`.
+The blur throws information away instead of spreading it: a rectangle is averaged down to a few cells, at most eight
+on its long side, for luma and chroma alike, and those few values are drawn out again. No filter can bring back more
+than the cells hold. Which rectangles are blurred belongs to `redaction`.
 """
 
 from __future__ import annotations

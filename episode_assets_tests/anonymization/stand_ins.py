@@ -1,0 +1,47 @@
+"""Detectors with a known defect, named by import path so that worker processes can load them too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from episode_assets.anonymization.boxes import Boxes, no_boxes
+from episode_assets.anonymization.centerface import CenterFace, make_centerface
+from episode_assets.anonymization.detectors import RGB
+from episode_assets.outcome import ModelUse
+
+BLIND = f"{__name__}:make_blind"
+FORGETFUL = f"{__name__}:make_forgetful"
+
+
+class Blind:
+    """Finds nothing, whatever it is shown."""
+
+    models: tuple[ModelUse, ...] = ()
+
+    def input_size(self, width: int, height: int, *, min_face_px: float) -> tuple[int, int]:
+        return width, height
+
+    def detect(self, pictures: Sequence[RGB]) -> list[Boxes]:
+        return [no_boxes() for _ in pictures]
+
+
+class Forgetful:
+    """CenterFace that finds nothing in pictures whose upper left corner is black."""
+
+    def __init__(self, detector: CenterFace) -> None:
+        self._detector = detector
+        self.models = detector.models
+        self.input_size = detector.input_size
+
+    def detect(self, pictures: Sequence[RGB]) -> list[Boxes]:
+        found = self._detector.detect(pictures)
+        is_black = [picture[:8, :8].mean() < 40 for picture in pictures]
+        return [no_boxes() if black else boxes for black, boxes in zip(is_black, found, strict=True)]
+
+
+def make_blind(*, score_threshold: float) -> Blind:
+    return Blind()
+
+
+def make_forgetful(*, score_threshold: float) -> Forgetful:
+    return Forgetful(make_centerface(score_threshold=score_threshold))
