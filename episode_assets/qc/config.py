@@ -1,0 +1,212 @@
+"""Every threshold of the quality report, with its default and meaning.
+
+The first part has the names and defaults of Stera's `EvaluateConfig` and feeds `score_stera` and the colours of the
+figures; the second part is ours. Changing a value decodes nothing again: all verdicts are computed from stored
+numbers. Formulas belong in the modules that use them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+from episode_assets.errors import BadConfig
+
+Pair = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class QualityConfig:
+    """Thresholds, weights and rules of the quality report. Pairs are (good, ok)."""
+
+    # --- names and defaults of EvaluateConfig ---
+    health_thresholds: Pair = field(
+        default=(80.0, 60.0), metadata={"help": "score from which it is good, ok"}
+    )
+    depth_valid_thresholds: Pair = field(
+        default=(80.0, 50.0), metadata={"help": "percent of valid depth: good, ok"}
+    )
+    sync_thresholds: Pair = field(default=(90.0, 70.0), metadata={"help": "percent within 50 ms: good, ok"})
+    hand_any_thresholds: Pair = field(
+        default=(70.0, 30.0), metadata={"help": "percent with a hand: good, ok"}
+    )
+    hand_1plus_thresholds: Pair = field(
+        default=(40.0, 15.0), metadata={"help": "percent with a hand: good, ok"}
+    )
+    hand_2_thresholds: Pair = field(
+        default=(30.0, 10.0), metadata={"help": "percent with two hands: good, ok"}
+    )
+    imu_gravity_max_dev: float = field(
+        default=0.5, metadata={"help": "m/s2 by which gravity may differ from 9.81"}
+    )
+    depth_required: bool = field(default=True, metadata={"help": "absent depth costs points"})
+    imu_required: bool = field(default=True, metadata={"help": "an absent IMU costs points"})
+    rgb_gap_max_penalty: float = field(
+        default=10.0, metadata={"help": "score_stera: most points lost to gaps"}
+    )
+    depth_valid_target: float = field(
+        default=80.0, metadata={"help": "score_stera: percent of valid depth wanted"}
+    )
+    depth_valid_weight: float = field(
+        default=0.3, metadata={"help": "score_stera: points per missing percent"}
+    )
+    depth_missing_penalty: float = field(
+        default=10.0, metadata={"help": "score_stera: points for absent depth"}
+    )
+    pose_missing_penalty: float = field(
+        default=15.0, metadata={"help": "score_stera: points for absent poses"}
+    )
+    imu_missing_penalty: float = field(
+        default=5.0, metadata={"help": "score_stera: points for an absent IMU"}
+    )
+    sync_target: float = field(default=90.0, metadata={"help": "score_stera: percent within 50 ms wanted"})
+    sync_weight: float = field(default=0.1, metadata={"help": "score_stera: points per missing percent"})
+    hand_any_target: float = field(
+        default=50.0, metadata={"help": "score_stera: percent with any hand wanted"}
+    )
+    hand_any_weight: float = field(default=0.15, metadata={"help": "score_stera: points per missing percent"})
+    hand_1plus_target: float = field(
+        default=30.0, metadata={"help": "score_stera: percent with a hand wanted"}
+    )
+    hand_1plus_weight: float = field(
+        default=0.05, metadata={"help": "score_stera: points per missing percent"}
+    )
+    hand_2_target: float = field(
+        default=20.0, metadata={"help": "score_stera: percent with two hands wanted"}
+    )
+    hand_2_weight: float = field(default=0.10, metadata={"help": "score_stera: points per missing percent"})
+    hand_missing_penalty: float = field(
+        default=0.0, metadata={"help": "score_stera: points when hands were not run"}
+    )
+
+    # --- pictures: luma full range 0..255 at 320 pixels width ---
+    black_mean_max: float = field(default=20.0, metadata={"help": "black: mean luma below this"})
+    black_dark_ratio_min: float = field(
+        default=0.9, metadata={"help": "black: share of pixels at 16 or below"}
+    )
+    black_frames_min: int = field(default=3, metadata={"help": "black: frames in a row"})
+    covered_flat_ratio_min: float = field(default=0.6, metadata={"help": "covered lens: share of flat tiles"})
+    covered_dim_flat_ratio_min: float = field(
+        default=0.35, metadata={"help": "covered lens: share of flat tiles when contrast is low too"}
+    )
+    covered_std_max: float = field(
+        default=20.0, metadata={"help": "covered lens: contrast that counts as low"}
+    )
+    covered_s: float = field(default=0.5, metadata={"help": "covered lens: shortest duration in seconds"})
+    covered_depth_max_m: float = field(
+        default=0.25,
+        metadata={"help": "covered lens: depth below this, or mostly invalid, confirms it; metres"},
+    )
+    overexposed_bright_ratio_min: float = field(
+        default=0.4, metadata={"help": "overexposed: share of pixels at 250 or above"}
+    )
+    underexposed_median_max: float = field(
+        default=30.0, metadata={"help": "underexposed: median luma below this"}
+    )
+    exposure_jump_min: float = field(
+        default=40.0, metadata={"help": "exposure jump: change of median luma within one frame"}
+    )
+    blur_laplacian_min: float = field(
+        default=30.0, metadata={"help": "blurred: Laplacian variance below this"}
+    )
+    blur_relative_min: float = field(
+        default=0.2,
+        metadata={"help": "blurred: Laplacian variance below this share of the recording's median"},
+    )
+    blur_frames_min: int = field(default=3, metadata={"help": "blurred: frames in a row"})
+    frozen_diff_max: float = field(
+        default=0.35, metadata={"help": "frozen: mean luma difference to the frame before"}
+    )
+    frozen_frames_min: int = field(default=3, metadata={"help": "frozen: frames in a row"})
+    moving_gyro_rad_s: float = field(default=0.2, metadata={"help": "gyro norm that proves motion, rad/s"})
+    moving_pose_m: float = field(
+        default=0.01, metadata={"help": "pose displacement that proves motion, metres"}
+    )
+
+    # --- streams ---
+    sync_offset_warn_ms: float = field(
+        default=20.0, metadata={"help": "constant offset that is a warning, ms"}
+    )
+    sync_offset_fail_ms: float = field(
+        default=50.0, metadata={"help": "constant offset that is a failure, ms"}
+    )
+    sync_min_correlation: float = field(
+        default=0.6, metadata={"help": "correlation from which an estimated offset is trusted"}
+    )
+    sync_min_motion_rad_s: float = field(
+        default=0.1, metadata={"help": "spread of angular speed that an estimate needs, rad/s"}
+    )
+    pose_speed_max_m_s: float = field(default=5.0, metadata={"help": "pose jump: speed above this"})
+    pose_rotation_max_deg_s: float = field(default=720.0, metadata={"help": "pose jump: rotation above this"})
+    pose_step_max_s: float = field(
+        default=0.1, metadata={"help": "pose jump: samples farther apart than this are not judged"}
+    )
+    relocalisation_step_m: float = field(
+        default=0.3, metadata={"help": "relocalisation: step above this right after tracking returns"}
+    )
+    depth_low_ratio: float = field(
+        default=0.5, metadata={"help": "share of valid depth below which a frame is poor"}
+    )
+    hand_bone_deviation_max: float = field(
+        default=0.15, metadata={"help": "median relative deviation of bone lengths from the recording's own"}
+    )
+    hand_speed_max_m_s: float = field(
+        default=5.0, metadata={"help": "wrist speed in the world above this is wrong"}
+    )
+    hand_confidence_low: float = field(default=0.5, metadata={"help": "confidence below this counts as low"})
+
+    # --- score, verdict, kept intervals ---
+    weight_bad_picture: float = field(
+        default=60.0, metadata={"help": "points x share of black, covered, frozen"}
+    )
+    weight_gap: float = field(default=40.0, metadata={"help": "points x share of time lost in RGB gaps"})
+    weight_blur: float = field(default=20.0, metadata={"help": "points x share of blurred time"})
+    weight_exposure: float = field(
+        default=10.0, metadata={"help": "points x share of over- or underexposed time"}
+    )
+    weight_tracking: float = field(default=25.0, metadata={"help": "points x share of time without tracking"})
+    weight_depth: float = field(
+        default=20.0, metadata={"help": "points x (1 - valid / 0.8), and for absent depth"}
+    )
+    weight_hands: float = field(default=20.0, metadata={"help": "points x share of anatomically wrong hands"})
+    penalty_pose_missing: float = field(default=25.0, metadata={"help": "points for absent poses"})
+    penalty_imu_missing: float = field(default=15.0, metadata={"help": "points for an absent IMU"})
+    penalty_sync_fail: float = field(default=15.0, metadata={"help": "points for an offset that fails"})
+    penalty_sync_warn: float = field(default=5.0, metadata={"help": "points for an offset that warns"})
+    penalty_pose_jump: float = field(default=2.0, metadata={"help": "points per pose jump"})
+    penalty_pose_jump_max: float = field(default=15.0, metadata={"help": "most points lost to pose jumps"})
+    not_run_cap: float = field(default=90.0, metadata={"help": "highest score while a check was not run"})
+    review_score: float = field(default=80.0, metadata={"help": "a score below this asks for review"})
+    required_streams: tuple[str, ...] = field(
+        default=("rgb",),
+        metadata={"help": "streams without which the verdict is fail: rgb, depth, pose, imu, hands"},
+    )
+    hole_close_s: float = field(
+        default=0.2,
+        metadata={"help": "bad stretches up to this long are kept if no frame is missing; seconds"},
+    )
+    cut_frames: int = field(default=2, metadata={"help": "frames cut on either side of a hard reason"})
+    keep_min_s: float = field(default=2.0, metadata={"help": "shortest kept interval, seconds"})
+
+    # --- report ---
+    contact_sheet_frames: int = field(default=12, metadata={"help": "pictures in the report, 0 to 12"})
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "required_streams", tuple(self.required_streams))
+        for item in fields(self):
+            _check(item.name, getattr(self, item.name))
+        unknown = sorted(set(self.required_streams) - {"rgb", "depth", "pose", "imu", "hands"})
+        if unknown:
+            raise BadConfig(f"required_streams names unknown streams {unknown}")
+        if not 0 <= self.contact_sheet_frames <= 12:
+            raise BadConfig(
+                f"contact_sheet_frames must lie between 0 and 12, got {self.contact_sheet_frames}"
+            )
+
+
+def _check(name: str, value: object) -> None:
+    if isinstance(value, tuple) and name.endswith("thresholds"):
+        pair = tuple(float(item) for item in value)
+        if len(pair) != 2 or pair[0] < pair[1]:
+            raise BadConfig(f"{name} must be (good, ok) with good >= ok, got {value}")
+    elif isinstance(value, int | float) and not 0 <= value < float("inf"):
+        raise BadConfig(f"{name} must be zero or more, got {value}")

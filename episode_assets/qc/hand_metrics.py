@@ -1,0 +1,93 @@
+"""The metric block of hands: how often, how sure, how large, how fast."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.bundle import HandArrays
+from episode_assets.qc.evidence import Evidence
+from episode_assets.qc.hand_checks import MEASURED, wrist_speed
+from episode_assets.qc.numbers import Block, number
+
+Floats = NDArray[np.float64]
+
+_TIPS = (4, 8, 12, 16, 20)
+
+
+def hand_metrics(e: Evidence) -> Block | None:
+    """Return the block of hands, None where hands were not looked for."""
+    if e.hands is None or len(e) == 0:
+        return None
+    F, counts = len(e), e.hands.per_frame
+    any_hand = int((counts >= 1).sum())
+    sides = {"left": e.left, "right": e.right}
+    return {
+        "backend": e.hands.backend,
+        "frames_total": F,
+        "frames_with_any_hand": any_hand,
+        "frames_with_any_hand_pct": _percent(any_hand, F),
+        "frames_with_1plus_hand": any_hand,
+        "frames_with_1plus_hand_pct": _percent(any_hand, F),
+        "frames_with_2_hands": int((counts == 2).sum()),
+        "frames_with_2_hands_pct": _percent(int((counts == 2).sum()), F),
+        "frames_with_more_hands": int((counts > 2).sum()),
+        "frames_with_more_hands_pct": _percent(int((counts > 2).sum()), F),
+        "left_detection_pct": _percent(int(e.left.valid.sum()), F),
+        "right_detection_pct": _percent(int(e.right.valid.sum()), F),
+        "both_hands_pct": _percent(int((e.left.valid & e.right.valid).sum()), F),
+        "not_wearer_rows": e.hands.not_wearer,
+        "has_3d": bool(np.isfinite(e.left.joints_cam).any() or np.isfinite(e.right.joints_cam).any()),
+        "kpts_in_frame_pct": number(_in_frame_percent(e)),
+        "palm_width_mean_m": number(_mean_over([_palm_widths(hand) for hand in sides.values()])),
+        "grip_closure_mean_m": number(_mean_over([_grips(hand) for hand in sides.values()])),
+        **{key: value for name, hand in sides.items() for key, value in _side(e, name, hand).items()},
+        "any_hand_s": number(float(e.seconds[e.left.valid | e.right.valid].sum())),
+        "both_hands_s": number(float(e.seconds[e.left.valid & e.right.valid].sum())),
+    }
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return number(100 * part / whole) if whole > 0 else 0.0
+
+
+def _side(e: Evidence, name: str, hand: HandArrays) -> Block:
+    confidence = hand.confidence[hand.valid & (hand.kind == MEASURED)]
+    speed = wrist_speed(e, hand)
+    speed = speed[np.isfinite(speed)]
+    depth = hand.joints_cam[:, 0, 2]
+    return {
+        f"{name}_conf_mean": number(confidence.mean()) if len(confidence) else None,
+        **{
+            f"{name}_conf_p{p}": number(np.percentile(confidence, p)) if len(confidence) else None
+            for p in (10, 50, 90)
+        },
+        f"{name}_wrist_depth_mean_m": number(np.nanmean(depth)) if np.isfinite(depth).any() else None,
+        f"{name}_wrist_speed_mean_mps": number(speed.mean()) if len(speed) else None,
+        f"{name}_wrist_speed_max_mps": number(speed.max()) if len(speed) else None,
+    }
+
+
+def _in_frame_percent(e: Evidence) -> float | None:
+    points = np.concatenate([e.left.joints_px.reshape(-1, 2), e.right.joints_px.reshape(-1, 2)])
+    points = points[np.isfinite(points).all(axis=1)]
+    if len(points) == 0:
+        return None
+    width, height = e.picture_size
+    inside = (points >= 0).all(axis=1) & (points[:, 0] < width) & (points[:, 1] < height)
+    return 100 * float(inside.mean())
+
+
+def _palm_widths(hand: HandArrays) -> Floats:
+    return np.asarray(np.linalg.norm(hand.joints_cam[:, 5] - hand.joints_cam[:, 17], axis=1), np.float64)
+
+
+def _grips(hand: HandArrays) -> Floats:
+    reach = np.linalg.norm(hand.joints_cam[:, _TIPS] - hand.joints_cam[:, :1], axis=2)
+    return np.asarray(reach.ravel(), np.float64)
+
+
+def _mean_over(parts: list[Floats]) -> float | None:
+    values = np.concatenate(parts)
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else None

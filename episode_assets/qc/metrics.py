@@ -1,0 +1,389 @@
+"""The metric blocks of the report, by the names, formulas and units of Stera's `Evaluate`, with our additions.
+
+A block is None where its stream is absent. `path` and `filename` are null on purpose: the file's name stays in the
+registry. Where Stera's formula is known to mislead, its number keeps its name and ours stands beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.geometry import quaternion_to_matrix
+from episode_assets.qc.config import QualityConfig
+from episode_assets.qc.evidence import Evidence
+from episode_assets.qc.hand_metrics import hand_metrics
+from episode_assets.qc.motion_checks import STANDARD_GRAVITY
+from episode_assets.qc.numbers import Block, number
+from episode_assets.qc.ranges import Stamps, runs
+from episode_assets.qc.stream_checks import REASON_WORDS, STATE_WORDS
+from episode_assets.recording.timeline import median_step_ns, nearest
+
+Floats = NDArray[np.float64]
+
+REFERENCE_TOPICS = (
+    "/camera/camera_info",
+    "/camera/depth",
+    "/camera/pose",
+    "/camera/rgb/compressed",
+    "/camera/tracking_state",
+    "/device/imu",
+    "/map/mesh",
+    "/map/mesh_cloud",
+    "/map/point_cloud",
+    "/tf",
+    "/trajectory",
+)
+JOLT_M_S2 = 20.0
+HIGH_ROTATION_RAD_S = 2.0
+STATIONARY_M_S = 0.05
+_SHORTEST_STEP_S = 1e-6
+_MOST_TOPICS = 60
+
+
+def metric_blocks(e: Evidence, config: QualityConfig) -> dict[str, Block | None]:
+    """Return all metric blocks."""
+    del config
+    return {
+        "recording": _recording(e),
+        "rgb": _rgb(e),
+        "depth": _depth(e),
+        "trajectory": _trajectory(e),
+        "imu": _imu(e),
+        "tracking_state": _tracking(e),
+        "tf": _tf(e),
+        "sync": _sync(e),
+        "hands": hand_metrics(e),
+    }
+
+
+def file_duration_s(e: Evidence) -> float:
+    """Return Stera's T: last minus first log time over all topics."""
+    first, last = e.inventory.first_ns, e.inventory.last_ns
+    return 0.0 if first is None or last is None else (last - first) / 1e9
+
+
+def stera_gap_count(stamps_ns: Stamps) -> int:
+    """Count steps longer than twice the median, Stera's definition (ours is 2.5); 0 if the median is 0."""
+    steps = np.diff(stamps_ns)
+    median = float(np.median(steps)) if len(steps) else 0.0
+    return int((steps > 2 * median).sum()) if median > 0 else 0
+
+
+def nearest_distance_ms(of: Stamps, to: Stamps) -> Floats:
+    """Return the distance of each stamp to the nearest of another stream in ms, signed (other minus this)."""
+    return np.asarray((to[nearest(to, of)] - of) / 1e6, dtype=np.float64)
+
+
+def _recording(e: Evidence) -> Block:
+    inventory, T = e.inventory, file_duration_s(e)
+    counts = {info.topic: info.count for info in inventory.topics}
+    is_epoch = inventory.clock == "epoch"
+    seconds = round(T)
+    return {
+        "path": None,
+        "filename": None,
+        "size_bytes": inventory.size_bytes,
+        "size_mb": number(inventory.size_bytes / 1024**2),
+        "duration_s": number(T),
+        "duration_hms": f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}",
+        "clock": "epoch" if is_epoch else "uptime",
+        "start_time": inventory.first_ns / 1e9 if is_epoch and inventory.first_ns else None,
+        "end_time": inventory.last_ns / 1e9 if is_epoch and inventory.last_ns else None,
+        "message_count": inventory.messages,
+        "topic_counts": dict(sorted(counts.items())[:_MOST_TOPICS]),
+        "topics_present_count": sum(count > 0 for count in counts.values()),
+        "missing_reference_topics": [name for name in REFERENCE_TOPICS if not counts.get(name)],
+        "truncated": inventory.truncated,
+    }
+
+
+def _rate(stamps_ns: Stamps) -> float | None:
+    """Return the rate over the stream's own span."""
+    if len(stamps_ns) < 2 or stamps_ns[-1] <= stamps_ns[0]:
+        return None
+    return number((len(stamps_ns) - 1) / ((int(stamps_ns[-1]) - int(stamps_ns[0])) / 1e9))
+
+
+def _rgb(e: Evidence) -> Block:
+    stamps, T = e.rgb_stamps_ns, file_duration_s(e)
+    steps_ms = np.diff(stamps) / 1e6
+    info = e.inventory.role("rgb")
+    count = info.count if info else len(stamps)
+    has_steps = len(steps_ms) > 0
+    median = float(np.median(steps_ms)) if has_steps else math.nan
+    return {
+        "frame_count": count,
+        "video_frames": len(e),
+        "dropped_frames": len(e.dropped),
+        "width": e.picture_size[0],
+        "height": e.picture_size[1],
+        "effective_fps": number(count / T) if T > 0 else None,
+        "fps": number(1000 / median) if has_steps and median > 0 else None,
+        "span_fps": _rate(stamps),
+        "median_dt_ms": number(median),
+        "min_dt_ms": number(steps_ms.min()) if has_steps else None,
+        "max_dt_ms": number(steps_ms.max()) if has_steps else None,
+        "dt_std_ms": number(steps_ms.std()) if has_steps else None,
+        "jitter_p95_ms": number(np.percentile(np.abs(steps_ms - median), 95)) if has_steps else None,
+        "gap_count": stera_gap_count(stamps),
+        "gaps": int(e.gap_before.sum()),
+        "intrinsics": _intrinsics(e.K, e.picture_size),
+        "luma_mean": number(np.nanmean(e.signals.mean)),
+        "laplacian_variance_median": number(np.nanmedian(e.signals.laplacian_variance)),
+    }
+
+
+def _intrinsics(K: Floats | None, size: tuple[int, int]) -> Block | None:
+    usable = None if K is None else K[np.isfinite(K).all(axis=(1, 2))]
+    if usable is None or len(usable) == 0:
+        return None
+    width, height = size
+    (fx, _, cx), (_, fy, cy) = np.median(usable, axis=0)[:2]
+    return {
+        "width": width,
+        "height": height,
+        "fx": number(fx),
+        "fy": number(fy),
+        "cx": number(cx),
+        "cy": number(cy),
+        "fx_over_fy": number(fx / fy),
+        "fov_x_deg": number(math.degrees(2 * math.atan(width / (2 * fx)))),
+        "fov_y_deg": number(math.degrees(2 * math.atan(height / (2 * fy)))),
+        "aspect_ratio": number(width / height),
+        "principal_offset_px": [number(cx - width / 2), number(cy - height / 2)],
+        "principal_offset_pct": [
+            number(100 * (cx - width / 2) / width),
+            number(100 * (cy - height / 2) / height),
+        ],
+        "fx_min": number(usable[:, 0, 0].min()),
+        "fx_max": number(usable[:, 0, 0].max()),
+    }
+
+
+def _depth(e: Evidence) -> Block | None:
+    if e.depth is None or e.depth_stamps_ns is None:
+        return None
+    depth, T = e.depth, file_duration_s(e)
+    percent = 100 * depth.valid_ratio[depth.has]
+    total = int(depth.coarse.sum())
+    step = median_step_ns(e.depth_stamps_ns)
+    return {
+        "frame_count": len(e.depth_stamps_ns),
+        "effective_fps": number(len(e.depth_stamps_ns) / T) if T > 0 else None,
+        "span_fps": _rate(e.depth_stamps_ns),
+        "median_dt_ms": number(step / 1e6) if step else None,
+        "paired_frames": int(depth.has.sum()),
+        "sampled_frames": int(depth.has.sum()),
+        "valid_pct_mean": number(percent.mean()) if len(percent) else None,
+        "valid_pct_min": number(percent.min()) if len(percent) else None,
+        "valid_pct_max": number(percent.max()) if len(percent) else None,
+        "valid_pct_std": number(percent.std()) if len(percent) else None,
+        "global_min_m": number(depth.min_m),
+        "global_max_m": number(depth.max_m),
+        "depth_percentiles_m": {f"p{p}": number(depth.percentile_m(p)) for p in (5, 50, 95)},
+        "depth_hist_counts": [int(count) for count in depth.coarse],
+        "depth_hist_pct": [number(100 * count / total) if total else None for count in depth.coarse],
+        "depth_hist_bins_m": [0, 1, 2, 5, None],
+        "empty_frame_count": int((percent == 0).sum()),
+        "saturated_pixels_sampled": depth.saturated,
+    }
+
+
+def _trajectory(e: Evidence) -> Block | None:
+    if e.pose is None or len(e.pose.stamp_ns) == 0:
+        return None
+    p, stamps = e.pose.translation, e.pose.stamp_ns
+    steps_m = np.linalg.norm(np.diff(p, axis=0), axis=1)
+    steps_s = np.maximum(np.diff(stamps) / 1e9, _SHORTEST_STEP_S)
+    speed = steps_m / steps_s
+    acceleration = np.abs(np.diff(speed)) / steps_s[1:]
+    path, net = float(steps_m.sum()), float(np.linalg.norm(p[-1] - p[0]))
+    extents = np.ptp(p, axis=0)
+    stationary = float(steps_s[speed < STATIONARY_M_S].sum())
+    T = file_duration_s(e)
+    heading = np.unwrap(np.arctan2(np.diff(p[:, 0]), np.diff(p[:, 2]))) if len(p) > 1 else np.zeros(0)
+    turn = np.abs(np.diff(heading))
+    return {
+        "pose_count": len(p),
+        "path_length_m": number(path),
+        "net_displacement_m": number(net),
+        "tortuosity": number(path / net) if net > 0 else None,
+        "bbox_min": [number(v) for v in p.min(axis=0)],
+        "bbox_max": [number(v) for v in p.max(axis=0)],
+        "bbox_extents": [number(v) for v in extents],
+        "bbox_volume_m3": number(extents.prod()),
+        "footprint_area_m2": number(_footprint_m2(p)),
+        "height_min_m": number(p[:, 1].min()),
+        "height_max_m": number(p[:, 1].max()),
+        "height_mean_m": number(p[:, 1].mean()),
+        "height_std_m": number(p[:, 1].std()),
+        **_statistics("speed", "_mps", speed, ("mean", "median", "p95", "max")),
+        **_statistics("accel", "_mps2", acceleration, ("mean", "max")),
+        **_euler_rates(e, steps_s),
+        "cumulative_rotation_deg": number(math.degrees(float(turn.sum()))),
+        "turn_count": int((np.degrees(turn) > 45).sum()),
+        "stationary_duration_s": number(stationary),
+        "stationary_pct": number(100 * stationary / T) if T > 0 else 0.0,
+    }
+
+
+def _statistics(name: str, unit: str, values: Floats, which: tuple[str, ...]) -> Block:
+    formulas: dict[str, Callable[[Floats], np.floating]] = {
+        "mean": np.mean,
+        "median": np.median,
+        "max": np.max,
+        "std": np.std,
+        "min": np.min,
+        "p95": _p95,
+    }
+    finite = values[np.isfinite(values)]
+    return {f"{name}_{key}{unit}": number(formulas[key](finite)) if len(finite) else None for key in which}
+
+
+def _p95(values: Floats) -> np.floating:
+    return np.percentile(values, 95)
+
+
+def _footprint_m2(p: Floats) -> float:
+    flat = np.unique((p[:, [0, 2]] - p[:, [0, 2]].mean(axis=0)).astype(np.float32), axis=0)
+    if len(flat) < 3:
+        return 0.0
+    return float(cv2.contourArea(cv2.convexHull(flat)))
+
+
+def _euler_rates(e: Evidence, steps_s: Floats) -> Block:
+    """Return median rates of the unwrapped ZYX Euler angles of the poses."""
+    names = ("yaw", "pitch", "roll")
+    if e.pose is None or len(steps_s) == 0:
+        return {f"{name}_rate_deg_per_s": None for name in names}
+    R = quaternion_to_matrix(e.pose.quaternion_xyzw)
+    is_locked = np.abs(R[:, 2, 0]) > 0.9999
+    pitch = np.arcsin(np.clip(-R[:, 2, 0], -1, 1))
+    yaw = np.where(is_locked, np.arctan2(-R[:, 0, 1], R[:, 1, 1]), np.arctan2(R[:, 1, 0], R[:, 0, 0]))
+    roll = np.where(is_locked, 0.0, np.arctan2(R[:, 2, 1], R[:, 2, 2]))
+    return {
+        f"{name}_rate_deg_per_s": number(
+            np.nanmedian(np.degrees(np.abs(np.diff(np.unwrap(np.nan_to_num(angle))))) / steps_s)
+        )
+        for name, angle in zip(names, (yaw, pitch, roll), strict=True)
+    }
+
+
+def _imu(e: Evidence) -> Block | None:
+    if e.imu is None or len(e.imu.stamp_ns) == 0:
+        return None
+    stamps, a, w = e.imu.stamp_ns, e.imu.linear_acceleration, e.imu.angular_velocity
+    steps_s = np.diff(stamps) / 1e9
+    D = float(stamps[-1] - stamps[0]) / 1e9 if len(stamps) > 1 else 1e-3
+    size_a, size_w = np.linalg.norm(a, axis=1), np.linalg.norm(w, axis=1)
+    with np.errstate(invalid="ignore"):
+        mean_a = np.nanmean(a, axis=0) if np.isfinite(a).any() else np.full(3, np.nan)
+    gravity = float(np.linalg.norm(mean_a))
+    # Without gravity in the signal a share of its mean says nothing; then motion is any acceleration.
+    threshold = 0.5 if e.imu.gravity == "removed" else (1.1 * gravity if gravity else 11.0)
+    motion = float(steps_s[np.nan_to_num(size_a[1:]) > threshold].sum())
+    return {
+        "sample_count": len(stamps),
+        "effective_rate_hz": number(len(stamps) / max(D, 1e-3)),
+        "rate_jitter_ms": number(1000 * steps_s.std()) if len(steps_s) else None,
+        **_axes("accel", a),
+        **_axes("gyro", w),
+        **_statistics("accel_norm", "", size_a, ("mean", "std", "p95", "max")),
+        **_statistics("gyro_norm", "", size_w, ("mean", "std", "p95", "max")),
+        "gravity_vector": [number(v) for v in mean_a],
+        "gravity_magnitude": number(gravity),
+        "gravity_deviation": number(abs(gravity - STANDARD_GRAVITY)),
+        "gravity_mode": e.imu.gravity,
+        "jolt_count": int((size_a > JOLT_M_S2).sum()),
+        "jolt_events": len(runs(size_a > JOLT_M_S2)),
+        "high_rotation_events": int((size_w > HIGH_ROTATION_RAD_S).sum()),
+        "high_rotation_runs": len(runs(size_w > HIGH_ROTATION_RAD_S)),
+        "high_rotation_pct": number(100 * float((size_w > HIGH_ROTATION_RAD_S).mean())),
+        "motion_duration_s": number(motion),
+        "still_duration_s": number(max(D - motion, 0.0)),
+    }
+
+
+def _axes(name: str, values: Floats) -> Block:
+    return {
+        f"{name}_{axis}_{key}": value
+        for column, axis in enumerate("xyz")
+        for key, value in (
+            (key.removeprefix("v_"), value)
+            for key, value in _statistics("v", "", values[:, column], ("mean", "std", "min", "max")).items()
+        )
+    }
+
+
+def _tracking(e: Evidence) -> Block | None:
+    if e.tracking is None or len(e.tracking.stamp_ns) == 0:
+        return None
+    states, reasons = e.tracking.state, e.tracking.reason
+    counts = {word: int((states == code).sum()) for code, word in enumerate(STATE_WORDS)}
+    lost = states != len(STATE_WORDS) - 1
+    return {
+        "message_count": len(states),
+        "state_counts": counts,
+        "state_pct": {word: number(100 * count / len(states)) for word, count in counts.items()},
+        "reason_counts": {
+            word: int((reasons[lost] == code).sum()) for code, word in enumerate(REASON_WORDS) if code
+        },
+    }
+
+
+def _tf(e: Evidence) -> Block | None:
+    if e.tf is None or len(e.tf.stamp_ns) == 0:
+        return None
+    T = file_duration_s(e)
+    counts: dict[tuple[str, str], int] = {}
+    for pair in zip(e.tf.parent, e.tf.child, strict=True):
+        counts[pair] = counts.get(pair, 0) + 1
+    return {
+        "message_count": len(e.tf.stamp_ns),
+        "unique_pair_count": len(counts),
+        "pairs": [
+            {
+                "parent": parent,
+                "child": child,
+                "count": count,
+                "rate_hz": number(count / T) if T > 0 else None,
+            }
+            for (parent, child), count in sorted(counts.items())[:_MOST_TOPICS]
+        ],
+    }
+
+
+def _sync(e: Evidence) -> Block:
+    streams = {
+        "rgb_vs_depth": e.depth_stamps_ns,
+        "rgb_vs_pose": None if e.pose is None else e.pose.stamp_ns,
+        "rgb_vs_imu": None if e.imu is None else e.imu.stamp_ns,
+    }
+    return {name: _sync_pair(e.rgb_stamps_ns, other) for name, other in streams.items()}
+
+
+def _sync_pair(rgb: Stamps, other: Stamps | None) -> Block | None:
+    if other is None or len(other) == 0 or len(rgb) == 0:
+        return None
+    signed = nearest_distance_ms(rgb, other)
+    size = np.abs(signed)
+    return {
+        "median_ms": number(np.median(size)),
+        "p95_ms": number(np.percentile(size, 95)),
+        "max_ms": number(size.max()),
+        "within_50ms_pct": number(100 * float((size <= 50).mean())),
+        "within_100ms_pct": number(100 * float((size <= 100).mean())),
+        "signed_median_ms": number(np.median(signed)),
+    }
+
+
+def block_number(blocks: Mapping[str, Block | None], block: str, key: str) -> float | None:
+    """Return one number of the blocks, None where the block or the number is missing."""
+    found = blocks.get(block)
+    value = None if found is None else found.get(key)
+    return float(value) if isinstance(value, int | float) else None

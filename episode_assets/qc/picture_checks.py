@@ -1,0 +1,208 @@
+"""Checks of what the lens saw, from the numbers taken before blurring. Start values come from the reference clips."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from episode_assets.qc.checks import Check, absent, from_ranges, with_peak
+from episode_assets.qc.config import QualityConfig
+from episode_assets.qc.evidence import Evidence
+from episode_assets.qc.ranges import Flags, FrameRange, flags_of, runs
+
+_MOSTLY_INVALID_RATIO = 0.2
+_STILL_DIFF = 1.5
+
+
+def picture_checks(e: Evidence, config: QualityConfig) -> list[Check]:
+    """Return all checks of single pictures and of their sequence."""
+    black = _black(e, config)
+    is_black = flags_of(list(black.ranges), len(e))
+    frozen, still = _frozen(e, config, is_black)
+    return [
+        black,
+        _covered(e, config, is_black),
+        frozen,
+        still,
+        _blurred(e, config, is_black),
+        _overexposed(e, config),
+        _underexposed(e, config, is_black),
+        _exposure_jump(e, config),
+        _undecodable(e),
+    ]
+
+
+def _black(e: Evidence, config: QualityConfig) -> Check:
+    s = e.signals
+    flags = (s.mean < config.black_mean_max) & (s.dark_ratio > config.black_dark_ratio_min)
+    ranges = with_peak(runs(flags, at_least=config.black_frames_min), s.mean, lowest=True)
+    return from_ranges(
+        "black",
+        "rgb",
+        ranges,
+        found="fail",
+        seconds=e.seconds,
+        note="black",
+        threshold=config.black_mean_max,
+        is_hard=True,
+    )
+
+
+def _covered(e: Evidence, config: QualityConfig, is_black: Flags) -> Check:
+    s = e.signals
+    dim = (s.flat_tiles_ratio > config.covered_dim_flat_ratio_min) & (s.std < config.covered_std_max)
+    flags = ((s.flat_tiles_ratio > config.covered_flat_ratio_min) | dim) & ~is_black
+    at_least = max(1, round(config.covered_s * 1e9 / e.median_step_ns)) if e.median_step_ns else 1
+    confirmed = [item for item in runs(flags, at_least=at_least) if _is_covered(e, config, item)]
+    return from_ranges(
+        "covered_lens",
+        "rgb",
+        with_peak(confirmed, s.flat_tiles_ratio),
+        found="fail",
+        seconds=e.seconds,
+        note="without structure while something near covers the lens or the camera moves",
+        threshold=config.covered_flat_ratio_min,
+        is_hard=True,
+    )
+
+
+def _is_covered(e: Evidence, config: QualityConfig, item: FrameRange) -> bool:
+    """Tell a covered lens from a plain wall: by depth where there is some, else by motion that the picture lacks."""
+    inside = slice(item.first, item.last + 1)
+    if e.depth is not None and e.depth.has[inside].any():
+        is_blind = np.nanmedian(e.depth.valid_ratio[inside]) < _MOSTLY_INVALID_RATIO
+        medians = e.depth.median_m[inside]
+        near = np.isfinite(medians).any() and np.nanmedian(medians) < config.covered_depth_max_m
+        return bool(is_blind or near)
+    return _moves(e, config, item) is True and bool(
+        np.nanmedian(e.signals.diff_previous[inside]) < _STILL_DIFF
+    )
+
+
+def _moves(e: Evidence, config: QualityConfig, item: FrameRange) -> bool | None:
+    """Return whether gyro or pose prove motion in a range, None where neither is known."""
+    gyro = e.gyro_rad_s[item.first : item.last + 1]
+    position = e.camera_position_m[item.first : item.last + 1]
+    position = position[np.isfinite(position).all(axis=1)]
+    known = [value for value in (np.isfinite(gyro).any(), len(position) > 1) if value]
+    if not known:
+        return None
+    turns = bool(np.isfinite(gyro).any() and np.nanpercentile(gyro, 75) > config.moving_gyro_rad_s)
+    travels = bool(len(position) > 1 and np.ptp(position, axis=0).max() > config.moving_pose_m)
+    return turns or travels
+
+
+def _frozen(e: Evidence, config: QualityConfig, is_black: Flags) -> tuple[Check, Check]:
+    """Find pictures that stand still: frozen where the camera moves, else still (a tripod is not a freeze)."""
+    s = e.signals
+    repeated = np.zeros(len(e), np.bool_)
+    repeated[1:] = s.payload[1:] == s.payload[:-1]
+    alike = np.nan_to_num(s.diff_previous, nan=np.inf) < config.frozen_diff_max
+    same = (repeated | alike) & ~is_black
+    frozen, still = [], []
+    for item in runs(same, breaks=e.gap_before, at_least=config.frozen_frames_min):
+        # The picture before the run is the one that is repeated.
+        moves = _moves(e, config, FrameRange(max(item.first - 1, 0), item.last))
+        if moves:
+            frozen.append(item)
+        elif moves is None or repeated[item.first : item.last + 1].any():
+            still.append(item)
+    return (
+        from_ranges(
+            "frozen",
+            "rgb",
+            with_peak(frozen, s.diff_previous, lowest=True),
+            found="fail",
+            seconds=e.seconds,
+            note="frozen while the camera moves",
+            threshold=config.frozen_diff_max,
+            is_hard=True,
+        ),
+        from_ranges(
+            "still_picture",
+            "rgb",
+            with_peak(still, s.diff_previous, lowest=True),
+            found="warn",
+            seconds=e.seconds,
+            note="repeated, and nothing proves that the camera moved",
+            threshold=config.frozen_diff_max,
+        ),
+    )
+
+
+def _blurred(e: Evidence, config: QualityConfig, is_black: Flags) -> Check:
+    sharpness = e.signals.laplacian_variance
+    usual = float(np.nanmedian(sharpness)) if len(e) else 0.0
+    limit = max(config.blur_laplacian_min, config.blur_relative_min * usual)
+    ranges = runs((sharpness < limit) & ~is_black, at_least=config.blur_frames_min)
+    return from_ranges(
+        "blurred",
+        "rgb",
+        with_peak(ranges, sharpness, lowest=True),
+        found="warn",
+        seconds=e.seconds,
+        note="blurred",
+        threshold=round(limit, 1),
+    )
+
+
+def _overexposed(e: Evidence, config: QualityConfig) -> Check:
+    bright = e.signals.bright_ratio
+    ranges = with_peak(runs(bright > config.overexposed_bright_ratio_min, at_least=3), bright)
+    return from_ranges(
+        "overexposed",
+        "rgb",
+        ranges,
+        found="warn",
+        seconds=e.seconds,
+        note="overexposed",
+        threshold=config.overexposed_bright_ratio_min,
+    )
+
+
+def _underexposed(e: Evidence, config: QualityConfig, is_black: Flags) -> Check:
+    median = e.signals.median
+    ranges = runs((median < config.underexposed_median_max) & ~is_black, at_least=3)
+    return from_ranges(
+        "underexposed",
+        "rgb",
+        with_peak(ranges, median, lowest=True),
+        found="warn",
+        seconds=e.seconds,
+        note="underexposed",
+        threshold=config.underexposed_median_max,
+    )
+
+
+def _exposure_jump(e: Evidence, config: QualityConfig) -> Check:
+    if len(e) < 2:
+        return absent("exposure_jump", "rgb", "fewer than two frames")
+    change = np.zeros(len(e))
+    change[1:] = np.abs(np.diff(e.signals.median))
+    change[e.gap_before] = 0
+    ranges = with_peak(runs(change > config.exposure_jump_min), change)
+    return from_ranges(
+        "exposure_jump",
+        "rgb",
+        ranges,
+        found="warn",
+        seconds=e.seconds,
+        note="much brighter or darker than the frame before",
+        threshold=config.exposure_jump_min,
+    )
+
+
+def _undecodable(e: Evidence) -> Check:
+    total = len(e) + len(e.dropped)
+    if not e.dropped:
+        return Check("undecodable", "rgb", "pass", f"all {total} pictures decode", 0.0, "pictures", 0.0)
+    numbers = ", ".join(str(number) for number, _, _ in e.dropped[:10])
+    return Check(
+        "undecodable",
+        "rgb",
+        "warn",
+        f"{len(e.dropped)} of {total} pictures are not in the video (messages {numbers}"
+        f"{', …' if len(e.dropped) > 10 else ''})",
+        float(len(e.dropped)),
+        "pictures",
+        0.0,
+    )

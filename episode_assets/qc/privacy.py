@@ -1,0 +1,84 @@
+"""The privacy block of the report: the audit's verdict repeated, never performed, and what was blurred in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from episode_assets.errors import UnauditedArtifact
+from episode_assets.outcome import Json
+from episode_assets.qc.checks import Check
+from episode_assets.qc.evidence import Evidence
+from episode_assets.qc.numbers import number
+
+RISK_NOTE = (
+    "Face-blurred, not anonymised. Detectors miss some faces: small ones (under 20 px), profiles, and faces that are "
+    "mostly hidden. The audit repeats the search at another scale and bounds the risk; it does not remove it."
+)
+NOT_REMOVED = (
+    "plates",
+    "screens",
+    "documents",
+    "audio",
+    "bodies and clothes",
+    "places recognisable from the scene",
+)
+
+
+def require_audit(privacy: Mapping[str, Json] | None) -> Mapping[str, Json]:
+    """Return the block; without a passed audit there is nothing to report on.
+
+    Raises:
+        UnauditedArtifact: The verdict is missing or not `passed`.
+    """
+    verdict = None if privacy is None else privacy.get("audit")
+    if privacy is None or verdict != "passed":
+        raise UnauditedArtifact(
+            f"the blurred video carries audit {verdict!r}, so no quality report is made of it",
+            remedy="look at the quarantined verdict of blurred_rgb and run it again with another detector setting",
+        )
+    return privacy
+
+
+def privacy_block(e: Evidence, privacy: Mapping[str, Json], bundle: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the audit's verdict together with figures of the blurred boxes.
+
+    Args:
+        e: The evidence, for the boxes.
+        privacy: Privacy block of the blurred video's manifest.
+        bundle: Privacy block of the bundle: what it removed on top.
+    """
+    boxes = e.faces.rectangle_px.astype(np.int64)
+    sides = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) if len(boxes) else np.zeros(0)
+    frames = len(np.unique(e.faces.frame_index))
+    return {
+        "verdict": dict(privacy),
+        "audit": "passed",
+        "boxes": len(boxes),
+        "tracks": len(np.unique(e.faces.track[e.faces.track >= 0])),
+        "frames_with_boxes": frames,
+        "frames_with_boxes_share": number(frames / len(e)) if len(e) else 0.0,
+        "box_side_px_min": number(sides.min()) if len(sides) else None,
+        "box_side_px_median": number(np.median(sides)) if len(sides) else None,
+        "depth_faces": bundle.get("depth_faces"),
+        "depth_hole_pixels": bundle.get("depth_hole_pixels"),
+        "depth_hole_frames": bundle.get("depth_hole_frames"),
+        "unverified": unverified(bundle),
+        "risk": RISK_NOTE,
+        "not_removed": list(NOT_REMOVED),
+    }
+
+
+def unverified(bundle: Mapping[str, Json]) -> list[Json]:
+    """Return the names of pictures that came from a caller and that nobody audited."""
+    names = bundle.get("unverified")
+    return list(names) if isinstance(names, list | tuple) else []
+
+
+def privacy_check(names: list[Json]) -> Check:
+    """Return the check of the privacy block; an audit that did not pass never comes this far."""
+    if names:
+        detail = f"{len(names)} pictures were handed in and not audited"
+        return Check("privacy", "rgb", "fail", detail, float(len(names)), "pictures", 0.0)
+    return Check("privacy", "rgb", "pass", "the audit of the blurred video passed", 0.0, "pictures", 0.0)

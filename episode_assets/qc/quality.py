@@ -1,0 +1,170 @@
+"""The computation of the asset: gather, check, judge, write. Reads top to bottom like the report itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from episode_assets.bundle import EpisodeBundle
+from episode_assets.errors import ArtifactDamaged
+from episode_assets.outcome import Json, Note, Outcome
+from episode_assets.progress import Progress, silent
+from episode_assets.qc.checks import Check, boundary_flags, hard_flags
+from episode_assets.qc.config import QualityConfig
+from episode_assets.qc.document import Judgement, document, dumps, kept_summary
+from episode_assets.qc.evidence import SIGNALS, Evidence, gather
+from episode_assets.qc.hand_checks import hand_checks
+from episode_assets.qc.intervals import KeptInterval, keep
+from episode_assets.qc.metrics import metric_blocks
+from episode_assets.qc.motion_checks import motion_checks
+from episode_assets.qc.numbers import Block
+from episode_assets.qc.page import render
+from episode_assets.qc.picture_checks import picture_checks
+from episode_assets.qc.pictures import take_pictures
+from episode_assets.qc.privacy import privacy_block, privacy_check, require_audit, unverified
+from episode_assets.qc.scoring import score, stera_score, verdict
+from episode_assets.qc.stream_checks import stream_checks
+from episode_assets.recording import RecordingView
+
+QC_JSON = "qc.json"
+REPORT = "report.html"
+DEFAULT = QualityConfig()
+
+
+def check_quality(
+    bundle: EpisodeBundle,
+    blurred: Path,
+    hands: Path | None,
+    raw: RecordingView,
+    directory: Path,
+    *,
+    config: QualityConfig = DEFAULT,
+    privacy: Mapping[str, Json] | None,
+    progress: Progress = silent,
+) -> Outcome:
+    """Judge one episode and write `qc.json` and `report.html`.
+
+    The recording's pictures are never read: their numbers come from the blurred video's tables, and the pictures of
+    the report from the bundle's blurred video.
+
+    Args:
+        bundle: The episode.
+        blurred: Directory of the `blurred_rgb` artifact.
+        hands: Directory of the `hand_poses` artifact; None where hands were not looked for.
+        raw: The recording's inventory and small streams.
+        directory: Empty directory to write into.
+        config: Thresholds and weights.
+        privacy: Privacy block of the blurred artifact's manifest.
+        progress: Told while depth figures are taken.
+
+    Returns:
+        Both files as core, and the verdict as summary.
+
+    Raises:
+        UnauditedArtifact: The blurred video has no passed audit.
+        ArtifactDamaged: The inputs do not belong together or cannot be read.
+    """
+    audited = require_audit(privacy)
+    e = gather(bundle, blurred, hands, raw, progress=progress)
+    blocks = metric_blocks(e, config)
+    names = unverified(bundle.privacy)
+    judgement = judge(e, blocks, config, unverified_names=tuple(str(name) for name in names))
+    content = document(
+        e,
+        judgement,
+        blocks,
+        privacy_block(e, audited, bundle.privacy),
+        config,
+        signals_sha256=_sha256(blurred / SIGNALS),
+    )
+    (directory / QC_JSON).write_text(dumps(content), encoding="utf-8")
+    pictures = take_pictures(bundle, e, judgement, most=config.contact_sheet_frames)
+    (directory / REPORT).write_text(render(e, judgement, content, pictures), encoding="utf-8")
+    return Outcome(
+        core=(QC_JSON, REPORT),
+        saved=(QC_JSON, REPORT),
+        warnings=_notes(judgement.checks),
+        summary=_summary(e, judgement),
+        privacy=dict(audited),
+    )
+
+
+def judge(
+    e: Evidence,
+    blocks: Mapping[str, Block | None],
+    config: QualityConfig,
+    *,
+    unverified_names: tuple[str, ...] = (),
+) -> Judgement:
+    """Run all checks on the evidence and decide; nothing is read or decoded, so thresholds are cheap to change."""
+    checks = (
+        *picture_checks(e, config),
+        *stream_checks(e, config),
+        *motion_checks(e, config),
+        *hand_checks(e, config),
+        privacy_check(list(unverified_names)),
+    )
+    kept = _kept(e, checks, config)
+    points, deductions = score(e, checks, config)
+    comparison, _ = stera_score(blocks, config, has_pose=e.pose is not None)
+    word, doubts = verdict(e, checks, kept, points, config, unverified=bool(unverified_names))
+    return Judgement(
+        verdict=word,
+        doubts=tuple(doubts),
+        score=points,
+        deductions=tuple(deductions),
+        score_stera=comparison,
+        checks=checks,
+        kept=tuple(kept),
+        unverified=unverified_names,
+    )
+
+
+def _kept(e: Evidence, checks: tuple[Check, ...], config: QualityConfig) -> list[KeptInterval]:
+    return keep(
+        e.stamps_ns,
+        hard_flags(checks, len(e)),
+        boundary_flags(checks, len(e)),
+        median_step_ns=e.median_step_ns,
+        hole_close_s=config.hole_close_s,
+        cut_frames=config.cut_frames,
+        keep_min_s=config.keep_min_s,
+    )
+
+
+def _notes(checks: tuple[Check, ...]) -> tuple[Note, ...]:
+    return tuple(
+        Note(check.id, check.detail, stream=check.stream, count=max(len(check.ranges), 1))
+        for check in checks
+        if check.status in ("warn", "fail")
+    )
+
+
+def _summary(e: Evidence, judgement: Judgement) -> dict[str, Json]:
+    kept = kept_summary(e, judgement.kept)
+    counts = {
+        word: sum(check.status == word for check in judgement.checks)
+        for word in ("pass", "warn", "fail", "not_applicable", "not_run")
+    }
+    return {
+        "verdict": judgement.verdict,
+        "score": judgement.score,
+        "score_stera": round(judgement.score_stera, 2),
+        "publishable": judgement.publishable,
+        "frames": len(e),
+        "kept_intervals": kept["intervals"],
+        "kept_s": kept["seconds"],
+        "kept_share": kept["share"],
+        "one_hand_s": kept["one_hand_seconds"],
+        "two_hands_s": kept["two_hands_seconds"],
+        "checks": counts,
+    }
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ArtifactDamaged(f"the file cannot be read: {error.strerror}", where=path.name) from error

@@ -1,0 +1,217 @@
+"""From evidence to judgement: the comparison score, our score with its reasons, and the verdict.
+
+Thresholds come from the configuration; nothing is measured here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from episode_assets.outcome import Json
+from episode_assets.qc.checks import Check
+from episode_assets.qc.config import QualityConfig
+from episode_assets.qc.evidence import Evidence
+from episode_assets.qc.intervals import KeptInterval
+from episode_assets.qc.metrics import block_number
+from episode_assets.qc.numbers import Block
+from episode_assets.qc.ranges import Flags, flags_of
+
+Verdict = Literal["pass", "review", "fail"]
+
+GAP_PENALTY = 1.0
+
+
+@dataclass(frozen=True)
+class Deduction:
+    """Points that were lost for one reason; `reason` is the id of a check or of an absent stream."""
+
+    reason: str
+    points: float
+    text: str
+
+
+def stera_score(
+    blocks: Mapping[str, Block | None], config: QualityConfig, *, has_pose: bool
+) -> tuple[float, list[Deduction]]:
+    """Return Stera's score with its own formula on the same inputs, for comparison only."""
+    lost = [
+        Deduction(
+            "rgb_gaps", min(config.rgb_gap_max_penalty, _of(blocks, "rgb", "gap_count") or 0.0), "RGB gaps"
+        )
+    ]
+    if blocks.get("depth") is not None:
+        points = _under(
+            config.depth_valid_target, _of(blocks, "depth", "valid_pct_mean"), config.depth_valid_weight
+        )
+        lost.append(Deduction("depth_valid", points, "valid depth"))
+    elif config.depth_required:
+        lost.append(Deduction("depth_missing", config.depth_missing_penalty, "no depth"))
+    if not has_pose:
+        lost.append(Deduction("pose_missing", config.pose_missing_penalty, "no poses"))
+    if blocks.get("imu") is None and config.imu_required:
+        lost.append(Deduction("imu_missing", config.imu_missing_penalty, "no IMU"))
+    sync = blocks.get("sync") or {}
+    for pair in ("rgb_vs_depth", "rgb_vs_pose"):
+        figures = sync.get(pair)
+        if isinstance(figures, Mapping):
+            share = figures.get("within_50ms_pct")
+            points = _under(config.sync_target, _as_float(share), config.sync_weight)
+            lost.append(Deduction(f"sync_{pair}", points, f"sync {pair}"))
+    lost.extend(_stera_hands(blocks, config))
+    lost = [item for item in lost if item.points > 0]
+    return float(np.clip(100 - sum(item.points for item in lost), 0, 100)), lost
+
+
+def _stera_hands(blocks: Mapping[str, Block | None], config: QualityConfig) -> list[Deduction]:
+    if blocks.get("hands") is None:
+        return [Deduction("hands_missing", config.hand_missing_penalty, "hands not run")]
+    return [
+        Deduction("hands_any", _under(target, _of(blocks, "hands", key), weight), text)
+        for key, target, weight, text in (
+            ("frames_with_any_hand_pct", config.hand_any_target, config.hand_any_weight, "any hand"),
+            ("frames_with_1plus_hand_pct", config.hand_1plus_target, config.hand_1plus_weight, "one hand"),
+            ("frames_with_2_hands_pct", config.hand_2_target, config.hand_2_weight, "two hands"),
+        )
+    ]
+
+
+def _under(target: float, value: float | None, weight: float) -> float:
+    return 0.0 if value is None or weight <= 0 else max(0.0, target - value) * weight
+
+
+def _of(blocks: Mapping[str, Block | None], block: str, key: str) -> float | None:
+    return block_number(blocks, block, key)
+
+
+def _as_float(value: Json) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def score(e: Evidence, checks: Sequence[Check], config: QualityConfig) -> tuple[float, list[Deduction]]:
+    """Return our score from 0 to 100 and what was deducted: weight times affected share of time, by reason."""
+    by_id = {check.id: check for check in checks}
+    if len(e) == 0:
+        return 0.0, [Deduction("rgb_missing", 100.0, "no picture was decoded")]
+    lost = [
+        *_picture_deductions(e, by_id, config),
+        *_stream_deductions(e, by_id, config),
+        *_absence_deductions(e, config),
+    ]
+    lost = [Deduction(item.reason, round(item.points, 2), item.text) for item in lost if item.points >= 0.005]
+    total = float(np.clip(100 - sum(item.points for item in lost), 0, 100))
+    not_run = [check.id for check in checks if check.status == "not_run"]
+    if not_run and total > config.not_run_cap:
+        lost.append(
+            Deduction("not_run", round(total - config.not_run_cap, 2), f"not run: {', '.join(not_run)}")
+        )
+        total = config.not_run_cap
+    return round(total, 2), lost
+
+
+def _share(e: Evidence, flags: Flags) -> float:
+    total = float(e.seconds.sum())
+    return float(e.seconds[flags].sum()) / total if total > 0 else float(flags.mean())
+
+
+def _frames_of(e: Evidence, by_id: Mapping[str, Check], *ids: str) -> Flags:
+    flags = np.zeros(len(e), np.bool_)
+    for id_ in ids:
+        check = by_id.get(id_)
+        if check is not None and check.status in ("warn", "fail"):
+            flags |= flags_of(list(check.ranges), len(e))
+    return flags
+
+
+def _picture_deductions(e: Evidence, by_id: Mapping[str, Check], config: QualityConfig) -> list[Deduction]:
+    rows = (
+        ("black", config.weight_bad_picture, ("black",)),
+        ("covered_lens", config.weight_bad_picture, ("covered_lens",)),
+        ("frozen", config.weight_bad_picture, ("frozen",)),
+        ("blurred", config.weight_blur, ("blurred",)),
+        ("exposure", config.weight_exposure, ("overexposed", "underexposed")),
+    )
+    found = []
+    for reason, weight, ids in rows:
+        share = _share(e, _frames_of(e, by_id, *ids))
+        found.append(
+            Deduction(reason, weight * share, f"{reason.replace('_', ' ')}: {100 * share:.1f} % of the time")
+        )
+    undecodable = len(e.dropped) / (len(e) + len(e.dropped))
+    text = f"{len(e.dropped)} pictures are not in the video"
+    return [*found, Deduction("undecodable", config.weight_gap * undecodable, text)]
+
+
+def _stream_deductions(e: Evidence, by_id: Mapping[str, Check], config: QualityConfig) -> list[Deduction]:
+    span = max((int(e.stamps_ns[-1]) - int(e.stamps_ns[0])) / 1e9, 1e-9)
+    gap, tracking = by_id["rgb_gap"].affected_s / span, by_id["tracking_lost"].affected_s / span
+    found = [
+        Deduction("rgb_gap", config.weight_gap * gap, f"{100 * gap:.1f} % of the time is missing"),
+        Deduction(
+            "tracking_lost", config.weight_tracking * tracking, f"no tracking for {100 * tracking:.1f} %"
+        ),
+    ]
+    for id_ in ("sync_pose_imu", "sync_rgb_imu"):
+        points = {"warn": config.penalty_sync_warn, "fail": config.penalty_sync_fail}.get(
+            by_id[id_].status, 0.0
+        )
+        found.append(Deduction(id_, points, by_id[id_].detail))
+    jumps = by_id["pose_jump"].value or 0.0
+    points = min(config.penalty_pose_jump * jumps, config.penalty_pose_jump_max)
+    found.append(Deduction("pose_jump", points, f"{jumps:.0f} pose jumps"))
+    if e.depth is not None and e.depth.has.any():
+        valid = float(np.nanmean(e.depth.valid_ratio))
+        points = config.weight_depth * max(0.0, 1 - valid / 0.8)
+        found.append(Deduction("depth_valid", points, f"{100 * valid:.0f} % of depth is valid"))
+    hands = _share(e, _frames_of(e, by_id, "hand_bones", "hand_speed"))
+    found.append(
+        Deduction("hands", config.weight_hands * hands, f"odd hands: {100 * hands:.1f} % of the time")
+    )
+    return found
+
+
+def _absence_deductions(e: Evidence, config: QualityConfig) -> list[Deduction]:
+    """An absent stream never costs less than the worst one of its kind."""
+    found = []
+    if e.depth is None and config.depth_required:
+        found.append(Deduction("depth_missing", config.weight_depth, "no depth"))
+    if e.pose is None:
+        found.append(Deduction("pose_missing", config.penalty_pose_missing, "no poses"))
+    if e.imu is None and config.imu_required:
+        found.append(Deduction("imu_missing", config.penalty_imu_missing, "no IMU"))
+    return found
+
+
+def verdict(
+    e: Evidence,
+    checks: Sequence[Check],
+    kept: Sequence[KeptInterval],
+    points: float,
+    config: QualityConfig,
+    *,
+    unverified: bool,
+) -> tuple[Verdict, list[str]]:
+    """Return pass, review or fail, and why it is not pass."""
+    present = {
+        "rgb": len(e) > 0,
+        "depth": e.depth is not None,
+        "pose": e.pose is not None,
+        "imu": e.imu is not None,
+        "hands": e.hands is not None,
+    }
+    missing = [name for name in config.required_streams if not present[name]]
+    fatal = [
+        *(["no picture was decoded"] if len(e) == 0 else []),
+        *(f"the required stream {name} is absent" for name in missing),
+        *(["no interval is worth keeping"] if not kept else []),
+        *(["pictures of unverified privacy"] if unverified else []),
+    ]
+    if fatal:
+        return "fail", fatal
+    doubts = [f"{check.id}: {check.detail}" for check in checks if check.status in ("warn", "fail")]
+    if points < config.review_score:
+        doubts.append(f"score {points:g} lies below {config.review_score:g}")
+    return ("review", doubts) if doubts else ("pass", [])

@@ -1,0 +1,265 @@
+"""The sections of the page about single streams: figures and charts, or a note where a stream is absent."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.qc.document import Judgement
+from episode_assets.qc.evidence import FINE_DEPTH_BIN_M, FINE_DEPTH_BINS, Evidence
+from episode_assets.qc.metrics import nearest_distance_ms
+from episode_assets.qc.ranges import Stamps
+from episode_assets.qc.stream_checks import angular_speed
+from episode_assets.qc.svg import Line, histogram, line_chart, plan, text, time_axis
+from episode_assets.qc.widgets import (
+    DASH,
+    Content,
+    Figure,
+    absent_note,
+    answers,
+    charts,
+    figures,
+    flag_row,
+    show,
+    table,
+    tiles,
+)
+from episode_assets.recording.timeline import gap_before
+
+_RGB_FIGURES: tuple[Figure, ...] = (
+    ("frame_count", "messages", "", 0),
+    ("dropped_frames", "not in the video", "", 0),
+    ("span_fps", "rate over the span", "Hz", 2),
+    ("median_dt_ms", "median step", "ms", 2),
+    ("max_dt_ms", "longest step", "ms", 0),
+    ("gaps", "gaps", "", 0),
+)
+_TRAJECTORY_FIGURES: tuple[Figure, ...] = (
+    ("path_length_m", "path", "m", 2),
+    ("net_displacement_m", "start to end", "m", 2),
+    ("footprint_area_m2", "footprint", "m²", 2),
+    ("speed_mean_mps", "mean speed", "m/s", 2),
+    ("speed_max_mps", "top speed", "m/s", 2),
+    ("turn_count", "turns", "", 0),
+    ("stationary_pct", "stationary", "%", 0),
+    ("cumulative_rotation_deg", "rotation of the path", "°", 0),
+)
+_IMU_FIGURES: tuple[Figure, ...] = (
+    ("sample_count", "samples", "", 0),
+    ("effective_rate_hz", "rate", "Hz", 1),
+    ("gravity_magnitude", "mean acceleration", "m/s²", 2),
+    ("gravity_mode", "gravity", "", 0),
+    ("accel_norm_max", "largest acceleration", "m/s²", 1),
+    ("gyro_norm_max", "largest rotation", "rad/s", 1),
+    ("jolt_events", "jolts", "", 0),
+    ("motion_duration_s", "in motion", "s", 1),
+    ("still_duration_s", "still", "s", 1),
+)
+_DEPTH_FIGURES: tuple[Figure, ...] = (
+    ("frame_count", "messages", "", 0),
+    ("span_fps", "rate", "Hz", 2),
+    ("valid_pct_mean", "valid", "%", 1),
+    ("empty_frame_count", "empty frames", "", 0),
+    ("global_min_m", "nearest", "m", 2),
+    ("global_max_m", "farthest", "m", 2),
+)
+_HAND_FIGURES: tuple[Figure, ...] = (
+    ("backend", "found by", "", 0),
+    ("frames_with_any_hand_pct", "any hand", "%", 0),
+    ("frames_with_2_hands_pct", "two hands", "%", 0),
+    ("left_detection_pct", "left", "%", 0),
+    ("right_detection_pct", "right", "%", 0),
+    ("both_hands_pct", "both", "%", 0),
+    ("palm_width_mean_m", "palm width", "m", 3),
+    ("not_wearer_rows", "other people's", "", 0),
+)
+
+
+def video(e: Evidence, content: Content) -> str:
+    """Exposure, sharpness and pace of the pictures, from the numbers taken before blurring."""
+    s, t = e.signals, _seconds(e, e.stamps_ns)
+    config = content["config"]
+    steps = np.full(len(e), np.nan)
+    steps[1:] = np.diff(e.stamps_ns) / 1e6
+    drawn = [
+        line_chart(
+            "Brightness (luma)",
+            t,
+            [Line(s.mean, "c1", "mean"), Line(s.median, "c2", "median")],
+            unit=f"0{DASH}255",
+            breaks=e.gap_before,
+        ),
+        line_chart(
+            "Sharpness (Laplacian variance)",
+            t,
+            [Line(s.laplacian_variance)],
+            unit="",
+            limits=(config["blur_laplacian_min"],),
+            breaks=e.gap_before,
+        ),
+        line_chart(
+            "Change to the frame before", t, [Line(s.diff_previous)], unit="luma", breaks=e.gap_before
+        ),
+        line_chart(
+            "Time between frames", t, [Line(steps)], unit="ms", limits=(2.5 * e.median_step_ns / 1e6,)
+        ),
+    ]
+    return tiles(figures(content["metrics"]["rgb"], _RGB_FIGURES)) + charts(drawn)
+
+
+def trajectory(e: Evidence, content: Content) -> str:
+    """Where the camera went and how fast."""
+    block = content["metrics"]["trajectory"]
+    if block is None or e.pose is None:
+        return absent_note("The recording has no poses.")
+    p, stamps = e.pose.translation, e.pose.stamp_ns
+    t, breaks = _seconds(e, stamps), gap_before(stamps)
+    speed = np.full(len(p), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        speed[1:] = np.linalg.norm(np.diff(p, axis=0), axis=1) / (np.diff(stamps) / 1e9)
+    drawn = [
+        plan("Path from above", p[:, [0, 2]]),
+        line_chart("Height", t, [Line(p[:, 1])], unit="m", breaks=breaks, from_zero=False),
+        line_chart("Speed", t, [Line(speed)], unit="m/s", breaks=breaks),
+        _simple_histogram("Speed", speed, 40, unit="m/s · samples"),
+    ]
+    return tiles(figures(block, _TRAJECTORY_FIGURES)) + charts(drawn)
+
+
+def imu(e: Evidence, content: Content) -> str:
+    """Acceleration and rotation over time."""
+    block = content["metrics"]["imu"]
+    if block is None or e.imu is None:
+        return absent_note("The recording has no IMU samples.")
+    t, breaks = _seconds(e, e.imu.stamp_ns), gap_before(e.imu.stamp_ns)
+    drawn = [
+        line_chart(
+            "Acceleration",
+            t,
+            [Line(np.linalg.norm(e.imu.linear_acceleration, axis=1))],
+            unit="m/s²",
+            breaks=breaks,
+        ),
+        line_chart(
+            "Rotation", t, [Line(np.linalg.norm(e.imu.angular_velocity, axis=1))], unit="rad/s", breaks=breaks
+        ),
+    ]
+    return tiles(figures(block, _IMU_FIGURES)) + charts(drawn)
+
+
+def depth(e: Evidence, content: Content) -> str:
+    """How much of the depth is measured, and how far things are."""
+    block = content["metrics"]["depth"]
+    if block is None or e.depth is None:
+        return absent_note("The recording has no depth.")
+    edges = np.arange(FINE_DEPTH_BINS + 1, dtype=np.float64) * FINE_DEPTH_BIN_M
+    t = _seconds(e, e.stamps_ns)
+    limit = (100 * content["config"]["depth_low_ratio"],)
+    drawn = [
+        line_chart(
+            "Valid pixels", t, [Line(100 * e.depth.valid_ratio)], unit="%", limits=limit, breaks=e.gap_before
+        ),
+        line_chart("Median depth", t, [Line(e.depth.median_m)], unit="m", breaks=e.gap_before),
+        histogram("Depth", edges, [("", "c1", e.depth.histogram)], unit="m · pixels"),
+    ]
+    return tiles(figures(block, _DEPTH_FIGURES)) + charts(drawn)
+
+
+def hands(e: Evidence, content: Content) -> str:
+    """When hands are seen, how sure, and how many."""
+    block = content["metrics"]["hands"]
+    if block is None:
+        return absent_note("Hands were not looked for.")
+    span = max(e.t(e.stamps_ns[-1]), 1e-3)
+    seen = [
+        flag_row(e, "left hand", e.stamps_ns, e.left.valid, span, "c1"),
+        flag_row(e, "right hand", e.stamps_ns, e.right.valid, span, "c2"),
+        time_axis(span),
+    ]
+    edges = np.linspace(0, 1, 31, dtype=np.float64)
+    groups = [
+        (name, css, np.histogram(hand.confidence[hand.valid & (hand.kind == 1)], edges)[0].astype(np.int64))
+        for name, css, hand in (("left", "c1", e.left), ("right", "c2", e.right))
+    ]
+    counts = e.left.valid.astype(int) + e.right.valid
+    t = _seconds(e, e.stamps_ns)
+    depths = [
+        Line(hand.joints_cam[:, 0, 2].astype(np.float64), css, name)
+        for name, css, hand in (("left", "c1", e.left), ("right", "c2", e.right))
+    ]
+    drawn = [
+        histogram("Confidence", edges, groups, unit="measured hands"),
+        histogram(
+            "Hands of the wearer per frame",
+            np.arange(4, dtype=np.float64) - 0.5,
+            [("", "c1", np.bincount(counts, minlength=3)[:3].astype(np.int64))],
+            unit="frames",
+        ),
+        line_chart("Distance of the wrists", t, depths, unit="m", breaks=e.gap_before),
+    ]
+    return f'<div class="card">{"".join(seen)}</div>{tiles(figures(block, _HAND_FIGURES))}{charts(drawn)}'
+
+
+def sync(e: Evidence, judgement: Judgement, content: Content) -> str:
+    """How far the nearest message of each other stream lies from the pictures."""
+    streams = {
+        "rgb_vs_depth": ("Pictures to depth", e.depth_stamps_ns),
+        "rgb_vs_pose": ("Pictures to poses", None if e.pose is None else e.pose.stamp_ns),
+        "rgb_vs_imu": ("Pictures to IMU", None if e.imu is None else e.imu.stamp_ns),
+    }
+    cells: list[tuple[str, str]] = []
+    drawn: list[str] = []
+    for key, (title, stamps) in streams.items():
+        block = content["metrics"]["sync"][key]
+        share = None if block is None else block["within_50ms_pct"]
+        cells.append((show(share, "%", 0), f"{title.lower()}: within 50 ms"))
+        if stamps is not None and len(stamps):
+            distance = np.clip(nearest_distance_ms(e.rgb_stamps_ns, stamps), -60, 60)
+            drawn.append(_simple_histogram(title, distance, 50, unit="ms · pictures"))
+    offsets = [check for check in judgement.checks if check.id.startswith("sync_")]
+    rows = answers(offsets)
+    speeds = _speeds_chart(e)
+    extra = [speeds] if speeds else []
+    return f"{tiles(cells)}{table(('offset', 'answer', 'detail'), rows)}<p></p>{charts([*drawn, *extra])}"
+
+
+def _speeds_chart(e: Evidence) -> str:
+    if e.pose is None or e.imu is None or len(e.pose.stamp_ns) < 3:
+        return ""
+    stamps, speed = angular_speed(e.pose)
+    gyro = np.linalg.norm(e.imu.angular_velocity, axis=1)
+    is_known = np.isfinite(gyro)
+    if not is_known.any():
+        return ""
+    seen = np.interp(stamps.astype(np.float64), e.imu.stamp_ns[is_known].astype(np.float64), gyro[is_known])
+    lines = [Line(speed, "c1", "poses"), Line(seen, "c2", "gyro")]
+    return line_chart(
+        "Rotation seen by poses and gyro", _seconds(e, stamps), lines, unit="rad/s", breaks=gap_before(stamps)
+    )
+
+
+def mesh(content: Content) -> str:
+    """What the recording holds of a map; its figures come with the scene mesh."""
+    counts = content["metrics"]["recording"]["topic_counts"]
+    found = {name: count for name, count in counts.items() if "mesh" in name or "point" in name}
+    if not any(found.values()):
+        return absent_note("The recording has no mesh and no point cloud.")
+    rows = "".join(
+        f'<tr><td>{text(name)}</td><td class="n">{count:,}</td></tr>' for name, count in found.items()
+    )
+    return table(("topic", "messages"), rows, numbers=(1,))
+
+
+def _simple_histogram(title: str, values: NDArray[np.float64], bins: int, *, unit: str) -> str:
+    finite = values[np.isfinite(values)]
+    if len(finite) == 0:
+        return ""
+    low, high = float(finite.min()), float(np.percentile(finite, 99.5))
+    if high - low < 1e-9:
+        low, high = low - 0.5, high + 0.5
+    counts, edges = np.histogram(np.clip(finite, low, high), bins, (low, high))
+    return histogram(title, edges, [("", "c1", counts.astype(np.int64))], unit=unit)
+
+
+def _seconds(e: Evidence, stamps: Stamps) -> NDArray[np.float64]:
+    return np.asarray((stamps - e.stamps_ns[0]) / 1e9, dtype=np.float64)
