@@ -56,6 +56,7 @@ class Scene:
     depth_focal: float | None = None
     depth_missing: frozenset[int] = frozenset()
     depth_cut: frozenset[int] = frozenset()
+    depth_halved: frozenset[int] = frozenset()
     metadata: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -224,14 +225,15 @@ def _depth_camera_info(scene: Scene, stamp_ns: int) -> Any:
 
 
 def _depth(scene: Scene, frame: int, stamp_ns: int) -> Any:
-    data = scene.depth_mm(frame).astype("<u2").tobytes()
+    image = scene.depth_mm(frame)[:: 2 if frame in scene.depth_halved else 1]
+    data = image.astype("<u2").tobytes()
     if frame in scene.depth_cut:
         data = data[: len(data) // 2]
     return message(
         "sensor_msgs/msg/Image",
         header=header(stamp_ns + scene.depth_dt_ns, "camera_optical_frame"),
-        height=scene.depth_height,
-        width=scene.depth_width,
+        height=image.shape[0],
+        width=image.shape[1],
         encoding="16UC1",
         is_bigendian=0,
         step=2 * scene.depth_width,

@@ -118,6 +118,13 @@ def test_a_depth_message_cut_short_is_skipped_and_counted(make: Maker) -> None:
     assert made.notes()["depth_undecodable"] == 1
 
 
+def test_a_depth_frame_of_another_size_is_left_out_and_counted(make: Maker) -> None:
+    made = make(Scene(frames=5, depth_halved=frozenset({3})))
+
+    assert depth_of(made.path)[1].tolist() == [True, True, True, False, True]
+    assert made.notes()["depth_size_changed"] == 1
+
+
 def test_packed_chunks_are_byte_planes_in_a_zlib_stream() -> None:
     import zlib
 

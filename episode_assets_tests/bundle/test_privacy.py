@@ -85,6 +85,7 @@ def test_the_verdict_and_the_boxes_are_recorded(make: Maker) -> None:
     assert {name: made.outcome.privacy[name] for name in PASSED} == PASSED
     with h5py.File(made.path / "annotation.hdf5", "r") as file:
         assert file["/privacy"].attrs["audit"] == "passed"
+        assert json.loads(file["/privacy"].attrs["record"]) == dict(made.outcome.privacy)
         assert file["/privacy/boxes"][()].tolist() == [[8, 6, 20, 18], [2, 2, 30, 30]]
         assert file["/privacy/frame_index"][()].tolist() == [1, 4]
         assert file["/privacy/source_index"][()].tolist() == [1, 4]
