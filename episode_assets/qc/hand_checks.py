@@ -72,13 +72,23 @@ def bone_figures(hand: HandArrays) -> BoneFigures:
     lengths = np.linalg.norm(joints[:, children] - joints[:, parents], axis=2)
     is_measured = (hand.kind == MEASURED) & np.isfinite(lengths).any(axis=1)
     deviation, size = np.full(len(joints), np.nan), np.full(len(joints), np.nan)
-    if is_measured.any():
-        with np.errstate(invalid="ignore"):
-            usual = np.nanmedian(lengths[is_measured], axis=0)
-            relative = np.abs(lengths[is_measured] / usual - 1)
-        deviation[is_measured] = [np.median(row[np.isfinite(row)]) for row in relative]
+    known = (
+        np.isfinite(lengths[is_measured]).any(axis=0) if is_measured.any() else np.zeros(len(BONES), np.bool_)
+    )
+    if known.any():
+        measured = lengths[is_measured][:, known]
+        relative = np.abs(measured / np.nanmedian(measured, axis=0) - 1)
+        deviation[is_measured] = _row_medians(relative)
         size[is_measured] = np.linalg.norm(joints[:, _MIDDLE_MCP] - joints[:, _WRIST], axis=1)[is_measured]
     return BoneFigures(deviation, size)
+
+
+def _row_medians(values: Floats) -> Floats:
+    """Return the median of the finite values of each row, NaN where there is none."""
+    medians = np.full(len(values), np.nan)
+    has_any = np.isfinite(values).any(axis=1)
+    medians[has_any] = np.nanmedian(values[has_any], axis=1)
+    return medians
 
 
 def _bones(e: Evidence, config: QualityConfig) -> Check:

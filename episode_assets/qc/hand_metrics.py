@@ -36,6 +36,7 @@ def hand_metrics(e: Evidence) -> Block | None:
         "left_detection_pct": _percent(int(e.left.valid.sum()), F),
         "right_detection_pct": _percent(int(e.right.valid.sum()), F),
         "both_hands_pct": _percent(int((e.left.valid & e.right.valid).sum()), F),
+        "wearer_any_hand_pct": _percent(int((e.left.valid | e.right.valid).sum()), F),
         "not_wearer_rows": e.hands.not_wearer,
         "has_3d": bool(np.isfinite(e.left.joints_cam).any() or np.isfinite(e.right.joints_cam).any()),
         "kpts_in_frame_pct": number(_in_frame_percent(e)),

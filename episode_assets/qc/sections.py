@@ -73,7 +73,7 @@ def _headline(content: Content) -> list[tuple[str, str]]:
         ),
         (clock(kept["one_hand_seconds"]), "kept with a hand"),
         (clock(kept["two_hands_seconds"]), "kept with both hands"),
-        (show(None if hands is None else hands["frames_with_any_hand_pct"], "%", 0), "frames with a hand"),
+        (show(None if hands is None else hands["wearer_any_hand_pct"], "%", 0), "frames with a hand"),
         (show(None if depth is None else depth["valid_pct_mean"], "%", 0), "valid depth"),
         (show(None if imu is None else imu["effective_rate_hz"], "Hz", 0), "IMU rate"),
         (show(None if path is None else path["path_length_m"], "m", 1), "distance"),

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.qc.document import Judgement
-from episode_assets.qc.evidence import FINE_DEPTH_BIN_M, FINE_DEPTH_BINS, Evidence
+from episode_assets.qc.evidence import FINE_DEPTH_BIN_M, Evidence
 from episode_assets.qc.metrics import nearest_distance_ms
 from episode_assets.qc.ranges import Stamps
 from episode_assets.qc.stream_checks import angular_speed
@@ -65,11 +65,12 @@ _DEPTH_FIGURES: tuple[Figure, ...] = (
 )
 _HAND_FIGURES: tuple[Figure, ...] = (
     ("backend", "found by", "", 0),
-    ("frames_with_any_hand_pct", "any hand", "%", 0),
-    ("frames_with_2_hands_pct", "two hands", "%", 0),
+    ("wearer_any_hand_pct", "a hand of the wearer", "%", 0),
+    ("frames_with_any_hand_pct", "a hand of anybody", "%", 0),
+    ("frames_with_2_hands_pct", "exactly two hands", "%", 0),
     ("left_detection_pct", "left", "%", 0),
     ("right_detection_pct", "right", "%", 0),
-    ("both_hands_pct", "both", "%", 0),
+    ("both_hands_pct", "both of the wearer", "%", 0),
     ("palm_width_mean_m", "palm width", "m", 3),
     ("not_wearer_rows", "other people's", "", 0),
 )
@@ -152,7 +153,8 @@ def depth(e: Evidence, content: Content) -> str:
     block = content["metrics"]["depth"]
     if block is None or e.depth is None:
         return absent_note("The recording has no depth.")
-    edges = np.arange(FINE_DEPTH_BINS + 1, dtype=np.float64) * FINE_DEPTH_BIN_M
+    used = max(10, int(np.flatnonzero(e.depth.histogram).max(initial=0)) + 1)
+    edges = np.arange(used + 1, dtype=np.float64) * FINE_DEPTH_BIN_M
     t = _seconds(e, e.stamps_ns)
     limit = (100 * content["config"]["depth_low_ratio"],)
     drawn = [
@@ -160,7 +162,7 @@ def depth(e: Evidence, content: Content) -> str:
             "Valid pixels", t, [Line(100 * e.depth.valid_ratio)], unit="%", limits=limit, breaks=e.gap_before
         ),
         line_chart("Median depth", t, [Line(e.depth.median_m)], unit="m", breaks=e.gap_before),
-        histogram("Depth", edges, [("", "c1", e.depth.histogram)], unit="m · pixels"),
+        histogram("Depth", edges, [("", "c1", e.depth.histogram[:used])], unit="m · pixels"),
     ]
     return tiles(figures(block, _DEPTH_FIGURES)) + charts(drawn)
 

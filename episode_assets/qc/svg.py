@@ -77,7 +77,7 @@ def line_chart(
     if len(finite) == 0 or len(seconds) < 2:
         return figure(title, '<p class="none">nothing to draw</p>')
     inside = [value for value in limits if value <= 1.5 * float(finite.max())]
-    low, high = _bounds([*finite.tolist()[:0], float(finite.min()), float(finite.max()), *inside], from_zero)
+    low, high = _bounds([float(finite.min()), float(finite.max()), *inside], from_zero)
     x = _Scale(float(seconds[0]), float(seconds[-1]), LEFT, WIDTH - RIGHT)
     y = _Scale(low, high, HEIGHT - BOTTOM, TOP)
     drawn = [
@@ -183,6 +183,15 @@ def clock(seconds: float) -> str:
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
 
 
+def short(value: float) -> str:
+    """Return an axis number that fits its margin: 1,500,000 becomes 1.5M, 20,000 becomes 20k."""
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= factor:
+            unit = 1e3 if letter == "k" else factor
+            return f"{value / unit:g}{letter}"
+    return f"{value:g}"
+
+
 @dataclass(frozen=True)
 class _Scale:
     low: float
@@ -218,10 +227,13 @@ def _axes(x: _Scale, y: _Scale, *, time: bool) -> list[str]:
     for value in _ticks(y.low, y.high, 4):
         at = y(value)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:g}</text>')
+        parts.append(
+            f'<text class="tick" x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{short(value)}</text>'
+        )
     for value in _ticks(x.low, x.high, 5):
-        label = clock(value) if time else f"{value:g}"
-        anchor = "end" if x(value) > WIDTH - RIGHT - 14 else "middle"
+        label = clock(value) if time else short(value)
+        is_near = (x(value) < LEFT + 14, x(value) > WIDTH - RIGHT - 14)
+        anchor = {(True, False): "start", (False, True): "end"}.get(is_near, "middle")
         parts.append(
             f'<text class="tick" x="{x(value):.1f}" y="{HEIGHT - 7}" text-anchor="{anchor}">{text(label)}</text>'
         )

@@ -3,7 +3,7 @@ the recording's own (a rendered scene), its numbers are measured by the same met
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -188,3 +188,26 @@ def _write_hands(truth: DemoTruth, directory: Path, recording_id: str) -> None:
                 }
             )
     pq.write_table(pa.Table.from_pylist(rows, HANDS_SCHEMA), directory / "hands.parquet")
+
+
+def repeated(e: Evidence, times: int) -> Evidence:
+    """Return evidence of the same frames and samples played several times one after the other."""
+    period = int(e.stamps_ns[-1] - e.stamps_ns[0]) + e.median_step_ns
+
+    def stamps(column):
+        return (column[None] + np.arange(times, dtype=np.int64)[:, None] * period).ravel()
+
+    def stretched(item):
+        changed = {}
+        for column in fields(item):
+            value = getattr(item, column.name)
+            if isinstance(value, np.ndarray) and column.name not in {"histogram", "coarse"}:
+                is_time = column.name.endswith("stamp_ns") or column.name.endswith("stamps_ns")
+                changed[column.name] = stamps(value) if is_time else np.concatenate([value] * times)
+            elif isinstance(value, tuple) and column.name in {"parent", "child"}:
+                changed[column.name] = value * times
+        return replace(item, **changed)
+
+    parts = ("signals", "depth", "pose", "imu", "tracking", "tf", "left", "right", "hands", "faces")
+    whole = replace(stretched(e), message_number=np.arange(len(e) * times, dtype=np.int64))
+    return replace(whole, **{name: stretched(getattr(e, name)) for name in parts})

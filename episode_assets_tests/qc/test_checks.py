@@ -175,6 +175,16 @@ def test_a_hand_scaled_by_half_for_ten_frames_is_found(evidence):
     assert ranges_of(judgement, "hand_bones") == [(30, 39)]
 
 
+def test_hands_with_joints_that_are_never_seen_are_judged_by_the_others(evidence):
+    joints = evidence.left.joints_cam.copy()
+    joints[:, 17:] = np.nan
+    joints[30:40] *= 1.5
+
+    judgement = judged(replace(evidence, left=replace(evidence.left, joints_cam=joints)))
+
+    assert ranges_of(judgement, "hand_bones") == [(30, 39)]
+
+
 def test_an_impossible_wrist_speed_is_found_but_never_across_a_gap(evidence):
     world = evidence.right.joints_world.copy()
     world[60:] += 2.0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,7 +11,13 @@ import pytest
 
 from episode_assets.errors import ArtifactDamaged, BadConfig, UnauditedArtifact
 from episode_assets.qc import QualityConfig
-from episode_assets_tests.qc.episodes import PASSED, make_episode
+from episode_assets.qc.document import document, dumps
+from episode_assets.qc.metrics import metric_blocks, nearest_distance_ms
+from episode_assets.qc.page import render
+from episode_assets.qc.privacy import privacy_block
+from episode_assets.qc.quality import judge
+from episode_assets.qc.scoring import stera_score
+from episode_assets_tests.qc.episodes import PASSED, make_episode, repeated
 
 SECTIONS = (
     "summary",
@@ -210,6 +217,24 @@ def test_hands_that_were_not_run_leave_a_report(tmp_path):
     assert load(tmp_path / "report")["metrics"]["hands"] is None
 
 
+def test_an_hour_full_of_findings_stays_within_the_limits(evidence):
+    """Sixty minutes in which every other second is black; pictures are left out, twelve take at most 650 kB."""
+    e = repeated(evidence, 450)
+    mean, dark = e.signals.mean.copy(), e.signals.dark_ratio.copy()
+    is_black = np.arange(len(e)) // 15 % 2 == 1
+    mean[is_black], dark[is_black] = 3.0, 1.0
+    e = replace(e, signals=replace(e.signals, mean=mean, dark_ratio=dark))
+    blocks = metric_blocks(e, QualityConfig())
+    judgement = judge(e, blocks, QualityConfig())
+    content = document(
+        e, judgement, blocks, privacy_block(e, PASSED, {}), QualityConfig(), signals_sha256="0" * 64
+    )
+
+    assert content["reasons_total"] == 1800
+    assert len(dumps(content).encode()) < 300_000
+    assert len(render(e, judgement, content, []).encode()) < 1_500_000
+
+
 def test_hostile_names_stay_text(tmp_path):
     episode = make_episode(tmp_path / "episode", seconds=2.5, hands=False)
     privacy = {**PASSED, "note": "<script>alert(1)</script>", "<b>": '"><img src=x onerror=alert(1)>'}
@@ -261,8 +286,6 @@ def test_a_threshold_out_of_range_is_refused(fields):
 
 
 def test_the_comparison_score_follows_the_reference_formula(clean):
-    from episode_assets.qc.metrics import metric_blocks
-    from episode_assets.qc.scoring import stera_score
 
     config = QualityConfig()
     blocks = metric_blocks(clean.evidence(), config)
@@ -282,7 +305,6 @@ def test_the_comparison_score_follows_the_reference_formula(clean):
 
 
 def test_with_every_stream_absent_the_comparison_score_is_seventy(clean):
-    from episode_assets.qc.scoring import stera_score
 
     total, _ = stera_score({"rgb": {"gap_count": 0}}, QualityConfig(), has_pose=False)
 
@@ -290,7 +312,6 @@ def test_with_every_stream_absent_the_comparison_score_is_seventy(clean):
 
 
 def test_nearest_distances_are_signed_and_ties_go_to_the_earlier():
-    from episode_assets.qc.metrics import nearest_distance_ms
 
     found = nearest_distance_ms(
         np.array([0, 10_000_000], np.int64), np.array([-2_000_000, 2_000_000, 9_000_000], np.int64)
