@@ -263,7 +263,13 @@ class _Visit:
         )
 
     def _look(self) -> Look:
-        return look_at(self._task.chunk, self._pictures, self._tools.stream.stamp_ns, self._tools.seeker)
+        return look_at(
+            self._task.chunk,
+            self._pictures,
+            self._tools.stream.stamp_ns,
+            self._tools.seeker,
+            self._config.detector_stride,
+        )
 
     def _until_clean(
         self, look: Look, spans: Sequence[tuple[int, int]], finds: Finds

@@ -108,6 +108,7 @@ def _thresholds(config: FaceBlurConfig) -> dict[str, Json]:
         "box_scale": config.box_scale,
         "fill_s": config.fill_s,
         "hold_s": config.hold_s,
+        "detector_stride": config.detector_stride,
     }
 
 

@@ -146,6 +146,17 @@ def test_a_face_that_the_detector_loses_for_some_frames_stays_covered(tmp_path: 
     assert {row["source"] for row in sources if 14 <= row["frame_index"] < 21} == {"interpolated"}
 
 
+def test_a_detector_that_looks_at_every_third_picture_covers_those_between(
+    scene: Scene, view: RecordingView, tmp_path: Path
+) -> None:
+    outcome = blurred(view, tmp_path / "artifact", replace(CONFIG, detector_stride=3))
+
+    assert outcome.audit_passed
+    for frame, picture in decode_frames(tmp_path / "artifact" / "rgb.mp4", sorted(scene.faces)):
+        source = decode_picture("jpeg", scene.jpeg(frame))
+        assert lost_share(source.y, picture.y, scene.face_box(frame)) > 0.95, frame
+
+
 def test_the_audit_blurs_what_the_detector_missed(tmp_path: Path) -> None:
     """The detector is blind in all frames with the face; the audit finds it, and the chunks are made anew."""
     scene = replace(passing_by(), black_corner=frozenset(range(6, 30)))
