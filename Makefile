@@ -4,7 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LEROBOT_VENV := .venv-lerobot
-LEROBOT_PYTHON ?= python3.12
+# The real LeRobot needs Python 3.12; a pyenv that has it but does not select it will do.
+LEROBOT_PYTHON ?= $(shell for p in python3.12 $$HOME/.pyenv/versions/3.12*/bin/python3.12; do \
+	$$p -c "" 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
 WHY ?=
@@ -47,11 +49,10 @@ lint: setup ## format check, lint and types
 	$(BIN)/mypy
 
 verify-lerobot: demo ## open the demo dataset with the real LeRobot, in an environment of its own
+	test -n "$(LEROBOT_PYTHON)" || (echo 'no Python 3.12 found; name one: make verify-lerobot LEROBOT_PYTHON=...'; exit 2)
 	test -x $(LEROBOT_VENV)/bin/python || $(LEROBOT_PYTHON) -m venv $(LEROBOT_VENV)
-	$(LEROBOT_VENV)/bin/python -m pip install --quiet 'lerobot[dataset]==0.6.1'
-	$(BIN)/episode-assets status --json > $(LEROBOT_VENV)/status.json
-	HF_HUB_OFFLINE=1 $(LEROBOT_VENV)/bin/python episode_assets_tests/lerobot/verify_with_lerobot.py \
-		--status $(LEROBOT_VENV)/status.json
+	$(LEROBOT_VENV)/bin/python -m pip install --quiet 'lerobot[dataset]==0.6.1' matplotlib
+	HF_HUB_OFFLINE=1 $(LEROBOT_VENV)/bin/python episode_assets_tests/lerobot/verify_with_lerobot.py --store data
 
 bench: setup ## print the measured claims
 	$(BIN)/episode-assets models fetch

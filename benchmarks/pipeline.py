@@ -74,9 +74,11 @@ def case(folder: Path, recording: Path, frames: int, workers: int) -> None:
     second = measure(command, environment)
     name = f"{recording.stem}, {workers} worker{'s' if workers > 1 else ''}"
     print(f"\n== {name}: {frames} frames")
-    print(f"first run   {first.wall_s:7.1f} s wall  {first.cpu_s:7.1f} s CPU  {frames / first.wall_s:6.1f} frames/s  "
-          f"{1000 * first.cpu_s / frames:6.1f} CPU ms/frame  peak {first.peak_rss_mb:.0f} MB in one process")  # fmt: skip
-    print(f"second run  {second.wall_s:7.1f} s wall  {second.cpu_s:7.1f} s CPU  (all cached)")
+    for label, run in (("first run", first), ("second run", second)):
+        print(
+            f"{label:10s}{run.wall_s:8.1f} s wall {run.cpu_s:8.1f} s CPU {frames / run.wall_s:8.1f} frames/s "
+            f"{1000 * run.cpu_s / frames:8.1f} CPU ms/frame   peak of one process {run.peak_rss_mb:.0f} MB"
+        )
     for asset, seconds in asset_seconds(home / "store").items():
         print(f"    {asset:32s}{seconds}")
     print(first.output)
@@ -93,7 +95,9 @@ def asset_seconds(store: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, nargs="+", default=[60.0])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     arguments = parser.parse_args()
@@ -104,8 +108,8 @@ def main() -> None:
             began = time.monotonic()
             truth = write_demo(recording, config=DemoConfig(seconds=seconds))
             frames = len(truth.stamp_ns)
-            print(f"rendered {frames} frames in {time.monotonic() - began:.1f} s, "
-                  f"{recording.stat().st_size / 1e6:.0f} MB; {os.cpu_count()} cores")  # fmt: skip
+            took, size = time.monotonic() - began, recording.stat().st_size / 1e6
+            print(f"rendered {frames} frames in {took:.1f} s, {size:.0f} MB; {os.cpu_count()} cores")
             for workers in arguments.workers:
                 case(folder, recording, frames, workers)
 

@@ -200,7 +200,14 @@ def list_models(as_json: bool) -> None:
     rows = [(row.weight, row.state, str(row.path) if row.path else None) for row in weights.status()]
     if as_json:
         document = [
-            {"name": w.name, "bytes": w.bytes, "licence": w.licence, "sha256": w.sha256, "state": state, "path": path}
+            {
+                "name": w.name,
+                "bytes": w.bytes,
+                "licence": w.licence,
+                "sha256": w.sha256,
+                "state": state,
+                "path": path,
+            }
             for w, state, path in rows
         ]
         click.echo(json.dumps(document, indent=2, sort_keys=True))
@@ -282,7 +289,7 @@ def _report(result: RunResult, bars: Bars) -> bool:
         if item.failure:
             continue
         cached = "cached" if item.metadata.get("cache") == "hit" else "computed"
-        seconds = f"{float(item.metadata.get('seconds', 0)):.1f} s"
+        seconds = f"{float(item.metadata.get('wall_s', 0)):.1f} s"
         rows.append(
             (f"  {item.asset}", cached, seconds, _remark(item.metadata), str(item.metadata.get("place", "")))
         )

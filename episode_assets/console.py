@@ -66,9 +66,10 @@ def megabytes(count: int) -> str:
 def describe(inventory: Inventory) -> str:
     """Return an inventory as a few lines and a table of topics."""
     state = "truncated" if inventory.truncated else "complete"
+    size, writer = megabytes(inventory.size_bytes), _plain(inventory.library) or "unknown"
+    compressions = ", ".join(inventory.compressions) or "none"
     lines = [
-        f"{megabytes(inventory.size_bytes)}, {inventory.messages} messages, {inventory.chunks} chunks "
-        f"({', '.join(inventory.compressions) or 'none'}), {state}, written by {_plain(inventory.library) or 'unknown'}",
+        f"{size}, {inventory.messages} messages, {inventory.chunks} chunks ({compressions}), {state}; by {writer}",
         f"clock: {inventory.clock}; gravity in acceleration: {inventory.gravity}; read by {inventory.basis}",
         "",
         table(

@@ -1,7 +1,7 @@
 """Searches every picture in every file below a folder for a colour that must have left no trace.
 
-An independent reader: it decodes videos with PyAV, pictures with OpenCV, arrays with numpy, HDF5 with h5py, and looks for
-pictures inside HTML, JSON and Markdown. It knows nothing of the package.
+An independent reader: it decodes videos with PyAV, pictures with OpenCV, HDF5 with h5py, and looks for pictures inside
+HTML, JSON, Markdown and files of no known kind. It knows nothing of the package.
 """
 
 from __future__ import annotations

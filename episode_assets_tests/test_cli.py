@@ -73,9 +73,7 @@ def test_a_recording_without_messages_and_one_without_a_camera_say_so(
 def test_a_missing_file_is_a_wrong_call(workplace: Workplace) -> None:
     result = call("run", "nowhere.mcap")
     assert result.exit_code == 2
-    assert error_lines(result) == [
-        f"error: there is no such file | in nowhere.mcap | remedy: check the path"
-    ]
+    assert error_lines(result) == ["error: there is no such file | in nowhere.mcap | remedy: check the path"]
 
 
 def test_a_misspelt_setting_is_a_wrong_call_that_names_the_right_one(

@@ -1,4 +1,4 @@
-"""No pixel leaves without a passed audit: not on another run, not downstream, not through the library, not after a kill."""
+"""No pixel leaves without a passed audit: not on a second run, downstream, through the library, or after a kill."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ from episode_assets.errors import UnauditedArtifact
 from episode_assets.pipeline.settings import load_settings
 from episode_assets.recording import RecordingView
 from episode_assets.storage import ArtifactKey
+from episode_assets_tests.anonymization.stand_ins import BLIND
 from episode_assets_tests.conftest import Demo, Workplace, make_demo
 from episode_assets_tests.leaks import pictures_of, traces
 
 MARKER = (255, 0, 255)
 TOLERANCE = 60
 PIXELS = 12
-BLIND = "blurred_rgb: {detector: 'episode_assets_tests.blinded:make', audit_detector: 'episode_assets_tests.blinded:make'}"
+BLIND_SETTINGS = f"blurred_rgb: {{detector: '{BLIND}', audit_detector: '{BLIND}'}}"
 PICTURE_SUFFIXES = {".mp4", ".jpg", ".jpeg", ".png", ".h264", ".npy", ".part", ".bin"}
 
 
 def blinded_defs(place: Workplace) -> dg.Definitions:
     path = place.folder / "blind.yaml"
-    path.write_text(BLIND)
+    path.write_text(BLIND_SETTINGS)
     pipeline = PipelineResource(store_uri=str(place.store_path), workers=1)
     return build_defs(pipeline=pipeline, settings=load_settings(path))
 
@@ -67,7 +68,7 @@ def test_a_model_that_finds_nothing_publishes_nothing_however_it_is_asked(
     )
 
     for result in (first, again):
-        assert [item.asset for item in result.failures] == ["blurred_rgb"]
+        assert [item.asset for item in result.failures] == ["blurred_rgb"], result.failures
         assert "known" in (result.failures[0].failure or "")
     assert not downstream.success
     for asset in ("blurred_rgb", "episode_bundle", "qc_report", "lerobot_episode/default"):
@@ -91,7 +92,11 @@ def test_the_library_refuses_pixels_without_a_passed_audit(
     for privacy in (None, {}, {"audit": "failed"}):
         with pytest.raises(UnauditedArtifact):
             write_bundle(
-                RecordingView.open(raw.directory(), str(small_demo.path)), tmp_path, None, out, privacy=privacy
+                RecordingView.open(raw.directory(), str(small_demo.path)),
+                tmp_path,
+                None,
+                out,
+                privacy=privacy,
             )
     assert list(out.iterdir()) == []
 
@@ -111,7 +116,9 @@ def environment_of(place: Workplace) -> dict[str, str]:
     return {**os.environ, **place.environment, "TMPDIR": str(temporary)}
 
 
-def test_the_marker_is_seen_in_the_recording_and_nowhere_else(workplace: Workplace, marked_demo: Demo) -> None:
+def test_the_marker_is_seen_in_the_recording_and_nowhere_else(
+    workplace: Workplace, marked_demo: Demo
+) -> None:
     seen = traces(marked_demo.path.parent, MARKER, tolerance=TOLERANCE, pixels=PIXELS)
 
     done = subprocess.run(

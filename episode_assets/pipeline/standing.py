@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from episode_assets.errors import EpisodeAssetsError
-from episode_assets.models import REGISTRY
 from episode_assets.pipeline.settings import Settings
-from episode_assets.pipeline.step import Step, expect
+from episode_assets.pipeline.step import Expectation, Step, expect
 from episode_assets.pipeline.steps import STEPS, fragment_step
-from episode_assets.storage import Artifact, ArtifactKey, Manifest, RecordingEntry, Store
+from episode_assets.storage import Artifact, ArtifactKey, Publication, RecordingEntry, Store
 
 State = Literal["current", "outdated", "missing", "blocked", "quarantined"]
 
@@ -79,8 +78,9 @@ def _standing(
     if published is None:
         reason = recording.reason if recording.state == "unreadable" else trouble
         return Standing(step.asset, recording.recording_id, "missing", reason or "never computed")
-    reason = ", ".join(_differences(published.manifest, step, expected.config, expected.inputs))
-    return Standing(step.asset, recording.recording_id, "outdated", reason or "model", published)
+    behind = store.current(key)
+    reason = ", ".join(_differences(behind, step, expected)) if behind else "its record is gone"
+    return Standing(step.asset, recording.recording_id, "outdated", reason, published)
 
 
 def _latest(store: Store, key: ArtifactKey) -> tuple[Artifact | None, str]:
@@ -90,16 +90,12 @@ def _latest(store: Store, key: ArtifactKey) -> tuple[Artifact | None, str]:
         return None, error.what
 
 
-def _differences(manifest: Manifest, step: Step[Any], config: object, inputs: object) -> list[str]:
-    found = []
-    if manifest.code.get("version") != step.code_version:
-        found.append("code")
-    if dict(manifest.config) != config:
-        found.append("config")
-    if dict(manifest.inputs) != dict(inputs):  # type: ignore[call-overload]
-        found.append("input")
-    if any(
-        model.sha256 != REGISTRY[model.name].sha256 for model in manifest.models if model.name in REGISTRY
-    ):
-        found.append("model")
-    return found
+def _differences(behind: Publication, step: Step[Any], expected: Expectation) -> list[str]:
+    # Two computations may lead to one version, so the record behind latest.json is asked and not the manifest.
+    pairs = {
+        "code": (behind.code_version, step.code_version),
+        "config": (dict(behind.config), dict(expected.config)),
+        "input": (dict(behind.inputs), dict(expected.inputs)),
+        "model": (dict(behind.models), dict(expected.models)),
+    }
+    return [name for name, (before, now) in pairs.items() if before != now] or ["never finished"]

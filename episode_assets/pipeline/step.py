@@ -114,11 +114,19 @@ class Produced:
 
 @dataclass(frozen=True)
 class Expectation:
-    """The fingerprint that an up-to-date artifact would carry, with the digests of its inputs."""
+    """The fingerprint that an up-to-date artifact would carry, and what it is made of.
+
+    Attributes:
+        fingerprint: 64 hex digits.
+        inputs: Content digest of each input by asset name.
+        config: Every setting that affects the output.
+        models: SHA-256 of each weight file by registry name.
+    """
 
     fingerprint: str
     inputs: Mapping[str, str]
     config: Mapping[str, Json]
+    models: Mapping[str, str]
 
 
 def plain_config(config: object) -> dict[str, Json]:
@@ -141,7 +149,7 @@ def expect(
     value = fingerprint(
         asset=step.asset, code_version=step.code_version, config=settings, models=models, inputs=inputs
     )
-    return Expectation(value, inputs, settings)
+    return Expectation(value, inputs, settings, models)
 
 
 def source_identity(recording: RecordingEntry) -> str:
@@ -183,6 +191,7 @@ def bring_up_to_date(
     known = None if force else store.reuse(key, expected.fingerprint)
     if known is not None:
         return Produced(known, True, time.monotonic() - began, expected.fingerprint)
+    store.sweep()
     source = store.recordings.check_unchanged(recording)
     inputs = StepInputs(recording, source, artifacts, workers, progress)
     with (

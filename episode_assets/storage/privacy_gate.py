@@ -29,8 +29,10 @@ def refusal(key: ArtifactKey, privacy: Mapping[str, Json] | None) -> str | None:
     verdict = None if privacy is None else privacy.get("audit")
     if verdict == "passed":
         return None
-    if verdict is not None:
-        return f"its privacy audit says {verdict!r}"
+    if privacy is not None and verdict is not None:
+        reasons = privacy.get("reasons")
+        why = f" ({'; '.join(map(str, reasons))})" if isinstance(reasons, list) and reasons else ""
+        return f"its privacy audit says {verdict!r}{why}"
     if key.asset.split("/")[0] in AUDITED_ASSETS:
         return "it carries no privacy audit"
     return None
