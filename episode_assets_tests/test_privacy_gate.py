@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import random
 import signal
@@ -10,7 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+import av
+import cv2
 import dagster as dg
+import numpy as np
 import pytest
 
 from episode_assets.bundle import write_bundle
@@ -114,6 +118,31 @@ def environment_of(place: Workplace) -> dict[str, str]:
     temporary = place.folder / "tmp"
     temporary.mkdir(exist_ok=True)
     return {**os.environ, **place.environment, "TMPDIR": str(temporary)}
+
+
+def test_the_search_finds_the_marker_in_a_video_a_page_and_a_half_written_file(
+    marked_demo: Demo, tmp_path: Path
+) -> None:
+    jpegs = [
+        data[: data.index(b"\xff\xd9") + 2]
+        for data in marked_demo.path.read_bytes().split(b"\xff\xd8\xff")[1:]
+    ]
+    jpegs = [b"\xff\xd8\xff" + data for data in jpegs]
+    picture = cv2.imdecode(np.frombuffer(jpegs[20], np.uint8), cv2.IMREAD_COLOR)
+    with av.open(str(tmp_path / "leak.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=15, options={"crf": "18"})
+        stream.width, stream.height = picture.shape[1], picture.shape[0]
+        for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")):
+            container.mux(packet)
+        container.mux(stream.encode(None))
+    page = b"<img src='data:image/jpeg;base64," + base64.b64encode(jpegs[20])
+    (tmp_path / "leak.html").write_bytes(page[:-7])
+    (tmp_path / "half.tmp").write_bytes(bytes(100) + jpegs[20][:-2000])
+    (tmp_path / "innocent.txt").write_text("nothing here")
+
+    found = traces(tmp_path, MARKER, tolerance=TOLERANCE, pixels=PIXELS)
+
+    assert found == ["half.tmp", "leak.html", "leak.mp4"]
 
 
 def test_the_marker_is_seen_in_the_recording_and_nowhere_else(
