@@ -125,6 +125,9 @@ def _index_logs(source: Source, summary: Summary, config: RecordingConfig) -> Lo
     seen: set[int] = set()
     for number, chunk in enumerate(summary.chunks):
         entries = _entries(source, chunk)
+        unknown = set(entries.channel_ids.tolist()) - summary.container.channels.keys()
+        if unknown:
+            raise BadRecording(f"the index names channels {sorted(unknown)} that the file does not define")
         logs.add_indexed(entries.channel_ids, entries.log_times_ns)
         for channel_id in sorted(set(entries.channel_ids.tolist()) - seen):
             seen.add(channel_id)

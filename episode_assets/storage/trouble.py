@@ -6,13 +6,15 @@ A full disk is permanent until somebody makes room; everything else that a file 
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from episode_assets.errors import DiskFull, EpisodeAssetsError, StorageTrouble
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_FULL_WORDS = ("No space left on device", "Disk quota exceeded")
+_FULL_WORDS = re.compile(r"No space left on device|Disk quota exceeded|\d+ requested and \d+ written")
+"""Texts of errors without a number; the last one is numpy's, which reports a short write and nothing more."""
 _CLIENT_PACKAGES = frozenset({"botocore", "aiobotocore", "aiohttp", "urllib3"})
 
 
@@ -60,7 +62,7 @@ def is_disk_full(error: BaseException) -> bool:
         seen.add(id(current))
         if isinstance(current, OSError) and current.errno in _FULL:
             return True
-        if any(words in str(current) for words in _FULL_WORDS):
+        if _FULL_WORDS.search(str(current)):
             return True
         current = current.__cause__ or current.__context__
     return False
