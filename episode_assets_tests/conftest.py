@@ -12,6 +12,9 @@ import pytest
 from episode_assets.demo import DemoConfig, DemoTruth, write_demo
 from episode_assets.instance import HOME_VARIABLE, INBOX_VARIABLE, STORE_VARIABLE
 from episode_assets.storage import Store
+from episode_assets_tests.object_store import s3_bucket
+
+__all__ = ["s3_bucket"]
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
