@@ -190,6 +190,8 @@ def bring_up_to_date(
     key = step.key(recording_id)
     known = None if force else store.reuse(key, expected.fingerprint)
     if known is not None:
+        # Said again, because a run may have been killed between publishing and telling the registry.
+        step.note(store.recordings, known)
         return Produced(known, True, time.monotonic() - began, expected.fingerprint)
     store.sweep()
     source = store.recordings.check_unchanged(recording)
