@@ -11,11 +11,13 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,12 +131,105 @@ def map_chunks(
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
-        raise StorageTrouble(
-            "a chunk worker died before it could answer",
-            remedy="look for the out-of-memory killer in the system log, or lower --workers",
-        ) from error
+        raise _worker_died() from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Crew(Generic[Task, Result]):
+    """Workers that are called one by one, so that what one of them keeps in memory serves its later tasks.
+
+    Where `map_chunks` hands tasks to whoever is free, a crew's tasks go to the worker that the caller names; each
+    worker takes its own in the order of submission. Answers come in the order in which they are finished, so a task
+    must say in its result what it was. The caller bounds what is under way: every task submitted is held until its
+    answer is taken.
+
+    Each worker is a spawned process with a pool of its own; with one worker everything happens in the calling
+    process, when an answer is asked for.
+
+    Args:
+        make_worker: Called once in each process (models are loaded there), returns the function to apply; must be
+            picklable.
+        workers: Number of workers, at least 1. Those that never get a task are never started.
+    """
+
+    def __init__(self, make_worker: Callable[[], Callable[[Task], Result]], *, workers: int) -> None:
+        if workers < 1:
+            raise ValueError(f"workers must be at least 1, got {workers}")
+        self._size = workers
+        self._make_worker = make_worker
+        self._own_worker: Callable[[Task], Result] | None = None
+        self._own_tasks: deque[Task] = deque()
+        self._pools: dict[int, ProcessPoolExecutor] = {}
+        self._waiting: dict[Future[Result], int] = {}
+
+    def __enter__(self) -> Crew[Task, Result]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for pool in self._pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def __len__(self) -> int:
+        """Return the number of workers."""
+        return self._size
+
+    def pending(self) -> list[int]:
+        """Return for each worker how many of its answers have not been taken."""
+        counts = [0] * self._size
+        for worker in self._waiting.values():
+            counts[worker] += 1
+        counts[0] += len(self._own_tasks)
+        return counts
+
+    def submit(self, task: Task, *, worker: int) -> None:
+        """Hand a task to a worker, 0 to `len(self) - 1`.
+
+        Raises:
+            StorageTrouble: That worker has died.
+        """
+        if self._size == 1:
+            self._own_tasks.append(task)
+            return
+        try:
+            self._waiting[self._pool(worker).submit(_apply, task)] = worker
+        except BrokenProcessPool as error:
+            raise _worker_died() from error
+
+    def next_result(self) -> Result:
+        """Return the answer to one of the tasks; waits until there is one. There must be a task under way.
+
+        Raises:
+            StorageTrouble: A worker died without an error of its own (killed, out of memory).
+        """
+        if self._own_tasks:
+            self._own_worker = self._own_worker or self._make_worker()
+            return self._own_worker(self._own_tasks.popleft())
+        finished = next(iter(wait_for(self._waiting, return_when=FIRST_COMPLETED).done))
+        del self._waiting[finished]
+        try:
+            return finished.result()
+        except BrokenProcessPool as error:
+            raise _worker_died() from error
+
+    def _pool(self, worker: int) -> ProcessPoolExecutor:
+        if worker not in self._pools:
+            self._pools[worker] = ProcessPoolExecutor(
+                max_workers=1,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_prepare,
+                initargs=(self._make_worker,),
+            )
+        return self._pools[worker]
+
+
+def _worker_died() -> StorageTrouble:
+    return StorageTrouble(
+        "a chunk worker died before it could answer",
+        remedy="look for the out-of-memory killer in the system log, or lower --workers",
+    )
 
 
 _worker: Callable[[Any], Any] | None = None

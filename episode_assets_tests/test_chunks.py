@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from episode_assets.chunks import map_chunks, plan_chunks
+from episode_assets.chunks import Crew, map_chunks, plan_chunks
 from episode_assets.errors import StorageTrouble
 
 
@@ -76,12 +76,65 @@ def test_a_killed_worker_is_a_named_and_transient_error() -> None:
         list(map_chunks(make_dying_worker, [1, 2, 3], workers=2))
 
 
+class Rememberer:
+    """Answers with the process it lives in and all it was ever given."""
+
+    def __init__(self) -> None:
+        self._given: list[int] = []
+
+    def __call__(self, value: int) -> tuple[int, tuple[int, ...]]:
+        if value < 0:
+            raise ValueError(f"{value} is negative")
+        self._given.append(value)
+        return os.getpid(), tuple(self._given)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_worker_of_a_crew_remembers_its_own_tasks_in_order(workers: int) -> None:
+    with Crew[int, tuple[int, tuple[int, ...]]](Rememberer, workers=workers) as crew:
+        for value in range(6):
+            crew.submit(value, worker=value % workers)
+        assert sum(crew.pending()) == 6
+        answers = [crew.next_result() for _ in range(6)]
+        assert crew.pending() == [0] * workers
+
+    longest = {pid: max((given for p, given in answers if p == pid), key=len) for pid, _ in answers}
+    assert sorted(longest.values()) == [tuple(range(first, 6, workers)) for first in range(workers)]
+    assert (os.getpid() in longest) == (workers == 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_in_a_crew_reaches_the_caller_and_the_worker_lives_on(workers: int) -> None:
+    with Crew[int, tuple[int, tuple[int, ...]]](Rememberer, workers=workers) as crew:
+        crew.submit(-3, worker=0)
+        with pytest.raises(ValueError, match="-3 is negative"):
+            crew.next_result()
+        crew.submit(4, worker=0)
+        assert crew.next_result()[1] == (4,)
+
+
+def test_a_killed_worker_of_a_crew_is_a_named_and_transient_error() -> None:
+    with Crew[int, int](make_dying_worker, workers=2) as crew:  # type: ignore[arg-type]
+        crew.submit(1, worker=1)
+        with pytest.raises(StorageTrouble, match="a chunk worker died"):
+            crew.next_result()
+        with pytest.raises(StorageTrouble, match="a chunk worker died"):
+            crew.submit(2, worker=1)
+
+
 SLEEPER = """
 import functools, sys, time
-from episode_assets.chunks import map_chunks
+from episode_assets.chunks import Crew, map_chunks
 from episode_assets_tests.test_chunks import make_sleeper
 if __name__ == "__main__":
-    list(map_chunks(functools.partial(make_sleeper, sys.argv[1]), [1, 2, 3], workers=2))
+    make = functools.partial(make_sleeper, sys.argv[1])
+    if sys.argv[2] == "crew":
+        with Crew(make, workers=2) as crew:
+            crew.submit(1, worker=0)
+            crew.submit(2, worker=1)
+            crew.next_result()
+    else:
+        list(map_chunks(make, [1, 2, 3], workers=2))
 """
 
 
@@ -95,13 +148,14 @@ def sleep(folder: str, _value: int) -> int:
     return 0
 
 
-def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["map", "crew"])
+def test_workers_end_when_their_parent_is_killed(kind: str, tmp_path: Path) -> None:
     script = tmp_path / "sleeper.py"
     script.write_text(SLEEPER)
     folder = tmp_path / "pids"
     folder.mkdir()
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    parent = subprocess.Popen([sys.executable, str(script), str(folder)], env=environment)
+    parent = subprocess.Popen([sys.executable, str(script), str(folder), kind], env=environment)
     deadline = time.monotonic() + 60
     while len(list(folder.iterdir())) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -10,6 +10,7 @@ import dagster as dg
 import pyarrow.parquet as pq
 import pytest
 
+from episode_assets import models
 from episode_assets.definitions import build_defs
 from episode_assets.defs.launch import RunResult, pack, process
 from episode_assets.defs.resources import PipelineResource
@@ -18,7 +19,7 @@ from episode_assets.pipeline.settings import Settings, load_settings
 from episode_assets.storage import ArtifactKey, Store
 from episode_assets_tests.conftest import Demo, Workplace, make_workplace
 
-CHUNKED = "blurred_rgb: {chunk_frames: 25}\nhand_poses: {chunk_frames: 25}\n"
+CHUNKED = "hand_poses: {chunk_frames: 25}\n"
 PER_RECORDING = [*(step.asset for step in STEPS), "lerobot_episode/default"]
 
 
@@ -106,6 +107,26 @@ def test_one_and_two_workers_give_the_same_content(done, small_demo: Demo, tmp_p
     assert set(digests(other.store)) == {*PER_RECORDING, "lerobot_dataset/default"}
 
 
+def test_a_store_on_s3_holds_the_same_content(
+    done, small_demo: Demo, s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, settings, _ = done
+    monkeypatch.setenv("EPISODE_ASSETS_MODELS", str(models.find("centerface").parent))
+    monkeypatch.setenv("EPISODE_ASSETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("EPISODE_ASSETS_SCRATCH", str(tmp_path / "scratch"))
+    other = make_workplace(tmp_path)
+    remote = Store.open(f"{s3_bucket}/whole path")
+    entry = remote.recordings.register(str(small_demo.path), task="sort the objects")
+    defs = build_defs(pipeline=PipelineResource(store_uri=remote.uri, workers=1), settings=settings)
+
+    with dg.DagsterInstance.from_config(str(other.home)) as instance:
+        results = (process(defs, instance, entry.recording_id), pack(defs, instance))
+
+    assert [item.failure for result in results for item in result.failures] == []
+    assert digests(remote) == digests(place.store)
+    assert not list((tmp_path / "scratch").rglob("*.mp4"))
+
+
 def test_the_instance_shows_data_versions_and_passed_checks(done) -> None:
     place, _, _ = done
     recording_id = place.store.recordings.ids()[0]
@@ -123,9 +144,7 @@ def test_the_instance_shows_data_versions_and_passed_checks(done) -> None:
 def test_everything_is_current_until_a_setting_changes_and_then_says_so(done) -> None:
     place, settings, _ = done
     entry = place.store.recordings.list()[0]
-    changed = settings_from(
-        place.folder, "blurred_rgb: {chunk_frames: 25, box_scale: 1.6}\nhand_poses: {chunk_frames: 25}\n"
-    )
+    changed = settings_from(place.folder, "blurred_rgb: {box_scale: 1.6}\nhand_poses: {chunk_frames: 25}\n")
 
     now = {s.asset: s.state for s in standing_of(place.store, entry, settings)}
     then = {s.asset: (s.state, s.reason) for s in standing_of(place.store, entry, changed)}

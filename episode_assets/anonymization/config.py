@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from episode_assets.chunks import CHUNK_FRAMES
 from episode_assets.errors import BadConfig
 from episode_assets.video import RGBEncoderConfig
 
@@ -116,10 +115,6 @@ class FaceBlurConfig:
             "help": "largest share of pictures that may be undecodable or of another size, 0..1; more fails"
         },
     )
-    chunk_frames: int = field(
-        default=CHUNK_FRAMES,
-        metadata={"help": "frames that are worked on together, 1..100000; longer needs more memory"},
-    )
     vcodec: str = field(default="h264", metadata={"help": "video codec; h264, hevc, av1 and others"})
     g: int = field(
         default=15,
@@ -172,6 +167,5 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("strong_score", 0.0, 1.0),
     ("audit_max_detail", 0.0, 1.0),
     ("max_dropped_ratio", 0.0, 1.0),
-    ("chunk_frames", 1, 100_000),
     ("g", 1, 300),
 )

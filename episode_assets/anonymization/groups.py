@@ -1,14 +1,14 @@
 """One group of pictures: blurred, encoded into memory, decoded again, and searched for what is left.
 
 A group is the unit that is made anew when the audit finds something. Each one is encoded on its own, so making one
-again gives the same bytes for all others. Deciding what to do about finds belongs to `chunk_work`.
+again gives the same bytes for all others. Deciding what to do about finds belongs to `passes`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +101,35 @@ class Auditor:
         return found[is_real | ~is_doubtful]
 
 
+def group_spans(
+    positions: NDArray[np.int64], stamps_ns: NDArray[np.int64], *, start: int, length: int, gap_ns: int
+) -> tuple[tuple[int, int], ...]:
+    """Cut usable pictures into groups by a grid over the stream, so that no cut depends on what was left out.
+
+    Args:
+        positions: (K,) positions in the stream, increasing, none before `start` and no gap of the stream inside.
+        stamps_ns: (K,) their stamps.
+        start: A position on the grid.
+        length: Positions from one grid line to the next.
+        gap_ns: Longest step that is no gap; a hole that left-out pictures make also begins a new group.
+
+    Returns:
+        Half-open ranges of indexes into the K.
+    """
+    if len(positions) == 0:
+        return ()
+    is_cut = (np.diff((positions - start) // length) > 0) | (np.diff(stamps_ns) > gap_ns)
+    cuts = [0, *(np.flatnonzero(is_cut) + 1).tolist(), len(positions)]
+    return tuple(pairwise(cuts))
+
+
+def is_clean(audit: GroupAudit, config: FaceBlurConfig) -> bool:
+    """Say whether a group may be published: no strong find outside the blur, and no blur that kept its detail."""
+    is_strong = any((boxes[:, 4] >= config.strong_score).any() for boxes in audit.outside)
+    has_detail = any((kept > config.audit_max_detail).any() for kept in audit.kept_detail)
+    return not is_strong and not has_detail
+
+
 def make_group(
     pictures: Sequence[Callable[[], Picture]],
     rectangles: Sequence[Rectangles],
@@ -156,26 +185,3 @@ def _encode(
 def _luma(picture: Picture, rectangle: Rectangles) -> NDArray[np.uint8]:
     x0, y0, x1, y1 = rectangle
     return picture.y[y0:y1, x0:x1]
-
-
-def concatenated(segments: Sequence[Segment]) -> Segment:
-    """Return several segments of one encoder configuration as one."""
-    return replace(
-        segments[0],
-        pts_us=tuple(stamp for segment in segments for stamp in segment.pts_us),
-        is_key=tuple(key for segment in segments for key in segment.is_key),
-        sizes=tuple(size for segment in segments for size in segment.sizes),
-        data=b"".join(segment.data for segment in segments),
-    )
-
-
-def part_of(segment: Segment, start: int, stop: int) -> Segment:
-    """Return the frames `[start, stop)` of a segment; `start` must be a key frame."""
-    ends = [0, *accumulate(segment.sizes)]
-    return replace(
-        segment,
-        pts_us=segment.pts_us[start:stop],
-        is_key=segment.is_key[start:stop],
-        sizes=segment.sizes[start:stop],
-        data=segment.data[ends[start] : ends[stop]],
-    )

@@ -1,12 +1,13 @@
-"""The first pass over a chunk: decode every picture, find faces, take the signals, sort out what cannot be used.
+"""The look at a unit of work: decode every picture, find faces, take the signals, sort out what cannot be used.
 
-Payloads are read once and kept, still compressed, for the second pass. Linking faces over time belongs to `tracks`.
+What comes of a picture depends on that picture and its predecessor alone, so units may be cut anywhere. Payloads are
+read once and kept, still compressed, for rendering. Linking faces over time belongs to `tracks`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -17,15 +18,14 @@ from episode_assets.anonymization.searching import FaceSearch
 from episode_assets.anonymization.signals import PictureSignals, SignalMeter
 from episode_assets.anonymization.tables import signals_table
 from episode_assets.anonymization.tracks import Detections
-from episode_assets.chunks import Chunk
 from episode_assets.recording import ImageMessage, ImageStream, UndecodableImage
 from episode_assets.video import Picture, UndecodablePicture, decode_picture
 
 _SURELY_SEEN = 1.5
 """A face this many times the smallest one that a scale serves is seen at that scale."""
 
-_KEPT_BYTES = 192 << 20
-"""Payloads beyond this are read a second time instead of kept: raw pictures of a chunk can fill gigabytes."""
+KEPT_BYTES = 96 << 20
+"""Payloads of a process beyond this are read a second time instead of kept: raw pictures can fill gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -39,21 +39,17 @@ class DroppedPicture:
 
 @dataclass(frozen=True)
 class Look:
-    """What the first pass saw.
+    """What was seen of a unit.
 
     Attributes:
-        position: (K,) int64 positions in the stream of the usable pictures, margins included.
-        stamp_ns: (K,) int64 their stamps.
-        own: First and one past the last of them, as indexes into the K, that belong to the chunk.
-        faces: Faces found; `frame` indexes the K.
-        signals: One row for each picture of the chunk's own, columns of `PictureSignals`.
-        dropped: Pictures of the chunk's own that cannot be used.
-        refuted: How many weak boxes of the chunk's own pictures a second look refuted.
+        position: (K,) int64 positions in the stream of the usable pictures.
+        faces: Faces found; `frame` is the position in the stream.
+        signals: One row for each usable picture, columns of `PictureSignals`.
+        dropped: Pictures that cannot be used.
+        refuted: How many weak boxes a second look refuted.
     """
 
     position: NDArray[np.int64]
-    stamp_ns: NDArray[np.int64]
-    own: tuple[int, int]
     faces: Detections
     signals: pa.Table
     dropped: tuple[DroppedPicture, ...]
@@ -86,8 +82,8 @@ class Seeker:
         return found[~is_refuted], int(is_refuted.sum())
 
 
-class ChunkPictures:
-    """The pictures of one chunk, by position in the stream; decoded anew each time.
+class UnitPictures:
+    """The pictures of one unit, by position in the stream; decoded anew each time.
 
     Args:
         stream: The colour stream.
@@ -98,10 +94,18 @@ class ChunkPictures:
         self._stream = stream
         self._size = size
         self._kept: dict[int, ImageMessage] = {}
-        self._kept_bytes = 0
+        self.kept_bytes = 0
 
-    def scan(self, start: int, stop: int) -> Iterator[tuple[int, ImageMessage, Picture] | DroppedPicture]:
-        """Yield every picture of `[start, stop)` once, in order, or why it cannot be used."""
+    def scan(
+        self, start: int, stop: int, *, keep_bytes: int = KEPT_BYTES
+    ) -> Iterator[tuple[int, ImageMessage, Picture] | DroppedPicture]:
+        """Yield every picture of `[start, stop)` once, in order, or why it cannot be used.
+
+        Args:
+            start: First position in the stream.
+            stop: One past the last.
+            keep_bytes: Largest sum of the payloads that are kept for `again`.
+        """
         for position, message in self._messages(start, stop):
             if isinstance(message, DroppedPicture):
                 yield message
@@ -110,19 +114,29 @@ class ChunkPictures:
             if isinstance(picture, DroppedPicture):
                 yield picture
                 continue
-            if self._kept_bytes + len(message.data) <= _KEPT_BYTES:
-                self._kept[position] = message
-                self._kept_bytes += len(message.data)
+            self._keep(position, message, keep_bytes)
             yield position, message, picture
 
+    def fetch(self, start: int, stop: int) -> None:
+        """Read the payloads of `[start, stop)` ahead of `again`; damaged ones are passed over."""
+        for position, message in self._messages(start, stop):
+            if isinstance(message, ImageMessage):
+                self._keep(position, message, KEPT_BYTES)
+
     def again(self, position: int) -> Picture:
-        """Return a picture that `scan` has yielded, decoded anew."""
+        """Return a usable picture, decoded anew."""
         message = self._kept.get(position)
         if message is None:
             message = next(self._stream.read(position, position + 1))
         picture = self._decoded(position, message)
         assert isinstance(picture, Picture)
         return picture
+
+    def _keep(self, position: int, message: ImageMessage, most_bytes: int) -> None:
+        if self.kept_bytes + len(message.data) <= most_bytes:
+            # A copy: the view would hold on to the whole chunk of the recording that it lies in.
+            self._kept[position] = replace(message, data=memoryview(bytes(message.data)))
+            self.kept_bytes += len(message.data)
 
     def _messages(self, start: int, stop: int) -> Iterator[tuple[int, ImageMessage | DroppedPicture]]:
         position = start
@@ -164,16 +178,25 @@ def decoded(message: ImageMessage) -> Picture:
 
 
 def look_at(
-    chunk: Chunk, pictures: ChunkPictures, stamps_ns: NDArray[np.int64], seek: Seeker, stride: int
+    start: int,
+    stop: int,
+    pictures: UnitPictures,
+    seek: Seeker,
+    *,
+    has_previous: bool,
+    stride: int,
+    keep_bytes: int,
 ) -> Look:
-    """Make the first pass over a chunk and its margins.
+    """Look at every picture of `[start, stop)`.
 
     Args:
-        chunk: What to look at.
-        pictures: Its pictures; keeps their payloads for the second pass.
-        stamps_ns: (N,) stamps of the whole stream.
+        start: First position in the stream.
+        stop: One past the last.
+        pictures: Reads them, and keeps their payloads for rendering.
         seek: Finds faces.
-        stride: It looks at pictures whose position in the stream is a multiple of this.
+        has_previous: Whether the picture before `start` follows without a gap; the first signals compare with it.
+        stride: Faces are sought in pictures whose position in the stream is a multiple of this.
+        keep_bytes: Largest sum of payloads to keep.
     """
     meter = SignalMeter()
     positions: list[int] = []
@@ -181,27 +204,26 @@ def look_at(
     signals: list[PictureSignals] = []
     dropped: list[DroppedPicture] = []
     refuted = 0
-    for item in pictures.scan(chunk.lead_start, chunk.tail_stop):
+    for item in pictures.scan(start - has_previous, stop, keep_bytes=keep_bytes):
         if isinstance(item, DroppedPicture):
-            if chunk.start <= item.position < chunk.stop:
+            meter.forget()
+            if item.position >= start:
                 dropped.append(item)
             continue
         position, message, picture = item
-        positions.append(position)
-        found, doubts = seek(picture) if position % stride == 0 else (no_boxes(), 0)
-        faces.append(found)
-        if chunk.start <= position < chunk.stop:
-            refuted += doubts
-            signals.append(meter.measure(picture, message.data))
-        elif position == chunk.start - 1:
+        if position < start:
             meter.see(picture)
+            continue
+        found, doubts = seek(picture) if position % stride == 0 else (no_boxes(), 0)
+        positions.append(position)
+        faces.append(found)
+        signals.append(meter.measure(picture, message.data))
+        refuted += doubts
     position_column = np.array(positions, np.int64)
-    own = np.searchsorted(position_column, [chunk.start, chunk.stop])
+    detections = Detections.of(faces)
     return Look(
         position=position_column,
-        stamp_ns=stamps_ns[position_column],
-        own=(int(own[0]), int(own[1])),
-        faces=Detections.of(faces),
+        faces=replace(detections, frame=position_column[detections.frame]),
         signals=signals_table(signals),
         dropped=tuple(dropped),
         refuted=refuted,

@@ -62,6 +62,10 @@ class SignalMeter:
         """Take a picture as the previous one without measuring it."""
         self._previous = reduced_luma(picture)
 
+    def forget(self) -> None:
+        """Take the next picture for one whose predecessor was not seen."""
+        self._previous = None
+
     def measure(self, picture: Picture, payload: memoryview) -> PictureSignals:
         """Return the signals of a picture and make it the previous one."""
         luma = reduced_luma(picture)

@@ -1,4 +1,4 @@
-"""The Parquet tables of `blurred_rgb`: their columns, and how rows are made of what the chunks measured.
+"""The Parquet tables of `blurred_rgb`: their columns, and how rows are made of what was measured.
 
 One row leads back to its message through `recording_id` and `message_number` in every table. Adding a column here
 changes the artifact's schema for all readers.
@@ -104,7 +104,13 @@ def write_table(path: Path, schema: pa.Schema, columns: dict[str, Any]) -> None:
 
 
 def write_colours(path: Path, parts: Iterable[pa.Table]) -> None:
-    """Write `rgb_stats.parquet` from consecutive parts; one part is in memory at a time."""
+    """Write `rgb_stats.parquet` from consecutive parts; about one row group is in memory at a time."""
     with pq.ParquetWriter(path, RGB_STATS, compression="zstd") as writer:
+        waiting = RGB_STATS.empty_table()
         for part in parts:
-            writer.write_table(part, row_group_size=_COLOUR_ROW_GROUP_ROWS)
+            waiting = pa.concat_tables([waiting, part])
+            if len(waiting) >= _COLOUR_ROW_GROUP_ROWS:
+                writer.write_table(waiting.slice(0, _COLOUR_ROW_GROUP_ROWS))
+                waiting = waiting.slice(_COLOUR_ROW_GROUP_ROWS)
+        if len(waiting):
+            writer.write_table(waiting)

@@ -1,13 +1,13 @@
 """From faces in single pictures to boxes over time: linking detections, filling holes, holding at the ends.
 
 Everything here is local: whether two detections belong together, and so every box, depends only on frames at most
-`fill_s` plus one frame away. A stream cut into chunks that overlap by the margin therefore gives the boxes of the
-whole stream. Times are int64 nanoseconds. Pixels belong to `blur`, and how far a box is widened to `redaction`.
+`fill_s` plus one frame away. A part of a stream with the margin on both sides therefore gives the boxes that the
+whole stream gives. Times are int64 nanoseconds. Pixels belong to `blur`, and how far a box is widened to `redaction`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -89,7 +89,6 @@ class TrackBoxes:
         score: (B,) float32; NaN where nothing was detected.
         source: (B,) uint8, a `Source`.
         track: (B,) int64; numbered by first detection.
-        detection: (B,) int64 row in the `Detections`; -1 for derived boxes.
     """
 
     frame: NDArray[np.int64]
@@ -97,7 +96,6 @@ class TrackBoxes:
     score: NDArray[np.float32]
     source: NDArray[np.uint8]
     track: NDArray[np.int64]
-    detection: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -194,31 +192,43 @@ def _pairs_over_holes(
     beginnings: NDArray[np.int64],
     fill_ns: int,
     strong_score: float,
-) -> Iterable[tuple[int, int]]:
-    if len(ends) == 0 or len(beginnings) == 0:
-        return []
-    end_frames, start_frames = detections.frame[ends], detections.frame[beginnings]
-    frames_apart = start_frames[None, :] - end_frames[:, None]
-    time_apart = stamps_ns[start_frames][None, :] - stamps_ns[end_frames][:, None]
-    overlap = overlap_ratios(detections.box[ends], detections.box[beginnings])
-    distance = _distances(detections.box[ends], detections.box[beginnings])
-    is_certain = (detections.score[ends] >= strong_score)[:, None] & (
-        detections.score[beginnings] >= strong_score
-    )
-    far = np.minimum(_GAP_DISTANCE * frames_apart, _MAX_GAP_DISTANCE)
-    reach = np.where(is_certain, far, _GAP_DISTANCE)
+) -> Iterator[tuple[int, int]]:
+    """Yield pairs of an end and a beginning, each the nearest of the other in time, then in place."""
+    start_frames = detections.frame[beginnings]
+    end_frames = detections.frame[ends]
+    # Only beginnings in reach are compared: all pairs of a long recording would not fit into memory.
+    lows = np.searchsorted(start_frames, end_frames + 2, side="left")
+    highs = np.searchsorted(stamps_ns[start_frames], stamps_ns[end_frames] + fill_ns, side="right")
+    nearest: dict[int, tuple[float, int]] = {}
+    choices: list[tuple[int, int]] = []
+    for end, low, high in zip(ends.tolist(), lows.tolist(), highs.tolist(), strict=True):
+        if high <= low:
+            continue
+        candidates = beginnings[low:high]
+        costs = _costs_over_hole(detections, end, candidates, strong_score)
+        for start, cost in zip(candidates.tolist(), costs.tolist(), strict=True):
+            if cost < nearest.get(start, (np.inf, -1))[0]:
+                nearest[start] = (cost, end)
+        best = int(costs.argmin())
+        if np.isfinite(costs[best]):
+            choices.append((end, int(candidates[best])))
+    for end, start in choices:
+        if nearest[start][1] == end:
+            yield end, start
+
+
+def _costs_over_hole(
+    detections: Detections, end: int, starts: NDArray[np.int64], strong_score: float
+) -> NDArray[np.float64]:
+    """Return how far each later detection is from the end of a track; infinite where it is another face."""
+    box, others = detections.box[[end]], detections.box[starts]
+    frames_apart = detections.frame[starts] - detections.frame[end]
+    overlap, distance = overlap_ratios(box, others)[0], _distances(box, others)[0]
+    is_certain = (detections.score[end] >= strong_score) & (detections.score[starts] >= strong_score)
+    reach = np.where(is_certain, np.minimum(_GAP_DISTANCE * frames_apart, _MAX_GAP_DISTANCE), _GAP_DISTANCE)
     close = (overlap >= SAME_OVERLAP) | (distance < reach)
-    similar = _size_ratios(detections.box[ends], detections.box[beginnings]) <= _MAX_SIZE_RATIO
-    fits = (frames_apart > 1) & (time_apart <= fill_ns) & close & similar
-    # Nearest in time, then in place.
-    cost = np.where(fits, frames_apart + np.minimum(distance, 100.0) * 1e-3, np.inf)
-    choice_of_end = cost.argmin(axis=1)
-    choice_of_start = cost.argmin(axis=0)
-    return [
-        (int(ends[row]), int(beginnings[column]))
-        for row, column in enumerate(choice_of_end)
-        if np.isfinite(cost[row, column]) and choice_of_start[column] == row
-    ]
+    fits = close & (_size_ratios(box, others)[0] <= _MAX_SIZE_RATIO)
+    return np.asarray(np.where(fits, frames_apart + np.minimum(distance, 100.0) * 1e-3, np.inf))
 
 
 def _sizes(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -259,7 +269,6 @@ def _detected_rows(detections: Detections, track: NDArray[np.int64]) -> TrackBox
         score=detections.score,
         source=detections.source,
         track=track,
-        detection=np.arange(len(detections), dtype=np.int64),
     )
 
 
@@ -276,7 +285,6 @@ def _derived(
         score=np.full(len(frames), np.nan, np.float32),
         source=np.full(len(frames), source, np.uint8),
         track=np.full(len(frames), track, np.int64),
-        detection=np.full(len(frames), -1, np.int64),
     )
 
 
@@ -338,5 +346,4 @@ def _ordered(parts: Sequence[TrackBoxes]) -> TrackBoxes:
         score=np.concatenate([part.score for part in parts])[order],
         source=source[order],
         track=track[order],
-        detection=np.concatenate([part.detection for part in parts])[order],
     )

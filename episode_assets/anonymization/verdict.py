@@ -6,17 +6,18 @@ Evidence is numbers only: frame numbers, boxes, scores, shares. No picture of an
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from episode_assets.anonymization.chunk_work import ChunkResult, SearchUse
 from episode_assets.anonymization.config import FaceBlurConfig
+from episode_assets.anonymization.passes import Blurred
 from episode_assets.anonymization.tracks import Source
+from episode_assets.anonymization.unit_work import SearchUse
 from episode_assets.outcome import Json
 
-AUDIT_SCHEMA_VERSION = 1
+AUDIT_SCHEMA_VERSION = 2
 
 NOT_REMOVED = (
     "faces smaller than smallest_face_px, faces turned sideways or upside down, and faces the detector does not know",
@@ -27,39 +28,39 @@ NOT_REMOVED = (
 """What a user must not take for removed. The video is face-blurred, not anonymised."""
 
 
-def passed(results: Sequence[ChunkResult]) -> bool:
-    """Say whether every chunk knew the test's face and came out of its audit clean."""
-    return bool(results) and all(result.knows_faces and result.is_written for result in results)
-
-
-def privacy_record(results: Sequence[ChunkResult], config: FaceBlurConfig) -> dict[str, Json]:
-    """Return the record that stands in the manifest."""
-    searches = results[0].searches
-    knows_faces = all(result.knows_faces for result in results)
-    return {
-        "audit": "passed" if passed(results) else "failed",
-        "known_answer": "passed" if knows_faces else "failed",
-        "rounds": max(result.rounds for result in results),
-        "boxes_added": sum(len(result.finds) for result in results),
+def privacy_record(blurred: Blurred, config: FaceBlurConfig) -> dict[str, Json]:
+    """Return the record that stands in the manifest; `reasons` is there only if the audit failed."""
+    sources = blurred.redactions.tracks.source
+    counts: dict[str, Json] = {
+        source.name.lower(): int((sources == source).sum())
+        for source in sorted(Source, key=lambda source: source.name)
+        if (sources == source).any()
+    }
+    record: dict[str, Json] = {
+        "audit": "passed" if blurred.passed else "failed",
+        "known_answer": "passed" if blurred.knows_faces else "failed",
+        "rounds": blurred.rounds,
+        "boxes_added": len(blurred.finds),
         "detector": config.detector,
         "audit_detector": config.audit_detector,
-        "sha256": {model.name: model.sha256 for model in results[0].models},
+        "sha256": {model.name: model.sha256 for model in blurred.models},
         "thresholds": _thresholds(config),
-        "frames": sum(_own_frames(result) for result in results),
-        "frames_with_faces": sum(_frames_with_faces(result) for result in results),
-        "boxes_refuted": sum(result.look.refuted for result in results if result.look is not None),
-        "boxes_total": sum(sum(_box_counts(result).values()) for result in results),
-        "boxes": _summed([_box_counts(result) for result in results]),
-        "min_face_px": _rounded(searches[0].smallest_face_px),
+        "frames": sum(len(look.position) for look in blurred.looks),
+        "frames_with_faces": len(np.unique(blurred.redactions.tracks.frame)),
+        "boxes_refuted": sum(look.refuted for look in blurred.looks),
+        "boxes_total": len(blurred.redactions),
+        "boxes": counts,
+        "min_face_px": _rounded(blurred.searches[0].smallest_face_px),
         "upright": "assumed",
         "method": config.method,
         "not_removed": list(NOT_REMOVED),
     }
+    return record if blurred.passed else record | {"reasons": _reasons(blurred, config)}
 
 
 def write_audit(
     path: Path,
-    results: Sequence[ChunkResult],
+    blurred: Blurred,
     config: FaceBlurConfig,
     *,
     frame_index: Mapping[int, int],
@@ -69,7 +70,7 @@ def write_audit(
 
     Args:
         path: Where to write.
-        results: All chunks.
+        blurred: The recording after its passes.
         config: The settings of the run.
         frame_index: Position in the stream to frame index.
         message_numbers: Message number by position in the stream.
@@ -77,24 +78,18 @@ def write_audit(
     content: dict[str, Json] = {
         "schema": "episode_assets.face_audit",
         "schema_version": AUDIT_SCHEMA_VERSION,
-        "privacy": privacy_record(results, config),
-        "reasons": list(_reasons(results, config)),
-        "searches": [_search_record(search) for search in _weakest(results)],
+        "privacy": privacy_record(blurred, config),
+        "reasons": _reasons(blurred, config),
+        "searches": [_search_record(search) for search in blurred.searches],
         "finds": [
-            *_find_records(results, frame_index, message_numbers),
-            *_left_records(results, config, frame_index, message_numbers),
+            _box_record(position, box, state, frame_index, message_numbers)
+            for position, box, state in _boxes_found(blurred, config)
         ],
-        "kept_detail": _detail_record(results),
-        "chunks": [
-            {
-                "frames": _own_frames(result),
-                "rounds": result.rounds,
-                "finds": len(result.finds),
-                "finds_of_neighbours": len(result.foreign),
-                "passed": result.is_written,
-            }
-            for result in results
-        ],
+        "kept_detail": _detail_record(blurred),
+        "groups": {
+            "made": len(blurred.groups),
+            "passed": sum(group.is_written for group in blurred.groups),
+        },
     }
     text = json.dumps(content, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
@@ -112,14 +107,14 @@ def _thresholds(config: FaceBlurConfig) -> dict[str, Json]:
     }
 
 
-def _reasons(results: Sequence[ChunkResult], config: FaceBlurConfig) -> list[str]:
+def _reasons(blurred: Blurred, config: FaceBlurConfig) -> list[str]:
     """Return in words why the audit failed; empty if it passed."""
     reasons = [
         f"{search.role}: the face of the known-answer test was not found"
-        for search in _weakest(results)
+        for search in blurred.searches
         if not search.known_answer.passed
     ]
-    audits = [audit for result in results for audit in result.audits]
+    audits = [group.audit for group in blurred.groups]
     left = sum(int((boxes[:, 4] >= config.strong_score).sum()) for a in audits for boxes in a.outside)
     if left:
         reasons.append(f"{left} faces with a score of {config.strong_score:g} or more lie outside the blur")
@@ -128,14 +123,9 @@ def _reasons(results: Sequence[ChunkResult], config: FaceBlurConfig) -> list[str
         reasons.append(
             f"{sharp} blurred rectangles keep more than {config.audit_max_detail:.0%} of their detail"
         )
-    if not results:
+    if not reasons and not blurred.passed:
         reasons.append("there is no picture to audit")
     return reasons
-
-
-def _weakest(results: Sequence[ChunkResult]) -> tuple[SearchUse, ...]:
-    """Return the searches of the chunk whose known answer was worst; all workers ask the same question."""
-    return min(results, key=lambda result: result.knows_faces).searches if results else ()
 
 
 def _search_record(search: SearchUse) -> dict[str, Json]:
@@ -152,32 +142,14 @@ def _search_record(search: SearchUse) -> dict[str, Json]:
     }
 
 
-def _find_records(
-    results: Sequence[ChunkResult], frame_index: Mapping[int, int], message_numbers: Sequence[int]
-) -> list[Json]:
-    return [
-        _box_record(int(position), box.tolist(), "blurred", frame_index, message_numbers)
-        for result in results
-        for position, box in zip(result.finds.position, result.finds.boxes, strict=True)
-    ]
-
-
-def _left_records(
-    results: Sequence[ChunkResult],
-    config: FaceBlurConfig,
-    frame_index: Mapping[int, int],
-    message_numbers: Sequence[int],
-) -> list[Json]:
-    records: list[Json] = []
-    for result in results:
-        if result.look is None:
-            continue
-        outside = [boxes for audit in result.audits for boxes in audit.outside]
-        for position, boxes in zip(result.look.position[slice(*result.look.own)], outside, strict=True):
+def _boxes_found(blurred: Blurred, config: FaceBlurConfig) -> Iterator[tuple[int, list[float], str]]:
+    """Yield position, box and state of what audits found: first what was blurred, then what was left."""
+    for position, found in zip(blurred.finds.position.tolist(), blurred.finds.boxes.tolist(), strict=True):
+        yield position, found, "blurred"
+    for group in blurred.groups:
+        for position, boxes in zip(group.position.tolist(), group.audit.outside, strict=True):
             for box in boxes.tolist():
-                state = "blocks" if box[4] >= config.strong_score else "tolerated"
-                records.append(_box_record(int(position), box, state, frame_index, message_numbers))
-    return records
+                yield position, box, "blocks" if box[4] >= config.strong_score else "tolerated"
 
 
 def _box_record(
@@ -196,38 +168,14 @@ def _box_record(
     }
 
 
-def _detail_record(results: Sequence[ChunkResult]) -> dict[str, Json]:
+def _detail_record(blurred: Blurred) -> dict[str, Json]:
     kept = np.concatenate(
-        [np.zeros(0), *(part for result in results for audit in result.audits for part in audit.kept_detail)]
+        [np.zeros(0), *(part for group in blurred.groups for part in group.audit.kept_detail)]
     )
     if len(kept) == 0:
         return {"rectangles": 0, "median": None, "p99": None, "max": None}
     median, p99, largest = (_rounded(float(v)) for v in np.quantile(kept, [0.5, 0.99, 1.0]))
     return {"rectangles": len(kept), "median": median, "p99": p99, "max": largest}
-
-
-def _own_frames(result: ChunkResult) -> int:
-    return 0 if result.look is None else result.look.own[1] - result.look.own[0]
-
-
-def _frames_with_faces(result: ChunkResult) -> int:
-    return sum(len(rectangles) > 0 for audit in result.audits for rectangles in audit.rectangles)
-
-
-def _box_counts(result: ChunkResult) -> dict[str, int]:
-    if result.tracks is None or result.look is None:
-        return {}
-    frame = result.tracks.frame
-    own = (frame >= result.look.own[0]) & (frame < result.look.own[1])
-    sources = result.tracks.source[own]
-    return {
-        source.name.lower(): int((sources == source).sum()) for source in Source if (sources == source).any()
-    }
-
-
-def _summed(counts: Sequence[Mapping[str, int]]) -> dict[str, Json]:
-    names = sorted({name for count in counts for name in count})
-    return {name: sum(count.get(name, 0) for count in counts) for name in names}
 
 
 def _rounded(value: float, digits: int = 4) -> float:

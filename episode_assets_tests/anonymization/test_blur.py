@@ -69,3 +69,18 @@ def test_kept_detail_tells_blurred_from_sharp() -> None:
     assert kept_detail(sharp.y, blurred.y) < 0.1
     assert kept_detail(sharp.y, sharp.y) == pytest.approx(1.0)
     assert kept_detail(np.full((32, 32), 90, np.uint8), sharp.y[:32, :32]) == 0.0  # there was nothing to keep
+
+
+def rounded_slope(*, levels: float, contrast: float) -> np.ndarray:
+    """A slope of `levels` grey levels with a weak pattern on it, in whole grey levels."""
+    random = np.random.default_rng(2)
+    pattern = random.normal(0, 1, (42, 26))
+    return np.rint(120 + np.linspace(0, levels, 26)[None, :] + contrast * pattern).astype(np.uint8)
+
+
+def test_rounding_on_a_plain_wall_is_no_detail_and_a_faint_pattern_is() -> None:
+    source = rounded_slope(levels=4, contrast=1.2)
+
+    assert kept_detail(source, rounded_slope(levels=7, contrast=0)) < 0.15
+    assert kept_detail(source, rounded_slope(levels=7, contrast=0.4)) > 0.25
+    assert kept_detail(source, rounded_slope(levels=7, contrast=0.6)) == pytest.approx(0.5, abs=0.05)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from episode_assets.anonymization import FaceBlurConfig, blur_recording
+from episode_assets.anonymization import FaceBlurConfig, blur_recording, passes
 from episode_assets.errors import BadConfig, BadRecording, ModelMissing
 from episode_assets.outcome import Outcome
 from episode_assets.recording import RecordingView
@@ -21,7 +21,7 @@ from episode_assets_tests.anonymization.measures import changed_share, lost_shar
 from episode_assets_tests.anonymization.stand_ins import BLIND, FORGETFUL
 
 FRAMES = 36
-CONFIG = FaceBlurConfig(chunk_frames=16, g=8)
+CONFIG = FaceBlurConfig(g=8)
 PIXELS = {"rgb.mp4", "frames.parquet", "dropped.parquet", "signals.parquet", "rgb_stats.parquet"}
 EVIDENCE = {"faces.parquet", "audit.json"}
 
@@ -108,13 +108,57 @@ def test_tables_of_one_artifact_agree_on_their_frames(result: tuple[Path, Outcom
     assert len({row["frame_index"] for row in faces}) == outcome.privacy["frames_with_faces"]
 
 
-def test_two_workers_write_the_same_bytes_as_one(
-    view: RecordingView, result: tuple[Path, Outcome], tmp_path: Path
+@pytest.mark.parametrize("workers", [2, 3])
+def test_several_workers_write_the_same_bytes_as_one(
+    workers: int, view: RecordingView, result: tuple[Path, Outcome], tmp_path: Path
 ) -> None:
-    outcome = blurred(view, tmp_path / "artifact", workers=2)
+    outcome = blurred(view, tmp_path / "artifact", workers=workers)
 
     assert digests(tmp_path / "artifact") == digests(result[0])
     assert outcome == result[1]
+
+
+def test_the_length_of_the_units_of_work_changes_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Damaged pictures, a gap, and faces that only the audit sees, near and far from any cut."""
+    scene = replace(passing_by(), black_corner=frozenset(range(6, 14)))
+    jpegs = [scene.jpeg(frame) for frame in range(FRAMES)]
+    for damaged in (8, 15, 16):
+        jpegs[damaged] = jpegs[damaged][:300]
+    stamps = [START_NS + STEP_NS * (frame + (20 if frame >= 27 else 0)) for frame in range(FRAMES)]
+    view = record(tmp_path, jpegs, stamps_ns=stamps)
+    config = FaceBlurConfig(g=4, detector=FORGETFUL, max_dropped_ratio=0.5)
+
+    outcomes, bytes_of = [], []
+    for length in (4, 8, 12, 60):
+        monkeypatch.setattr(passes, "UNIT_FRAMES", length)
+        outcomes.append(blurred(view, tmp_path / f"artifact_{length}", config))
+        bytes_of.append(digests(tmp_path / f"artifact_{length}"))
+
+    assert outcomes[0].audit_passed
+    assert outcomes[0].privacy is not None
+    assert outcomes[0].privacy["boxes_added"]
+    assert all(outcome == outcomes[0] for outcome in outcomes)
+    assert all(digest == bytes_of[0] for digest in bytes_of)
+    frames = pq.read_table(tmp_path / "artifact_4" / "frames.parquet").to_pydict()
+    keys = {n for n, key in zip(frames["message_number"], frames["is_key"], strict=True) if key}
+    assert {0, 4, 9, 12, 17, 20, 24, 27, 31, 35} <= keys  # after damage the grid stays where it was
+
+
+def test_progress_grows_steadily_and_ends_with_the_last_frame(view: RecordingView, tmp_path: Path) -> None:
+    (tmp_path / "artifact").mkdir()
+    reports: list[tuple[str, int, int]] = []
+
+    blur_recording(
+        view, tmp_path / "artifact", config=CONFIG, progress=lambda *report: reports.append(report)
+    )
+
+    done = [report[1] for report in reports if report[0] == "faces"]
+    assert {report[2] for report in reports if report[0] == "faces"} == {FRAMES}
+    assert done == sorted(done)
+    assert len(done) >= 4
+    assert done[-1] == FRAMES
 
 
 @pytest.mark.parametrize("blind", ["detector", "audit_detector"])
@@ -158,7 +202,7 @@ def test_a_detector_that_looks_at_every_third_picture_covers_those_between(
 
 
 def test_the_audit_blurs_what_the_detector_missed(tmp_path: Path) -> None:
-    """The detector is blind in all frames with the face; the audit finds it, and the chunks are made anew."""
+    """The detector is blind in all frames with the face; the audit finds it, and the groups are made anew."""
     scene = replace(passing_by(), black_corner=frozenset(range(6, 30)))
     view = record(tmp_path, [scene.jpeg(frame) for frame in range(FRAMES)])
 
@@ -171,8 +215,11 @@ def test_the_audit_blurs_what_the_detector_missed(tmp_path: Path) -> None:
         assert lost_share(source.y, picture.y, scene.face_box(frame)) > 0.95, frame
 
 
-def test_a_face_found_near_a_cut_is_held_into_the_next_chunk(tmp_path: Path) -> None:
-    """Only the audit sees the face, in the last frames of a chunk; the neighbour holds it, with any workers."""
+def test_a_face_found_near_a_cut_is_held_into_the_next_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the audit sees the face, in the last frames of a unit; the neighbour holds it, with any workers."""
+    monkeypatch.setattr(passes, "UNIT_FRAMES", 8)
     scene = Scene(faces=dict.fromkeys(range(12, 16), (150.0, 80.0)), black_corner=frozenset(range(12, 16)))
     view = record(tmp_path, [scene.jpeg(frame) for frame in range(FRAMES)])
     config = replace(CONFIG, detector=FORGETFUL)
@@ -199,11 +246,34 @@ def test_an_audit_without_rounds_blocks_and_leaves_only_evidence(tmp_path: Path)
     assert {find["state"] for find in verdict["finds"] if find["score"] >= 0.5} == {"blocks"}
 
 
-def test_a_blur_that_keeps_its_detail_blocks(view: RecordingView, tmp_path: Path) -> None:
+def test_a_blur_that_keeps_its_detail_blocks_with_a_reason(view: RecordingView, tmp_path: Path) -> None:
     outcome = blurred(view, tmp_path / "artifact", replace(CONFIG, audit_max_detail=0.0))
 
     assert not outcome.audit_passed
+    assert outcome.privacy is not None
+    assert "keep more than 0% of their detail" in str(outcome.privacy["reasons"])
     assert names(tmp_path / "artifact") == EVIDENCE
+
+
+def test_no_group_touches_the_disk_before_its_own_audit_has_passed(tmp_path: Path) -> None:
+    """The detector is blind to the face in every frame, so no group passes before the audit's round."""
+    everywhere = range(FRAMES)
+    scene = Scene(faces=dict.fromkeys(everywhere, (120.0, 80.0)), black_corner=frozenset(everywhere))
+    view = record(tmp_path, [scene.jpeg(frame) for frame in everywhere])
+    directory = tmp_path / "artifact"
+    directory.mkdir()
+    seen: dict[str, set[str]] = {}
+
+    def look(stage: str, done: int, total: int) -> None:
+        seen.setdefault(stage, set()).update(str(p.relative_to(directory)) for p in directory.rglob("*"))
+
+    outcome = blur_recording(
+        view, directory, config=replace(CONFIG, detector=FORGETFUL, audit_rounds=1), progress=look
+    )
+
+    assert outcome.audit_passed
+    assert seen["faces"] == {"groups"}
+    assert len(seen["faces that the audit found"]) == 1 + 2 * 5  # five groups, each with its colour counts
 
 
 def test_damaged_and_odd_pictures_are_left_out_and_counted(tmp_path: Path) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from episode_assets.anonymization.joined_tracks import NamedBoxes, join_track_names
+from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.redaction import redaction_rectangles
+from episode_assets.anonymization.redactions import Redactions, joined, redact, within
 from episode_assets.anonymization.tracks import Detections, Source, TrackBoxes, build_tracks
 from episode_assets.chunks import plan_chunks
 
 STEP_NS = 66_666_667
-MARGIN_NS = 1_300_000_000
+CONFIG = FaceBlurConfig()
 
 
 def stamps(count: int) -> np.ndarray:
@@ -102,51 +105,54 @@ sparse_faces = st.lists(
 
 
 @settings(max_examples=60, deadline=None)
-@given(sparse_faces, st.integers(5, 30))
-def test_cutting_a_stream_into_chunks_changes_no_box(rows: list[list[tuple]], length: int) -> None:
-    """Every chunk sees its margin; then neither a box nor the name of a track depends on the cut."""
+@given(sparse_faces, st.integers(1, 30), st.sets(st.integers(0, 69), max_size=20))
+def test_cutting_a_stream_into_units_changes_no_box(
+    rows: list[list[tuple]], length: int, left_out: set[int]
+) -> None:
+    """With its margin a unit of any length gets the boxes of the whole run, whatever pictures are left out."""
+    position = np.array([i for i in range(len(rows)) if i not in left_out], np.int64)
     found = [
-        np.array([face(40.0 * x, 40.0 * y, size=s, score=p) for x, y, s, p in frame], np.float32).reshape(
-            -1, 5
-        )
-        for frame in rows
+        np.array([face(40.0 * x, 40.0 * y, size=s, score=p) for x, y, s, p in rows[i]], np.float32)
+        for i in position
     ]
-    stamps_ns = stamps(len(found))
-    whole = tracked(found, stamps_ns)
-    chunks = plan_chunks(stamps_ns, np.zeros(len(found), bool), length=length, margin_ns=MARGIN_NS)
+    faces = Detections.of([boxes.reshape(-1, 5) for boxes in found])
+    faces = replace(faces, frame=position[faces.frame])
+    stamps_ns = stamps(len(rows))
+    whole = redacted(position, stamps_ns, faces)
 
-    named: list[NamedBoxes] = []
-    for chunk in chunks:
-        part = tracked(
-            found[chunk.lead_start : chunk.tail_stop], stamps_ns[chunk.lead_start : chunk.tail_stop]
-        )
-        position = part.frame + chunk.lead_start
-        named.append(NamedBoxes(position, part, (position >= chunk.start) & (position < chunk.stop)))
-    names = join_track_names(named)
+    for unit in plan_chunks(stamps_ns, np.zeros(len(rows), bool), length=length, margin_ns=CONFIG.margin_ns):
+        seen = position[(position >= unit.lead_start) & (position < unit.tail_stop)]
+        part = redacted(seen, stamps_ns, within(faces, unit.lead_start, unit.tail_stop))
+        own = position[(position >= unit.start) & (position < unit.stop)]
+        assert all(map(np.array_equal, part.at(own), whole.at(own)))
 
-    def keys(frame: np.ndarray, boxes: TrackBoxes, name: np.ndarray) -> list[tuple]:
-        return sorted(
-            (int(f), int(s), box.tobytes(), int(n))
-            for f, s, box, n in zip(frame, boxes.source, boxes.box, name, strict=True)
-        )
 
-    in_parts = [
-        key
-        for chunk, name in zip(named, names, strict=True)
-        for key in keys(chunk.position[chunk.is_own], _only(chunk.tracks, chunk.is_own), name[chunk.is_own])
+def redacted(position: np.ndarray, stamps_ns: np.ndarray, faces: Detections) -> Redactions:
+    return redact(position, stamps_ns[position], faces, config=CONFIG, size=(640, 480))
+
+
+def test_tracks_of_several_runs_get_names_of_their_own() -> None:
+    faces = Detections.of([face_rows(face(50, 50)), face_rows(face(52, 50)), face_rows(face(300, 90))])
+    stamps_ns = stamps(3)
+    runs = [
+        redacted(np.arange(start, stop), stamps_ns, within(faces, start, stop))
+        for start, stop in ((0, 2), (2, 3))
     ]
-    numbers = _renumbered(sorted(in_parts), keys(whole.frame, whole, whole.track))
-    assert numbers[0] == numbers[1]
+
+    both = joined(runs)
+
+    assert both.tracks.frame.tolist() == [0, 1, 2]
+    assert both.tracks.track.tolist() == [0, 0, 1]
 
 
-def _only(boxes: TrackBoxes, rows: np.ndarray) -> TrackBoxes:
-    return TrackBoxes(*(getattr(boxes, name)[rows] for name in TrackBoxes.__dataclass_fields__))
+def test_a_box_beside_the_picture_is_no_redaction_and_takes_no_name() -> None:
+    faces = Detections.of([face_rows(face(-200, 50), face(300, 90))])
+
+    redactions = joined([redacted(np.arange(1), stamps(1), faces)])
+
+    assert redactions.tracks.track.tolist() == [0]
+    assert [len(rectangles) for rectangles in redactions.at(np.arange(1))] == [1]
 
 
-def _renumbered(*lists: list[tuple]) -> list[list[tuple]]:
-    """Give both lists track numbers by first use, so that only the grouping is compared."""
-    result = []
-    for rows in lists:
-        first: dict[int, int] = {}
-        result.append([(*row[:3], first.setdefault(row[3], len(first))) for row in sorted(rows)])
-    return result
+def face_rows(*rows: tuple[float, ...]) -> np.ndarray:
+    return np.array(rows, np.float32)

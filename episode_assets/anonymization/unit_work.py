@@ -1,0 +1,278 @@
+"""The work on one unit, in one worker process: look at its pictures, and later blur, encode and audit its groups.
+
+Nothing unblurred leaves this process, and no encoded group reaches a disk before its own audit has passed. What is
+blurred is told from outside, since it depends on what was seen before and after the unit; `passes` knows that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.anonymization.config import FaceBlurConfig
+from episode_assets.anonymization.detectors import FaceDetector, make_detector
+from episode_assets.anonymization.groups import (
+    TRACE_RATIO,
+    Auditor,
+    EncodedGroup,
+    GroupAudit,
+    Rectangles,
+    is_clean,
+    make_group,
+)
+from episode_assets.anonymization.known_answer import KnownAnswer, ask
+from episode_assets.anonymization.looking import KEPT_BYTES, Look, Seeker, UnitPictures, look_at
+from episode_assets.anonymization.searching import FaceSearch
+from episode_assets.outcome import ModelUse
+from episode_assets.recording import RecordingView
+
+
+@dataclass(frozen=True)
+class SearchUse:
+    """One search as it was really done: what the detector saw, what it can find, and its known answer."""
+
+    role: str
+    input_width: int
+    input_height: int
+    smallest_face_px: float
+    known_answer: KnownAnswer
+
+
+@dataclass(frozen=True)
+class LookTask:
+    """Look at the pictures at `[start, stop)` and keep their payloads.
+
+    Attributes:
+        unit: Number of the unit.
+        start, stop: Positions in the stream.
+        has_previous: Whether the picture before `start` follows without a gap.
+    """
+
+    unit: int
+    start: int
+    stop: int
+    has_previous: bool
+
+
+@dataclass(frozen=True)
+class LookResult:
+    """What a look saw, and with which means.
+
+    Attributes:
+        unit: Number of the unit.
+        searches: The searches of the worker and their known answers.
+        models: Weight files that take part.
+        look: None if a known answer failed.
+    """
+
+    unit: int
+    searches: tuple[SearchUse, ...]
+    models: tuple[ModelUse, ...]
+    look: Look | None
+
+
+@dataclass(frozen=True)
+class GroupTask:
+    """One group of pictures to make.
+
+    Attributes:
+        position: (n,) int64 positions in the stream; the first one names the group.
+        rectangles: What to blur, for each of them.
+    """
+
+    position: NDArray[np.int64]
+    rectangles: tuple[Rectangles, ...]
+
+
+@dataclass(frozen=True)
+class RenderTask:
+    """Make groups of a unit.
+
+    Attributes:
+        unit: Number of the unit, whose kept payloads are used and then let go of.
+        groups: The groups.
+        is_last: Whether finds of the audit will not be blurred any more.
+    """
+
+    unit: int
+    groups: tuple[GroupTask, ...]
+    is_last: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is known of a group that was made; numbers only.
+
+    Attributes:
+        position: (n,) int64 positions in the stream.
+        audit: What the audit of its newest version measured.
+        is_written: Whether that version lies in the scratch directory; it does only after a passed audit, and not
+            if it is made again anyway.
+    """
+
+    position: NDArray[np.int64]
+    audit: GroupAudit
+    is_written: bool
+
+
+@dataclass(frozen=True)
+class RenderResult:
+    """The groups of a `RenderTask`, in its order."""
+
+    unit: int
+    groups: tuple[Group, ...]
+
+
+UnitTask = LookTask | RenderTask
+UnitResult = LookResult | RenderResult
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What every worker process needs to know; travels to it by pickling.
+
+    Attributes:
+        view_directory: Where the recording's index lies.
+        source: Address of the recording.
+        scratch: Where encoded groups are kept until they are joined.
+        size: True (width, height) of the pictures.
+        config: The settings of the run.
+    """
+
+    view_directory: Path
+    source: str
+    scratch: Path
+    size: tuple[int, int]
+    config: FaceBlurConfig
+
+    def __call__(self) -> UnitWorker:
+        """Return the worker of this process; detectors are loaded with its first task."""
+        return UnitWorker(self)
+
+
+class UnitWorker:
+    """Works on units in one process; remembers the payloads of those it has looked at and not yet rendered."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._loaded: _Tools | None = None
+        self._pictures: dict[int, UnitPictures] = {}
+
+    def __call__(self, task: UnitTask) -> UnitResult:
+        """Do one task.
+
+        Raises:
+            ModelMissing: A weight file or package is not there.
+        """
+        # Loaded here and not in the initializer of the pool, whose exceptions lose their message.
+        self._loaded = self._loaded or _Tools(self._settings)
+        if isinstance(task, LookTask):
+            return self._look(task, self._loaded)
+        return self._render(task, self._loaded)
+
+    def _look(self, task: LookTask, tools: _Tools) -> LookResult:
+        look = None
+        if tools.knows_faces:
+            kept = sum(pictures.kept_bytes for pictures in self._pictures.values())
+            pictures = self._pictures[task.unit] = UnitPictures(tools.stream, self._settings.size)
+            look = look_at(
+                task.start,
+                task.stop,
+                pictures,
+                tools.seeker,
+                has_previous=task.has_previous,
+                stride=self._settings.config.detector_stride,
+                keep_bytes=KEPT_BYTES - kept,
+            )
+        return LookResult(task.unit, tuple(tools.searches), tools.models, look)
+
+    def _render(self, task: RenderTask, tools: _Tools) -> RenderResult:
+        pictures = self._pictures.pop(task.unit, None)
+        return RenderResult(
+            task.unit,
+            tuple(self._made(group, pictures, tools, is_last=task.is_last) for group in task.groups),
+        )
+
+    def _made(self, task: GroupTask, pictures: UnitPictures | None, tools: _Tools, *, is_last: bool) -> Group:
+        if pictures is None:
+            pictures = UnitPictures(tools.stream, self._settings.size)
+            pictures.fetch(int(task.position[0]), int(task.position[-1]) + 1)
+        config = self._settings.config
+        made = make_group(
+            [partial(pictures.again, position) for position in task.position.tolist()],
+            task.rectangles,
+            (tools.stream.stamp_ns[task.position] // 1000).tolist(),
+            config=config,
+            auditor=tools.auditor,
+        )
+        is_settled = is_last or not any(map(len, made.audit.outside))
+        is_written = is_settled and is_clean(made.audit, config)
+        self._put(task, made if is_written else None)
+        return Group(task.position, made.audit, is_written)
+
+    def _put(self, task: GroupTask, made: EncodedGroup | None) -> None:
+        """Replace what the scratch directory holds of a group; None leaves nothing."""
+        segment, colours = group_paths(self._settings.scratch, task.position)
+        segment.unlink(missing_ok=True)
+        colours.unlink(missing_ok=True)
+        if made is not None:
+            made.segment.save(segment)
+            np.save(colours, made.colours)
+
+
+def group_paths(scratch: Path, position: Sequence[int] | NDArray[np.int64]) -> tuple[Path, Path]:
+    """Return where a group's encoded pictures and its colour counts, (n, 3, 256) int32, are kept."""
+    name = f"{int(position[0]):09d}"
+    return scratch / f"{name}.segment", scratch / f"{name}.npy"
+
+
+class _Tools:
+    """The detectors of one process, after their known-answer test."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        cv2.setNumThreads(1)
+        config = settings.config
+        lowest = config.score_threshold * TRACE_RATIO
+        finder = make_detector(config.detector, score_threshold=lowest)
+        auditor = (
+            finder
+            if config.audit_detector == config.detector
+            else make_detector(config.audit_detector, score_threshold=lowest)
+        )
+        self.stream = RecordingView.open(settings.view_directory, settings.source).rgb
+        self.models = tuple(dict.fromkeys([*finder.models, *auditor.models]))
+        self.searches: list[SearchUse] = []
+        first = self._search("detection", finder, 1.0, settings)
+        key = None
+        every = self._search("audit", auditor, config.audit_scale, settings)
+        if config.audit_key_scale > 0:
+            key = self._search("audit of key frames", auditor, config.audit_key_scale, settings)
+        self.knows_faces = all(search.known_answer.passed for search in self.searches)
+        self.seeker = Seeker(first, every, doubt_below=config.strong_score)
+        self.auditor = Auditor(every, key, doubt_below=config.strong_score)
+
+    def _search(
+        self, role: str, detector: FaceDetector, scale: float, settings: WorkerSettings
+    ) -> FaceSearch:
+        config = settings.config
+        width, height = settings.size
+        min_face_px = config.min_face_px / scale
+        # The limit moves with the scale, or both would look at the same picture where it bites.
+        longest_px = round(config.detector_max_px * scale)
+        search = FaceSearch(
+            detector,
+            width=width,
+            height=height,
+            min_face_px=min_face_px,
+            longest_px=longest_px,
+            score_threshold=config.score_threshold,
+        )
+        answer = ask(detector, min_face_px=min_face_px, needed_score=config.strong_score)
+        self.searches.append(SearchUse(role, *search.input_size, search.reached_face_px, answer))
+        return search
