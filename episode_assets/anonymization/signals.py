@@ -32,9 +32,9 @@ class PictureSignals:
         dark_ratio: Share of pixels with luma of at most 16.
         bright_ratio: Share of pixels with luma of at least 250.
         flat_tiles_ratio: Share of 6x8 tiles with a standard deviation below 3.
-        diff_previous: Mean absolute difference to the previous picture; None where it was not seen.
+        diff_previous: Mean absolute difference to the previous picture; None after a gap or a picture left out.
         shift_x_px, shift_y_px: Shift against the previous picture by phase correlation, in reduced pixels, positive
-            where the scene moved right or down; None where it was not seen.
+            where the scene moved right or down; None likewise.
         payload_sha256_8: First 8 bytes of the payload's SHA-256 in hex; equal payloads are frozen pictures.
     """
 

@@ -109,7 +109,7 @@ def write_colours(path: Path, parts: Iterable[pa.Table]) -> None:
         waiting = RGB_STATS.empty_table()
         for part in parts:
             waiting = pa.concat_tables([waiting, part])
-            if len(waiting) >= _COLOUR_ROW_GROUP_ROWS:
+            while len(waiting) >= _COLOUR_ROW_GROUP_ROWS:
                 writer.write_table(waiting.slice(0, _COLOUR_ROW_GROUP_ROWS))
                 waiting = waiting.slice(_COLOUR_ROW_GROUP_ROWS)
         if len(waiting):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from episode_assets.anonymization import tables
 from episode_assets.anonymization.colour_counts import colour_counts, sampling_step
 from episode_assets.anonymization.signals import SignalMeter, reduced_luma
 from episode_assets.video import Picture, decode_picture
@@ -69,3 +72,24 @@ def test_colours_are_counted_on_every_kth_pixel(size: tuple[int, int], step: int
     assert counts.sum(axis=1).tolist() == [rgb[::step, ::step, 0].size] * 3
     means = counts @ np.arange(256) / counts[0].sum()
     assert means == pytest.approx(rgb[::step, ::step].mean(axis=(0, 1)), abs=1.5)
+
+
+@pytest.mark.parametrize("part", [7, 1100])
+def test_row_groups_of_the_colour_table_do_not_depend_on_how_it_arrives(part: int, tmp_path: Path) -> None:
+    frames = 1100
+    parts = (
+        tables.colours_table(
+            "r",
+            np.arange(first, min(first + part, frames)),
+            first,
+            np.ones((min(part, frames - first), 3, 256), np.int32),
+        )
+        for first in range(0, frames, part)
+    )
+
+    tables.write_colours(tmp_path / "rgb_stats.parquet", parts)
+
+    written = pq.ParquetFile(tmp_path / "rgb_stats.parquet")
+    sizes = [written.metadata.row_group(index).num_rows for index in range(written.num_row_groups)]
+    assert sizes == [512, 512, 76]
+    assert written.read(["frame_index"])["frame_index"].to_pylist() == list(range(frames))
