@@ -21,5 +21,7 @@ class PipelineResource(dg.ConfigurableResource[Store]):
     )
 
     def store(self) -> Store:
-        """Open the store."""
-        return Store.open(self.store_uri)
+        """Open the store, and remove what killed runs have left in its scratch."""
+        store = Store.open(self.store_uri)
+        store.sweep()
+        return store

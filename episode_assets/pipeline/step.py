@@ -193,7 +193,6 @@ def bring_up_to_date(
         # Said again, because a run may have been killed between publishing and telling the registry.
         step.note(store.recordings, known)
         return Produced(known, True, time.monotonic() - began, expected.fingerprint)
-    store.sweep()
     source = store.recordings.check_unchanged(recording)
     inputs = StepInputs(recording, source, artifacts, workers, progress)
     with (
