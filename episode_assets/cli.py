@@ -1,8 +1,8 @@
 """The command line `episode-assets`: what a person types, and what a shell script can rely on.
 
 Commands parse, call one function of the package and print. Results go to the standard output, progress and failures to
-the error stream. Exit codes: 0 all done, 1 something failed (one line each), 2 the call itself was wrong. Dagster is
-imported inside the commands that run something, so that `inspect` and `models` answer at once.
+the error stream. Exit codes: 0 all done, 1 something failed (one line each), 2 the call itself was wrong, 130 stopped
+by Ctrl-C. Dagster is imported inside the commands that run something, so that `inspect` and `models` answer at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 
 from episode_assets import __version__
-from episode_assets.console import Bars, describe, megabytes, table
+from episode_assets.console import Bars, describe, megabytes, printable, table
 from episode_assets.errors import BadConfig, EpisodeAssetsError
 from episode_assets.instance import HOME_VARIABLE, STORE_VARIABLE, Places, find_places, prepare_instance
 
@@ -33,6 +33,8 @@ Returned = TypeVar("Returned")
 
 FAILED = 1
 WRONG_CALL = 2
+INTERRUPTED = 130
+"""What a shell reports for a program that Ctrl-C ended."""
 
 store_option = click.option(
     "--store", "store_uri", metavar="URI", help="Where artifacts live; default: data/."
@@ -41,15 +43,18 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 
 
 def one_line_errors(command: Callable[Params, Returned]) -> Callable[Params, Returned]:
-    """Print an error of the package as one line and end with its exit code."""
+    """Print an error of the package, or Ctrl-C, as one line and end with its exit code."""
 
     @wraps(command)
     def guarded(*args: Params.args, **kwargs: Params.kwargs) -> Returned:
         try:
             return command(*args, **kwargs)
         except EpisodeAssetsError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(WRONG_CALL if isinstance(error, BadConfig) else FAILED)
+            _say(error)
+            sys.exit(_exit_code(error))
+        except KeyboardInterrupt:
+            click.echo("stopped; what was published stays, run again to go on", err=True)
+            sys.exit(INTERRUPTED)
 
     return guarded
 
@@ -91,7 +96,7 @@ def add(files: tuple[str, ...], store_uri: str | None, task: str | None) -> None
     """Register recordings as partitions without running anything."""
     places = _places(store_uri)
     store = _open_store(places)
-    entries = [store.recordings.register(_address(file), task=task) for file in files]
+    entries, some_refused = _register(store, files, task=task)
     import dagster as dg
 
     from episode_assets.defs.partitions import add_recordings
@@ -100,6 +105,7 @@ def add(files: tuple[str, ...], store_uri: str | None, task: str | None) -> None
         add_recordings(instance, [entry.recording_id for entry in entries])
     for entry in entries:
         click.echo(entry.recording_id)
+    sys.exit(FAILED if some_refused else 0)
 
 
 @main.command()
@@ -267,10 +273,9 @@ def _run(
 
     store = _open_store(places)
     settings = load_settings(config_file)
-    entries = [store.recordings.register(_address(file), task=task) for file in files]
+    entries, failed = _register(store, files, task=task)
     pipeline = PipelineResource(store_uri=places.store, workers=workers or default_workers())
     defs = build_defs(pipeline=pipeline, settings=settings)
-    failed = False
     bars = Bars()
     with dg.DagsterInstance.get() as instance:
         for entry in entries:
@@ -280,6 +285,31 @@ def _run(
             click.echo("datasets")
             failed |= _report(pack(defs, instance, progress=bars), bars)
     return failed
+
+
+def _register(store: Store, files: tuple[str, ...], *, task: str | None) -> tuple[list[RecordingEntry], bool]:
+    """Register every file that can be, and name the others; return the entries and whether any file was refused."""
+    entries: dict[str, RecordingEntry] = {}
+    refused: list[EpisodeAssetsError] = []
+    for file in files:
+        try:
+            entry = store.recordings.register(_address(file), task=task)
+            entries[entry.recording_id] = entry
+        except EpisodeAssetsError as error:
+            refused.append(error)
+            _say(error)
+    if not entries:
+        sys.exit(max(map(_exit_code, refused)))
+    return list(entries.values()), bool(refused)
+
+
+def _say(error: EpisodeAssetsError) -> None:
+    # It may quote names out of a recording, which must not be able to drive the terminal.
+    click.echo(f"error: {printable(str(error))}", err=True)
+
+
+def _exit_code(error: EpisodeAssetsError) -> int:
+    return WRONG_CALL if isinstance(error, BadConfig) else FAILED
 
 
 def _report(result: RunResult, bars: Bars) -> bool:
@@ -296,7 +326,7 @@ def _report(result: RunResult, bars: Bars) -> bool:
     if rows:
         click.echo(table(rows, ("  asset", "", "time", "", "place")))
     for item in result.failures:
-        click.echo(f"error: {item.asset}: {item.failure}", err=True)
+        click.echo(f"error: {item.asset}: {printable(item.failure or '')}", err=True)
     return bool(result.failures)
 
 
@@ -336,6 +366,8 @@ def _address(file: str) -> str:
     if "://" in file:
         return file
     path = Path(file)
+    if path.is_dir():
+        raise BadConfig("this is a directory", where=file, remedy="name the recordings in it: DIR/*.mcap")
     if not path.is_file():
         raise BadConfig("there is no such file", where=file, remedy="check the path")
     return str(path.resolve())

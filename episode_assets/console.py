@@ -50,7 +50,7 @@ class Bars:
 
 def table(rows: Iterable[Sequence[str]], header: Sequence[str]) -> str:
     """Return rows as aligned columns under a header."""
-    lines = [list(header), *(list(row) for row in rows)]
+    lines = [list(header), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -66,7 +66,7 @@ def megabytes(count: int) -> str:
 def describe(inventory: Inventory) -> str:
     """Return an inventory as a few lines and a table of topics."""
     state = "truncated" if inventory.truncated else "complete"
-    size, writer = megabytes(inventory.size_bytes), _plain(inventory.library) or "unknown"
+    size, writer = megabytes(inventory.size_bytes), printable(inventory.library) or "unknown"
     compressions = ", ".join(inventory.compressions) or "none"
     lines = [
         f"{size}, {inventory.messages} messages, {inventory.chunks} chunks ({compressions}), {state}; by {writer}",
@@ -77,9 +77,9 @@ def describe(inventory: Inventory) -> str:
             ("topic", "type", "role", "count", "rate", "gaps", "remarks"),
         ),
     ]
-    lines += [f"damage at byte {item.offset}: {_plain(item.detail)}" for item in inventory.damage]
+    lines += [f"damage at byte {item.offset}: {printable(item.detail)}" for item in inventory.damage]
     absent = [f"{role} ({choice.reason})" for role, choice in inventory.roles.items() if not choice.topics]
-    lines += [f"not found: {_plain(text)}" for text in absent]
+    lines += [f"not found: {printable(text)}" for text in absent]
     return "\n".join(lines)
 
 
@@ -87,8 +87,9 @@ def _topic_row(info: TopicInfo) -> tuple[str, ...]:
     remarks = [info.cannot_decode or "", f"{info.undecodable} undecodable" if info.undecodable else ""]
     rate = f"{info.rate_hz:.2f} Hz" if info.rate_hz else "-"
     cells = (info.topic, info.schema, info.role or "-", str(info.count), rate, str(len(info.gaps)))
-    return tuple(_plain(cell) for cell in (*cells, "; ".join(filter(None, remarks))))
+    return (*cells, "; ".join(filter(None, remarks)))
 
 
-def _plain(text: str) -> str:
+def printable(text: str) -> str:
+    """Return text with everything that is no printable character escaped."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

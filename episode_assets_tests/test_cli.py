@@ -76,6 +76,27 @@ def test_a_missing_file_is_a_wrong_call(workplace: Workplace) -> None:
     assert error_lines(result) == ["error: there is no such file | in nowhere.mcap | remedy: check the path"]
 
 
+def test_a_file_that_is_not_there_keeps_no_other_from_being_registered(
+    workplace: Workplace, small_demo: Demo
+) -> None:
+    result = call("add", "nowhere.mcap", str(small_demo.path), str(workplace.folder))
+
+    assert result.exit_code == 1
+    assert [line.split(" | ")[0] for line in error_lines(result)] == [
+        "error: there is no such file",
+        "error: this is a directory",
+    ]
+    assert result.stdout.split() == [entry.recording_id for entry in workplace.store.recordings.list()]
+    assert len(result.stdout.split()) == 1
+
+
+def test_a_file_name_cannot_drive_the_terminal(workplace: Workplace) -> None:
+    result = call("inspect", "\x1b[31mred.mcap")
+
+    assert "\x1b" not in result.stderr
+    assert "\\x1b[31mred.mcap" in result.stderr
+
+
 def test_a_misspelt_setting_is_a_wrong_call_that_names_the_right_one(
     workplace: Workplace, small_demo: Demo
 ) -> None:

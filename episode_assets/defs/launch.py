@@ -20,6 +20,9 @@ from episode_assets.progress import Progress, silent
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The event log goes to the instance; on a terminal it would drown the progress bars."""
 
+INTERRUPTIONS = frozenset({"KeyboardInterrupt", "DagsterExecutionInterruptedError"})
+"""Names of the exceptions that Ctrl-C becomes inside a step."""
+
 
 @dataclass(frozen=True)
 class AssetResult:
@@ -46,7 +49,11 @@ class RunResult:
 def process(
     defs: dg.Definitions, instance: dg.DagsterInstance, recording_id: str, *, progress: Progress = silent
 ) -> RunResult:
-    """Bring every asset of one registered recording up to date."""
+    """Bring every asset of one registered recording up to date.
+
+    Raises:
+        KeyboardInterrupt: The user stopped the run.
+    """
     add_recordings(instance, [recording_id])
     return _execute(defs, instance, PROCESS_RECORDING, recording_id, progress)
 
@@ -67,7 +74,11 @@ def _execute(
     finally:
         console.reset(token)
     made = [_materialized(event) for event in result.get_asset_materialization_events()]
-    failed = [_failed(event) for event in result.get_step_failure_events()]
+    failures = result.get_step_failure_events()
+    if any(_is_interruption(event) for event in failures):
+        # Dagster makes a failed step of it; whoever loops over recordings has to stop, and not go on with the next.
+        raise KeyboardInterrupt
+    failed = [_failed(event) for event in failures]
     return RunResult(result.run_id, (*made, *failed))
 
 
@@ -75,6 +86,15 @@ def _materialized(event: dg.DagsterEvent) -> AssetResult:
     data = event.step_materialization_data.materialization
     values = {name: getattr(value, "value", None) for name, value in data.metadata.items()}
     return AssetResult(data.asset_key.to_user_string(), values)
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    while error is not None:
+        if error.cls_name in INTERRUPTIONS:
+            return True
+        error = error.cause
+    return False
 
 
 def _failed(event: dg.DagsterEvent) -> AssetResult:
