@@ -6,8 +6,9 @@ skipped tick with its reason, never an empty inbox.
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -16,7 +17,7 @@ from episode_assets.defs.inbox import Cursor, Decision, Seen, decide
 from episode_assets.defs.jobs import process_recording
 from episode_assets.defs.partitions import RECORDING
 from episode_assets.defs.resources import PipelineResource
-from episode_assets.errors import EpisodeAssetsError
+from episode_assets.errors import BadRecording, EpisodeAssetsError, SourceChanged
 from episode_assets.recording.identify import MCAP_MAGIC
 from episode_assets.storage import RecordingEntry, Store
 
@@ -35,12 +36,12 @@ def inbox_sensor(inbox: str) -> dg.SensorDefinition:
     def sensor(
         context: dg.SensorEvaluationContext, pipeline: PipelineResource
     ) -> dg.SensorResult | dg.SkipReason:
-        folder = Path(inbox)
+        folder = Path(inbox).absolute()
         try:
             store = pipeline.store()
             cursor = Cursor.load(context.cursor)
             decision = _look(folder, store, cursor)
-            entries = [store.recordings.register(str(folder / seen.name)) for seen in decision.ready]
+            entries = _register(store, [folder / seen.name for seen in decision.ready], context.log)
         except OSError as error:
             return dg.SkipReason(f"{inbox} could not be listed: {error.strerror or error}")
         except EpisodeAssetsError as error:
@@ -70,6 +71,20 @@ def _look(folder: Path, store: Store, cursor: Cursor) -> Decision:
     )
 
 
+def _register(store: Store, files: Sequence[Path], log: logging.Logger) -> list[RecordingEntry]:
+    """Register the files that can be; one that cannot is named in the tick's log and holds up no other.
+
+    The cursor passes it. It comes up again when it is changed or replaced, and at every full comparison.
+    """
+    entries = []
+    for file in files:
+        try:
+            entries.append(store.recordings.register(str(file)))
+        except (BadRecording, SourceChanged) as error:
+            log.warning(str(error))
+    return entries
+
+
 def list_recordings(folder: Path) -> Iterator[Seen]:
     """Yield the recording files in a directory and the directories in it.
 
@@ -80,16 +95,25 @@ def list_recordings(folder: Path) -> Iterator[Seen]:
         if entry.is_dir():
             yield from (_inside(entry.name, seen) for seen in list_recordings(Path(entry.path)))
         elif entry.name.endswith(SUFFIXES) and not entry.name.startswith("."):
-            status = entry.stat()
+            try:
+                status = entry.stat()
+            except FileNotFoundError:
+                continue  # a link that leads nowhere, or a file moved away since the listing
             yield Seen(entry.name, status.st_size, status.st_ctime_ns)
 
 
 def ends_with_magic(path: Path) -> bool:
-    """Return whether a file has the closing magic of an MCAP, so that no writer is at work on it."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - len(MCAP_MAGIC)))
-        return size > 2 * len(MCAP_MAGIC) and file.read() == MCAP_MAGIC
+    """Return whether a file has the closing magic of an MCAP, so that no writer is at work on it.
+
+    A file that cannot be opened counts as not finished; when it rests, registering it says what is wrong.
+    """
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - len(MCAP_MAGIC)))
+            return size > 2 * len(MCAP_MAGIC) and file.read() == MCAP_MAGIC
+    except OSError:
+        return False
 
 
 def _inside(folder: str, seen: Seen) -> Seen:
