@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,8 +42,14 @@ class Admission:
     left_out: tuple[RecordingLeftOut, ...]
 
 
-def admit(fragments: Sequence[Fragment], *, recipe: Recipe, previous: Iterable[str]) -> Admission:
-    """Read and check all contributions.
+def admit(
+    fragments: Sequence[Fragment],
+    *,
+    recipe: Recipe,
+    previous: Iterable[str],
+    unreadable: Sequence[RecordingLeftOut] = (),
+) -> Admission:
+    """Read and check all contributions; `unreadable` are those that the caller could not even hand over.
 
     One that is damaged or does not fit the first one in order is left out with a reason; only missing privacy
     stops everything.
@@ -52,11 +58,10 @@ def admit(fragments: Sequence[Fragment], *, recipe: Recipe, previous: Iterable[s
         UnauditedArtifact: A contribution carries no passed audit.
     """
     before = tuple(previous)
-    opened, left_out = _open_all(fragments, recipe)
+    opened, damaged = _open_all(fragments, recipe)
+    left_out = [*unreadable, *damaged]
     starts = {key: int(reader.document["first_stamp_ns"]) for key, reader in opened.items()}
-    # A damaged contribution keeps the place it had, so that its repair renumbers nothing.
-    placed = {**starts, **{item.recording_id: 0 for item in left_out if item.recording_id in before}}
-    ledger = continue_ledger(before, placed)
+    ledger = continue_ledger(before, with_places_kept(starts, left_out, before))
     admitted: list[FragmentReader] = []
     for recording in ledger:
         if recording not in opened:
@@ -67,6 +72,16 @@ def admit(fragments: Sequence[Fragment], *, recipe: Recipe, previous: Iterable[s
         else:
             left_out.append(RecordingLeftOut(recording, *reason))
     return Admission(ledger, tuple(admitted), tuple(sorted(left_out, key=lambda item: item.recording_id)))
+
+
+def with_places_kept(
+    start_ns: Mapping[str, int], left_out: Iterable[RecordingLeftOut], previous: Collection[str]
+) -> dict[str, int]:
+    """Return the recordings that have a place in the ledger.
+
+    A damaged one keeps the place it had, so that its repair renumbers nothing.
+    """
+    return {**start_ns, **{item.recording_id: 0 for item in left_out if item.recording_id in previous}}
 
 
 def _open_all(
@@ -80,7 +95,7 @@ def _open_all(
         except UnauditedArtifact:
             raise
         except EpisodeAssetsError as error:
-            left_out.append(RecordingLeftOut(fragment.recording_id, "damaged", str(error)))
+            left_out.append(RecordingLeftOut(fragment.recording_id, "damaged", error.what))
     return opened, left_out
 
 
@@ -102,7 +117,7 @@ def _why_not(
     try:
         _check_video(reader, recipe)
     except EpisodeAssetsError as error:
-        return "damaged", str(error)
+        return "damaged", error.what
     return None
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from episode_assets.errors import BadVideo, NothingToExport
-from episode_assets.lerobot.admission import Admission, admit
+from episode_assets.lerobot.admission import Admission, RecordingLeftOut, admit
 from episode_assets.lerobot.card import card
 from episode_assets.lerobot.description import dataset_statistics, info_document, provenance_document
 from episode_assets.lerobot.fragment import Fragment
@@ -38,6 +38,7 @@ def pack_dataset(
     *,
     recipe: Recipe,
     ledger: Iterable[str] | None = None,
+    left_out: Sequence[RecordingLeftOut] = (),
     progress: Progress = silent,
 ) -> Outcome:
     """Write a dataset of all contributions that fit together.
@@ -47,6 +48,7 @@ def pack_dataset(
         directory: Empty directory to write into.
         recipe: The recipe they were made with.
         ledger: Order of recordings of the previous version (`read_ledger`); none sorts by start time.
+        left_out: Recordings whose contribution is damaged, so that it is none of `fragments`.
         progress: Told after every video file and every episode.
 
     Returns:
@@ -57,7 +59,7 @@ def pack_dataset(
         UnauditedArtifact: A contribution carries no passed audit.
         BadVideo: A video cannot be copied although its header said so.
     """
-    admission = admit(fragments, recipe=recipe, previous=ledger or ())
+    admission = admit(fragments, recipe=recipe, previous=ledger or (), unreadable=left_out)
     if not admission.readers:
         raise NothingToExport(_nobody(admission), where=f"recipe {recipe.name!r}")
     plan = plan_dataset(admission.readers, recipe=recipe)

@@ -386,7 +386,9 @@ class FragmentReader:
             reader = cls(fragment, document)
             reader._check(recipe)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException) as error:
-            raise _damaged(fragment, f"it cannot be read: {type(error).__name__}: {error}") from error
+            # The text of a system error names the path, and this sentence ends up in datasets.
+            text = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+            raise _damaged(fragment, f"it cannot be read: {text}") from error
         return reader
 
     @property

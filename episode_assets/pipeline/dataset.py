@@ -1,7 +1,7 @@
 """Packs the datasets of a recipe from what the recordings contribute, as one immutable version per publication.
 
-A dataset takes every published contribution and waits for none. The order of episodes is a ledger that the previous
-version hands on, so that a new recording never renumbers an old one.
+A dataset takes every published contribution and waits for none; one that is damaged is left out and named. The order
+of episodes is a ledger that the previous version hands on, so that a new recording never renumbers an old one.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from episode_assets.errors import ArtifactMissing, NothingToExport
+from episode_assets.errors import ArtifactDamaged, ArtifactMissing, NothingToExport
 from episode_assets.lerobot import Fragment, pack_dataset, read_ledger
+from episode_assets.lerobot.admission import RecordingLeftOut, with_places_kept
 from episode_assets.lerobot.ledger import continue_ledger
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.outcome import Json
@@ -31,10 +32,12 @@ def bring_dataset_up_to_date(
     """
     began = time.monotonic()
     key = ArtifactKey(f"lerobot_dataset/{recipe.name}", None)
-    contributions = _contributions(store, recipe)
-    ledger = _order(store, key, contributions)
+    contributions, damaged = _contributions(store, recipe)
+    ledger = _order(store, key, contributions, damaged)
     inputs = {artifact.key.recording_id or "": artifact.content_digest for artifact in contributions}
     config: dict[str, Json] = {**plain_config(recipe), "ledger": list(ledger)}
+    if damaged:
+        config["left_out"] = [[item.recording_id, item.detail] for item in damaged]
     value = fingerprint(
         asset=key.asset, code_version=DATASET_CODE_VERSION, config=config, models={}, inputs=inputs
     )
@@ -45,7 +48,9 @@ def bring_dataset_up_to_date(
     with store.draft(
         key, fingerprint=value, code_version=DATASET_CODE_VERSION, config=config, inputs=inputs
     ) as draft:
-        outcome = pack_dataset(fragments, draft.directory, recipe=recipe, ledger=ledger, progress=progress)
+        outcome = pack_dataset(
+            fragments, draft.directory, recipe=recipe, ledger=ledger, left_out=damaged, progress=progress
+        )
         artifact = draft.publish(outcome)
     return Produced(artifact, False, time.monotonic() - began, value)
 
@@ -57,17 +62,32 @@ def check_dataset(artifact: Artifact) -> Sequence[str]:
     return [str(problem) for problem in verify_dataset(artifact.directory())]
 
 
-def _contributions(store: Store, recipe: Recipe) -> list[Artifact]:
-    found = [store.latest(key) for key in store.keys(f"lerobot_episode/{recipe.name}")]
-    if not found:
+def _contributions(store: Store, recipe: Recipe) -> tuple[list[Artifact], list[RecordingLeftOut]]:
+    """Return the contributions that are whole, with the bundles they refer to, and those that are not."""
+    found: list[Artifact] = []
+    damaged: list[RecordingLeftOut] = []
+    for key in store.keys(f"lerobot_episode/{recipe.name}"):
+        try:
+            artifact = store.latest(key)
+            _referred_bundle(store, artifact)
+            found.append(artifact)
+        except (ArtifactDamaged, ArtifactMissing) as error:
+            # Without the place, which would tell every user of the dataset where the store lies.
+            damaged.append(RecordingLeftOut(key.recording_id or "", "damaged", error.what))
+    if not found and not damaged:
         raise NothingToExport(
             f"no recording has contributed to recipe {recipe.name!r} yet",
             remedy="run `episode-assets run FILE` on a recording first",
         )
-    return found
+    return found, damaged
 
 
-def _order(store: Store, key: ArtifactKey, contributions: Sequence[Artifact]) -> tuple[str, ...]:
+def _order(
+    store: Store,
+    key: ArtifactKey,
+    contributions: Sequence[Artifact],
+    damaged: Sequence[RecordingLeftOut],
+) -> tuple[str, ...]:
     # The order that results is part of the fingerprint, and it has to be the same when nothing is new.
     starts = {
         artifact.key.recording_id: int(artifact.read_json("episodes.json")["first_stamp_ns"])
@@ -78,7 +98,7 @@ def _order(store: Store, key: ArtifactKey, contributions: Sequence[Artifact]) ->
         previous = read_ledger(store.latest(key).directory())
     except ArtifactMissing:
         previous = ()
-    return continue_ledger(previous, starts)
+    return continue_ledger(previous, with_places_kept(starts, damaged, previous))
 
 
 def _fragment(store: Store, artifact: Artifact) -> Fragment:

@@ -160,6 +160,10 @@ def test_one_bad_fragment_is_left_out_and_keeps_its_place(archive, tmp_path):
     assert read_ledger(tmp_path / "out") == read_ledger(archive.dataset)
     assert verify_dataset(tmp_path / "out") == []
     assert f"- `{bad.recording_id}`: damaged" in (tmp_path / "out/README.md").read_text()
+    for file in ("README.md", "meta/episode_assets.json"):
+        assert str(tmp_path) not in (tmp_path / "out" / file).read_text(), (
+            "where the store lies is nobody's business"
+        )
 
 
 def test_a_fragment_whose_video_is_another_one_is_left_out(archive, tmp_path):
