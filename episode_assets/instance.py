@@ -82,15 +82,29 @@ def find_places(start: Path | None = None, environment: Mapping[str, str] | None
 
 
 def prepare_instance(places: Places, settings: Path | None = None) -> None:
-    """Create the instance directory with its settings, linked to `settings` where that file exists."""
-    places.dagster_home.mkdir(parents=True, exist_ok=True)
+    """Create the instance directory with its settings, linked to `settings` where that file exists.
+
+    Raises:
+        BadConfig: The directory cannot be made or written.
+    """
     target = places.dagster_home / "dagster.yaml"
-    if target.exists():
-        return
-    if settings is not None and settings.is_file():
-        target.symlink_to(os.path.relpath(settings.resolve(), places.dagster_home))
-    else:
-        target.write_text(DEFAULT_SETTINGS, encoding="utf-8")
+    try:
+        places.dagster_home.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            return
+        target.unlink(missing_ok=True)  # a link whose file was moved away
+        if settings is not None and settings.is_file():
+            target.symlink_to(os.path.relpath(settings.resolve(), places.dagster_home))
+        else:
+            target.write_text(DEFAULT_SETTINGS, encoding="utf-8")
+    except OSError as error:
+        if target.exists():
+            return  # another command made it in this very moment
+        raise BadConfig(
+            f"the instance directory cannot be written: {error.strerror}",
+            where=str(places.dagster_home),
+            remedy=f"set {HOME_VARIABLE} to a directory that you may write to",
+        ) from error
 
 
 def write_env_file(path: Path) -> Places:
@@ -99,10 +113,11 @@ def write_env_file(path: Path) -> Places:
     places = Places(root / ".dagster", str(root / "data"), str(root / "inbox"))
     prepare_instance(places, root / "dagster.yaml")
     Path(places.inbox).mkdir(exist_ok=True)
+    # Quoted, because `make dev` reads the file with a shell and a path may hold blanks.
     path.write_text(
-        f"{HOME_VARIABLE}={places.dagster_home}\n"
-        f"{STORE_VARIABLE}={places.store}\n"
-        f"{INBOX_VARIABLE}={places.inbox}\n"
+        f"{HOME_VARIABLE}='{places.dagster_home}'\n"
+        f"{STORE_VARIABLE}='{places.store}'\n"
+        f"{INBOX_VARIABLE}='{places.inbox}'\n"
         "DAGSTER_DISABLE_TELEMETRY=yes\n",
         encoding="utf-8",
     )
