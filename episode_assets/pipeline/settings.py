@@ -1,6 +1,6 @@
 """The settings of every step, from one optional YAML file over the defaults of the rooms.
 
-A file has one section per asset (`blurred_rgb: {score_threshold: 0.3}`) and may name folders with further recipes.
+A file has one section per asset (`blurred_rgb: {score_threshold: 0.3}`) and may name files with further recipes.
 Unknown names are errors that suggest the nearest known one, because a typo in a threshold must not pass unnoticed.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_origin, get_type_hints
@@ -32,6 +32,12 @@ class Settings:
     configs: Mapping[str, object]
     recipes: Mapping[str, Recipe]
 
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Names of all assets under these settings, upstream first, those of each recipe included."""
+        families = ("lerobot_episode", "lerobot_dataset")
+        return (*self.configs, *(f"{family}/{name}" for family in families for name in self.recipes))
+
     def config(self, asset: str) -> Any:
         """Return the configuration dataclass of an asset."""
         family, _, recipe_name = asset.partition("/")
@@ -42,18 +48,21 @@ def load_settings(path: Path | None = None) -> Settings:
     """Read the settings file at `path`, else at `$EPISODE_ASSETS_CONFIG`, else the defaults alone.
 
     Raises:
-        BadConfig: The file is missing, is not YAML, or holds an unknown name or a value out of range.
+        BadConfig: The file is missing, is not YAML, or holds an unknown name, a value out of range or something else
+            than a section.
     """
     chosen = path or (Path(named) if (named := os.environ.get(SETTINGS_VARIABLE)) else None)
     document = _read(chosen) if chosen else {}
     known = {step.asset: step for step in STEPS}
     _refuse_unknown(document, {*known, RECIPES_SECTION}, where=str(chosen))
     configs = {
-        name: build_config(step.config_type, document.get(name) or {}, where=f"{chosen}:{name}")
+        name: build_config(
+            step.config_type, _section(document, name, where=str(chosen)), where=f"{chosen}:{name}"
+        )
         for name, step in known.items()
     }
     folder = chosen.parent if chosen else Path()
-    files = [default_recipe_path(), *(folder / item for item in document.get(RECIPES_SECTION) or ())]
+    files = [default_recipe_path(), *(folder / item for item in _recipe_files(document, where=str(chosen)))]
     recipes = [Recipe.load(file) for file in files]
     return Settings(configs, {recipe.name: recipe for recipe in recipes})
 
@@ -80,6 +89,32 @@ def _fit(kind: Any, value: Any, *, where: str) -> Any:
     if get_origin(kind) is tuple and isinstance(value, list | tuple):
         return tuple(tuple(item) if isinstance(item, list) else item for item in value)
     return value
+
+
+def _section(document: Mapping[str, Any], name: str, *, where: str) -> Mapping[str, Any]:
+    section = document.get(name)
+    if section is None:
+        return {}
+    if not isinstance(section, Mapping):
+        raise BadConfig(
+            f"section {name!r} is {section!r} instead of names with values",
+            where=where,
+            remedy=f"{name}: {{NAME: VALUE}}",
+        )
+    return section
+
+
+def _recipe_files(document: Mapping[str, Any], *, where: str) -> Sequence[str]:
+    files = document.get(RECIPES_SECTION)
+    if files is None:
+        return ()
+    if not isinstance(files, list) or not all(isinstance(item, str) for item in files):
+        raise BadConfig(
+            f"section {RECIPES_SECTION!r} is {files!r} instead of a list of files",
+            where=where,
+            remedy=f"{RECIPES_SECTION}: [FILE, FILE]",
+        )
+    return files
 
 
 def _read(path: Path) -> dict[str, Any]:
