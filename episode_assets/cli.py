@@ -20,13 +20,13 @@ import click
 
 from episode_assets import __version__
 from episode_assets.console import Bars, describe, megabytes, printable, table
-from episode_assets.errors import BadConfig, EpisodeAssetsError
+from episode_assets.errors import ArtifactDamaged, BadConfig, EpisodeAssetsError
 from episode_assets.instance import HOME_VARIABLE, STORE_VARIABLE, Places, find_places, prepare_instance
 
 if TYPE_CHECKING:
     from episode_assets.defs.launch import RunResult
     from episode_assets.pipeline import Standing
-    from episode_assets.storage import RecordingEntry, Store
+    from episode_assets.storage import ArtifactKey, RecordingEntry, Store
 
 Params = ParamSpec("Params")
 Returned = TypeVar("Returned")
@@ -176,16 +176,12 @@ def export(recording_id: str, directory: Path, asset: str, store_uri: str | None
 @store_option
 @one_line_errors
 def verify(store_uri: str | None) -> None:
-    """Hash every published file again and name those that do not match their manifest."""
-    from episode_assets.pipeline.steps import STEPS
+    """Hash the files of every latest version again and name those that do not match their manifest."""
+    from episode_assets.pipeline.settings import load_settings
 
     store = _open_store(_places(store_uri))
-    problems = [
-        f"{key.asset}/{key.recording_id}: {problem}"
-        for step in STEPS
-        for key in store.keys(step.asset)
-        for problem in store.verify(key)
-    ]
+    keys = [key for asset in load_settings().assets for key in store.keys(asset)]
+    problems = [f"{key}: {problem}" for key in keys for problem in _problems(store, key)]
     for problem in problems:
         click.echo(problem)
     sys.exit(FAILED if problems else 0)
@@ -355,6 +351,13 @@ def _open_store(places: Places) -> Store:
     from episode_assets.storage import Store
 
     return Store.open(places.store)
+
+
+def _problems(store: Store, key: ArtifactKey) -> list[str]:
+    try:
+        return store.verify(key)
+    except ArtifactDamaged as error:
+        return [str(error)]
 
 
 def _address(file: str) -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import av
 import dagster as dg
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from episode_assets import models
+from episode_assets.cli import main
 from episode_assets.definitions import build_defs
 from episode_assets.defs.launch import RunResult, pack, process
 from episode_assets.defs.resources import PipelineResource
+from episode_assets.instance import STORE_VARIABLE
 from episode_assets.pipeline import STEPS, standing_of
 from episode_assets.pipeline.settings import Settings, load_settings
 from episode_assets.storage import ArtifactKey, Store
@@ -163,6 +167,30 @@ def test_published_files_are_read_only_and_an_export_is_not(done, tmp_path: Path
 
     assert published.stat().st_mode & 0o777 == 0o444
     assert copy.stat().st_mode & 0o200
+
+
+def test_verify_hashes_every_asset_and_names_the_file_that_changed(
+    done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, _, _ = done
+    copy = tmp_path / "store"
+    shutil.copytree(place.store_path, copy, symlinks=True)
+    for name, value in {**place.environment, STORE_VARIABLE: str(copy)}.items():
+        monkeypatch.setenv(name, value)
+    assert CliRunner().invoke(main, ["verify"]).exit_code == 0
+    for asset in ("episode_bundle", "lerobot_episode/default", "lerobot_dataset/default"):
+        (key,) = Store.open(str(copy)).keys(asset)
+        changed = next(file for file in Store.open(str(copy)).latest(key).directory().rglob("*.parquet"))
+        data = bytearray(changed.read_bytes())
+        data[len(data) // 2] ^= 1
+        changed.chmod(0o600)
+        changed.write_bytes(data)
+
+        result = CliRunner().invoke(main, ["verify"])
+
+        assert result.exit_code == 1
+        assert f"{key}: " in result.stdout
+        assert changed.name in result.stdout
 
 
 def test_names_of_people_and_places_stay_out_of_what_is_published(done, small_demo: Demo) -> None:
