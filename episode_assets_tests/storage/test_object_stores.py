@@ -13,7 +13,7 @@ import pytest
 from episode_assets.errors import ArtifactDamaged, BadConfig, StorageTrouble
 from episode_assets.storage import ArtifactKey, Store
 from episode_assets.storage.scratch import owned_name
-from episode_assets_tests.storage.conftest import BUCKET
+from episode_assets_tests.object_store import BUCKET
 from episode_assets_tests.storage.samples import RAW, everything_in, overwrite, publish
 
 CACHED = "cache/artifacts"
