@@ -24,6 +24,8 @@ do; it is always one line, because shells, logs and the Dagster UI show the firs
 
 from __future__ import annotations
 
+_CLIENT_PACKAGES = frozenset({"botocore", "aiobotocore", "aiohttp", "urllib3"})
+
 
 class EpisodeAssetsError(Exception):
     """Base of all errors of this package.
@@ -122,3 +124,12 @@ class TransientError(EpisodeAssetsError):
 
 class StorageTrouble(TransientError, OSError):
     """The store, the inbox or the network between did not answer."""
+
+
+def is_storage_trouble(error: Exception) -> bool:
+    """Whether a file system, or the client of an object store, raised an error.
+
+    The clients have trees of errors of their own that do not descend from `OSError`.
+    """
+    packages = {kind.__module__.split(".")[0] for kind in type(error).__mro__}
+    return isinstance(error, OSError) or bool(packages & _CLIENT_PACKAGES)

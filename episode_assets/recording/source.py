@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from episode_assets.errors import BadRecording, StorageTrouble
+from episode_assets.errors import BadRecording, StorageTrouble, is_storage_trouble
 
 BLOCK_BYTES = 1 << 16
 """How much a forward pass reads ahead for small records; larger ones are read straight into a buffer of their size."""
@@ -42,10 +42,9 @@ class Source:
         """Return `length` bytes from `offset`, fewer only at the end of the file."""
         try:
             data = self._read(offset, length)
-        except OSError as error:
-            raise StorageTrouble(
-                f"reading {length} bytes at offset {offset} failed: {error}", where=self.uri
-            ) from error
+        except Exception as error:
+            _name_trouble(error, f"reading {length} bytes at offset {offset} failed", self.uri)
+            raise
         self.bytes_read += len(data)
         return data
 
@@ -190,5 +189,13 @@ def _open_remote(uri: str) -> tuple[Any, int]:
         raise BadRecording("no such object", where=uri, remedy="check the address") from error
     except (ValueError, ImportError) as error:
         raise BadRecording(f"the address cannot be opened: {error}", where=uri) from error
-    except OSError as error:
-        raise StorageTrouble(f"opening failed: {error}", where=uri) from error
+    except Exception as error:
+        _name_trouble(error, "opening failed", uri)
+        raise
+
+
+def _name_trouble(error: Exception, what: str, uri: str) -> None:
+    """Raise StorageTrouble where a file system or the client of an object store raised the error."""
+    if is_storage_trouble(error):
+        remedy = "check that the place is reachable (for s3:// also the AWS_* variables)"
+        raise StorageTrouble(f"{what}: {error}", where=uri, remedy=remedy) from error

@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from episode_assets.errors import DiskFull, EpisodeAssetsError, StorageTrouble
+from episode_assets.errors import DiskFull, EpisodeAssetsError, StorageTrouble, is_storage_trouble
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FULL_WORDS = re.compile(r"No space left on device|Disk quota exceeded|\d+ requested and \d+ written")
 """Texts of errors without a number; the last one is numpy's, which reports a short write and nothing more."""
-_CLIENT_PACKAGES = frozenset({"botocore", "aiobotocore", "aiohttp", "urllib3"})
 
 
 @contextmanager
@@ -33,7 +32,7 @@ def translated(where: str) -> Iterator[None]:
     except Exception as error:
         if is_disk_full(error):
             raise disk_full(where) from error
-        if isinstance(error, OSError) or _comes_from_client(error):
+        if is_storage_trouble(error):
             raise StorageTrouble(
                 f"{type(error).__name__}: {error}",
                 where=where,
@@ -66,8 +65,3 @@ def is_disk_full(error: BaseException) -> bool:
             return True
         current = current.__cause__ or current.__context__
     return False
-
-
-def _comes_from_client(error: Exception) -> bool:
-    # The clients of object stores have trees of errors of their own that do not descend from OSError.
-    return any(kind.__module__.split(".")[0] in _CLIENT_PACKAGES for kind in type(error).__mro__)

@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from s3fs import S3FileSystem
 
-from episode_assets.errors import BadRecording, EpisodeAssetsError, MissingStream, NothingToExport
+from episode_assets.errors import (
+    BadRecording,
+    EpisodeAssetsError,
+    MissingStream,
+    NothingToExport,
+    StorageTrouble,
+)
 from episode_assets.recording import RecordingView, inspect, scan_recording
 from episode_assets.recording.container import Walk
 from episode_assets.recording.identify import MCAP_MAGIC
@@ -243,3 +250,19 @@ def test_bytes_behind_the_end_are_noted(whole: Path, tmp_path: Path) -> None:
 
     assert inventory.messages == inspect(str(whole)).messages
     assert [item.kind for item in inventory.damage] == ["trailing_bytes"]
+
+
+def test_an_object_store_without_credentials_is_trouble_that_may_pass(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+
+    # A client that another test made would bring that test's credentials.
+    S3FileSystem.clear_instance_cache()
+    with pytest.raises(StorageTrouble, match="AWS_"):
+        inspect("s3://nobodys-bucket/recording.mcap")
+    S3FileSystem.clear_instance_cache()
