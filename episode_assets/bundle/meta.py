@@ -51,7 +51,7 @@ def _source(inputs: Inputs) -> dict[str, Json]:
     return {
         "bytes": inventory.size_bytes,
         "sha256": inventory.sha256,
-        "profile": inventory.profile,
+        "profile": inputs.raw.profile,
         "clock": clock_word(inputs.raw),
         "clock_offset_ns": None,
         "truncated": inventory.truncated,

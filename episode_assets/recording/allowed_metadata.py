@@ -34,6 +34,9 @@ ALLOWED_PREFIXES = ("camera_imu_extrinsic.",)
 LONGEST_VALUE = 200
 """Longer values are free text, whatever their key says."""
 
+KNOWN_PROFILES = frozenset({"", "ros1", "ros2"})
+"""Profiles that the MCAP registry knows; any other text was made up by whoever wrote the file."""
+
 MISSING_TEXT = "null"
 """The phone app writes this text where a value is absent."""
 
@@ -47,3 +50,8 @@ def allowed(metadata: Mapping[str, str]) -> dict[str, str]:
         and len(value) <= LONGEST_VALUE
         and (key in ALLOWED_KEYS or key.startswith(ALLOWED_PREFIXES))
     }
+
+
+def allowed_profile(profile: str) -> str | None:
+    """Return the profile of an MCAP header where it is a known word, else `None`."""
+    return profile if profile in KNOWN_PROFILES else None

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from episode_assets.errors import ArtifactDamaged, MissingStream, SourceChanged
-from episode_assets.recording.allowed_metadata import allowed
+from episode_assets.recording.allowed_metadata import allowed, allowed_profile
 from episode_assets.recording.container import PackedChunk
 from episode_assets.recording.decoders import Decoder, find_decoder
 from episode_assets.recording.images import Duplicate, ImageStream
@@ -89,6 +89,11 @@ class RecordingView:
         return allowed(
             {key: value for record in self.inventory.metadata.values() for key, value in record.items()}
         )
+
+    @property
+    def profile(self) -> str | None:
+        """Profile of the file's header as far as it may travel downstream."""
+        return allowed_profile(self.inventory.profile)
 
     @property
     def is_truncated(self) -> bool:

@@ -58,6 +58,8 @@ class Scene:
     depth_cut: frozenset[int] = frozenset()
     depth_halved: frozenset[int] = frozenset()
     metadata: dict[str, str] = field(default_factory=dict)
+    profile: str = "ros2"
+    library: str = "test"
 
     @property
     def stamps_ns(self) -> np.ndarray:
@@ -120,9 +122,9 @@ def pose(translation: Any, rotation: Any) -> Any:
 class RecordingWriter:
     """Writes ROS 2 messages into an MCAP file; schemas and channels are made on first use."""
 
-    def __init__(self, stream: io.BufferedIOBase) -> None:
+    def __init__(self, stream: io.BufferedIOBase, *, profile: str, library: str) -> None:
         self._writer = Writer(stream)
-        self._writer.start(profile="ros2", library="test")
+        self._writer.start(profile=profile, library=library)
         self._channels: dict[str, int] = {}
 
     def add(self, topic: str, stamp_ns: int, item: Any) -> None:
@@ -144,7 +146,7 @@ class RecordingWriter:
 def write_recording(path: Path, scene: Scene) -> Path:
     """Write the MCAP file of a scene."""
     with path.open("wb") as stream:
-        writer = RecordingWriter(stream)
+        writer = RecordingWriter(stream, profile=scene.profile, library=scene.library)
         if scene.metadata:
             writer.metadata("session", scene.metadata)
         for frame, stamp_ns in enumerate(scene.stamps_ns.tolist()):

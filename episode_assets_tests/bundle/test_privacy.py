@@ -27,7 +27,10 @@ def test_without_a_passed_audit_nothing_is_written(make: Maker, privacy, tmp_pat
 
 def test_names_of_device_place_and_file_occur_nowhere(make: Maker) -> None:
     secrets = {"device_model": "Quokkaphone 9", "storage.path": "/Users/zebedee/Oslo", "place": "Oslostrand"}
-    made = make(Scene(frames=5, metadata={**secrets, "fps": "15"}), file_name="zebedees_secret_kitchen.mcap")
+    scene = Scene(
+        frames=5, metadata={**secrets, "fps": "15"}, profile="zebedee's rig", library="Quokkaphone 9 writer"
+    )
+    made = make(scene, file_name="zebedees_secret_kitchen.mcap")
     words = [b"Quokka", b"zebedee", b"Oslo", b"secret_kitchen", str(made.path.parent).encode()]
 
     content = {path.name: path.read_bytes() for path in made.path.rglob("*") if path.is_file()}
