@@ -148,8 +148,8 @@ class FaceBlurConfig:
 
     @property
     def margin_ns(self) -> int:
-        """How far a box can depend on other frames: the longest hole plus the hold."""
-        return round((self.fill_s + self.hold_s) * 1e9)
+        """How far a box can depend on other frames: a link, the size remembered at an edge, and the hold."""
+        return round((2 * self.fill_s + self.hold_s) * 1e9)
 
 
 _RANGES: tuple[tuple[str, float, float], ...] = (

@@ -65,6 +65,7 @@ def redact(
         hold_s=config.hold_s,
         hold_growth=config.hold_growth,
         strong_score=config.strong_score,
+        size=size,
     )
     rectangle = redaction_rectangles(tracks.box, scale=config.box_scale, width=size[0], height=size[1])
     is_visible = (rectangle[:, 2:] > rectangle[:, :2]).all(axis=1)

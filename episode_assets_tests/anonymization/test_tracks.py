@@ -17,6 +17,7 @@ from episode_assets.chunks import plan_chunks
 
 STEP_NS = 66_666_667
 CONFIG = FaceBlurConfig()
+SIZE = (640, 480)
 
 
 def stamps(count: int) -> np.ndarray:
@@ -34,7 +35,13 @@ def track(frames: list[list[tuple[float, ...]]]) -> TrackBoxes:
 
 def tracked(found: list[np.ndarray], stamps_ns: np.ndarray) -> TrackBoxes:
     return build_tracks(
-        Detections.of(found), stamps_ns, fill_s=1.0, hold_s=0.3, hold_growth=0.03, strong_score=0.5
+        Detections.of(found),
+        stamps_ns,
+        fill_s=1.0,
+        hold_s=0.3,
+        hold_growth=0.03,
+        strong_score=0.5,
+        size=SIZE,
     )
 
 
@@ -74,6 +81,24 @@ def test_a_held_box_grows_with_every_frame() -> None:
 
     width = boxes.box[:, 2] - boxes.box[:, 0]
     assert width == pytest.approx(60 * 1.03 ** np.arange(5), rel=1e-5)
+
+
+@pytest.mark.parametrize("is_leaving", [True, False])
+def test_a_face_cut_by_the_edge_keeps_the_height_it_had_inside(is_leaving: bool) -> None:
+    inside = [[face(480 + 20 * frame, 100)] for frame in range(5)]
+    # At the edge the detector fits the upper part of what is left only.
+    at_edge = [[(600.0 + 12 * frame, 100.0, 639.0, 130.0 - 3 * frame, 0.4)] for frame in range(3)]
+    frames = [*inside, *at_edge] if is_leaving else [*at_edge[::-1], *inside[::-1]]
+
+    boxes = track(frames)
+
+    cut = [5, 6, 7] if is_leaving else [0, 1, 2]
+    heights = (boxes.box[:, 3] - boxes.box[:, 1])[np.isin(boxes.frame, cut)]
+    assert heights == pytest.approx([75.0, 75.0, 75.0])
+    assert len(set(boxes.track)) == 1
+    whole = boxes.box[(boxes.frame == 2) & (boxes.source == Source.DETECTED)]
+    frame_2 = inside[2] if is_leaving else None
+    assert frame_2 is None or whole.tolist() == [list(frame_2[0][:4])]
 
 
 def test_a_weak_single_box_is_kept_and_held_too() -> None:
