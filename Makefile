@@ -22,8 +22,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint]'
 	touch $@
 
+# An .env that is there may hold a store of the user's own.
 .env: $(VENV)/.installed
-	$(BIN)/python -m episode_assets.instance --env-file .env
+	test -f .env || $(BIN)/python -m episode_assets.instance --env-file .env
+	touch .env
 
 setup: .env ## create .venv and the .env that the command line, the UI and the daemon share
 
