@@ -26,7 +26,7 @@ from episode_assets.instance import HOME_VARIABLE, STORE_VARIABLE, Places, find_
 if TYPE_CHECKING:
     from episode_assets.defs.launch import RunResult
     from episode_assets.pipeline import Standing
-    from episode_assets.storage import ArtifactKey, RecordingEntry, Store
+    from episode_assets.storage import ArtifactKey, Naming, RecordingEntry, Store
 
 Params = ParamSpec("Params")
 Returned = TypeVar("Returned")
@@ -94,9 +94,10 @@ def run(
 @one_line_errors
 def add(files: tuple[str, ...], store_uri: str | None, task: str | None) -> None:
     """Register recordings as partitions without running anything."""
-    places = _places(store_uri)
-    store = _open_store(places)
-    entries, some_refused = _register(store, files, task=task)
+    from episode_assets.pipeline.settings import load_settings
+
+    naming = load_settings().recording_ids
+    entries, some_refused = _register(_open_store(_places(store_uri)), files, task=task, naming=naming)
     import dagster as dg
 
     from episode_assets.defs.partitions import add_recordings
@@ -269,7 +270,7 @@ def _run(
 
     store = _open_store(places)
     settings = load_settings(config_file)
-    entries, failed = _register(store, files, task=task)
+    entries, failed = _register(store, files, task=task, naming=settings.recording_ids)
     pipeline = PipelineResource(store_uri=places.store, workers=workers or default_workers())
     defs = build_defs(pipeline=pipeline, settings=settings)
     bars = Bars()
@@ -283,13 +284,15 @@ def _run(
     return failed
 
 
-def _register(store: Store, files: tuple[str, ...], *, task: str | None) -> tuple[list[RecordingEntry], bool]:
+def _register(
+    store: Store, files: tuple[str, ...], *, task: str | None, naming: Naming
+) -> tuple[list[RecordingEntry], bool]:
     """Register every file that can be, and name the others; return the entries and whether any file was refused."""
     entries: dict[str, RecordingEntry] = {}
     refused: list[EpisodeAssetsError] = []
     for file in files:
         try:
-            entry = store.recordings.register(_address(file), task=task)
+            entry = store.recordings.register(_address(file), task=task, recording_ids=naming)
             entries[entry.recording_id] = entry
         except EpisodeAssetsError as error:
             refused.append(error)

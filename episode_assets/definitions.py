@@ -51,7 +51,7 @@ def build_defs(
             *(lerobot_dataset(recipe) for recipe in recipes),
         ],
         jobs=[process_recording, pack_datasets],
-        sensors=[inbox_sensor(inbox or places.inbox)],
+        sensors=[inbox_sensor(inbox or places.inbox, recording_ids=chosen.recording_ids)],
         resources={
             "pipeline": pipeline or PipelineResource(store_uri=places.store, workers=default_workers())
         },

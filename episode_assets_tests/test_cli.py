@@ -122,6 +122,22 @@ def test_odd_file_names_become_plain_recording_ids(workplace: Workplace, small_d
     assert workplace.store.recordings.get(recording_id).original_name == odd.name
 
 
+def test_personal_file_names_stay_out_of_ids_where_the_settings_say_so(
+    workplace: Workplace, small_demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = workplace.folder / "settings.yaml"
+    settings.write_text("recording_ids: digest\n")
+    monkeypatch.setenv("EPISODE_ASSETS_CONFIG", str(settings))
+    personal = workplace.folder / "anna schmidt kitchen.mcap"
+    personal.write_bytes(small_demo.path.read_bytes())
+
+    result = call("add", str(personal))
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith("r-")
+    assert "anna" not in result.stdout
+
+
 def test_an_unknown_recording_is_named_with_the_remedy(workplace: Workplace) -> None:
     for command in (("open", "nobody-00000000", "--print"), ("export", "nobody-00000000", "out")):
         result = call(*command)

@@ -19,13 +19,13 @@ from episode_assets.defs.partitions import RECORDING
 from episode_assets.defs.resources import PipelineResource
 from episode_assets.errors import BadRecording, EpisodeAssetsError, SourceChanged
 from episode_assets.recording.identify import MCAP_MAGIC
-from episode_assets.storage import RecordingEntry, Store
+from episode_assets.storage import Naming, RecordingEntry, Store
 
 SUFFIXES = (".mcap",)
 
 
-def inbox_sensor(inbox: str) -> dg.SensorDefinition:
-    """Return the sensor for a directory."""
+def inbox_sensor(inbox: str, *, recording_ids: Naming = "name") -> dg.SensorDefinition:
+    """Return the sensor for a directory; `recording_ids` says how new recordings are named."""
 
     @dg.sensor(
         name="inbox",
@@ -41,7 +41,8 @@ def inbox_sensor(inbox: str) -> dg.SensorDefinition:
             store = pipeline.store()
             cursor = Cursor.load(context.cursor)
             decision = _look(folder, store, cursor)
-            entries = _register(store, [folder / seen.name for seen in decision.ready], context.log)
+            files = [folder / seen.name for seen in decision.ready]
+            entries = _register(store, files, recording_ids, context.log)
         except OSError as error:
             return dg.SkipReason(f"{inbox} could not be listed: {error.strerror or error}")
         except EpisodeAssetsError as error:
@@ -71,7 +72,9 @@ def _look(folder: Path, store: Store, cursor: Cursor) -> Decision:
     )
 
 
-def _register(store: Store, files: Sequence[Path], log: logging.Logger) -> list[RecordingEntry]:
+def _register(
+    store: Store, files: Sequence[Path], recording_ids: Naming, log: logging.Logger
+) -> list[RecordingEntry]:
     """Register the files that can be; one that cannot is named in the tick's log and holds up no other.
 
     The cursor passes it. It comes up again when it is changed or replaced, and at every full comparison.
@@ -79,7 +82,7 @@ def _register(store: Store, files: Sequence[Path], log: logging.Logger) -> list[
     entries = []
     for file in files:
         try:
-            entries.append(store.recordings.register(str(file)))
+            entries.append(store.recordings.register(str(file), recording_ids=recording_ids))
         except (BadRecording, SourceChanged) as error:
             log.warning(str(error))
     return entries

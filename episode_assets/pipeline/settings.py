@@ -1,7 +1,8 @@
 """The settings of every step, from one optional YAML file over the defaults of the rooms.
 
-A file has one section per asset (`blurred_rgb: {score_threshold: 0.3}`) and may name files with further recipes.
-Unknown names are errors that suggest the nearest known one, because a typo in a threshold must not pass unnoticed.
+A file has one section per asset (`blurred_rgb: {score_threshold: 0.3}`), may name files with further recipes, and may
+keep file names out of recording ids (`recording_ids: digest`). Unknown names are errors that suggest the nearest known
+one, because a typo in a threshold must not pass unnoticed.
 """
 
 from __future__ import annotations
@@ -11,26 +12,36 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import yaml
 
 from episode_assets.errors import BadConfig
 from episode_assets.lerobot.recipe import Recipe, default_recipe_path
 from episode_assets.pipeline.steps import STEPS
+from episode_assets.storage import Naming
 
 SETTINGS_VARIABLE = "EPISODE_ASSETS_CONFIG"
 RECIPES_SECTION = "recipes"
+IDS_SETTING = "recording_ids"
 
 Config = TypeVar("Config")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The configuration of each step by asset name, and the recipes of datasets by name."""
+    """What a settings file decides.
+
+    Attributes:
+        configs: The configuration of each step by asset name.
+        recipes: The recipes of datasets by name.
+        recording_ids: `name` makes ids of new recordings from their file names; `digest` does not, for archives whose
+            file names are personal, because an id is seen everywhere.
+    """
 
     configs: Mapping[str, object]
     recipes: Mapping[str, Recipe]
+    recording_ids: Naming = "name"
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -54,7 +65,7 @@ def load_settings(path: Path | None = None) -> Settings:
     chosen = path or (Path(named) if (named := os.environ.get(SETTINGS_VARIABLE)) else None)
     document = _read(chosen) if chosen else {}
     known = {step.asset: step for step in STEPS}
-    _refuse_unknown(document, {*known, RECIPES_SECTION}, where=str(chosen))
+    _refuse_unknown(document, {*known, RECIPES_SECTION, IDS_SETTING}, where=str(chosen))
     configs = {
         name: build_config(
             step.config_type, _section(document, name, where=str(chosen)), where=f"{chosen}:{name}"
@@ -64,7 +75,10 @@ def load_settings(path: Path | None = None) -> Settings:
     folder = chosen.parent if chosen else Path()
     files = [default_recipe_path(), *(folder / item for item in _recipe_files(document, where=str(chosen)))]
     recipes = [Recipe.load(file) for file in files]
-    return Settings(configs, {recipe.name: recipe for recipe in recipes})
+    ids = document.get(IDS_SETTING, "name")
+    if ids not in get_args(Naming):
+        raise BadConfig(f"{IDS_SETTING} is {ids!r}", where=str(chosen), remedy="use 'name' or 'digest'")
+    return Settings(configs, {recipe.name: recipe for recipe in recipes}, ids)
 
 
 def build_config(config_type: type[Config], values: Mapping[str, Any], *, where: str) -> Config:

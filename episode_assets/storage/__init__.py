@@ -14,7 +14,7 @@ from episode_assets.storage.manifest import FileEntry, Manifest
 from episode_assets.storage.privacy_gate import AUDITED_ASSETS
 from episode_assets.storage.publication import Publication
 from episode_assets.storage.quarantine import Quarantined
-from episode_assets.storage.registry import RecordingEntry, Registry
+from episode_assets.storage.registry import Naming, RecordingEntry, Registry
 from episode_assets.storage.sources import Address
 from episode_assets.storage.store import Store
 
@@ -26,6 +26,7 @@ __all__ = [
     "Draft",
     "FileEntry",
     "Manifest",
+    "Naming",
     "Publication",
     "Quarantined",
     "RecordingEntry",

@@ -18,6 +18,7 @@ from episode_assets.pipeline.settings import load_settings
         ("recipes: mine.yaml", "instead of a list of files"),
         ("recipes: [3]", "instead of a list of files"),
         ("blured_rgb: {}", "did you mean 'blurred_rgb'"),
+        ("recording_ids: [digest]", "use 'name' or 'digest'"),
         ("- one", "no sections"),
         ("[", "not YAML"),
     ],
