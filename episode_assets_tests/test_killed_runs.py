@@ -31,7 +31,7 @@ ELSEWHERE = {"publish.object_written", "quarantine.pixels_removed", "quarantine.
 ELSEWHERE |= {"quarantine.evidence_visible"}
 """Points that a good recording on a local disk does not reach; the tests of the storage room kill there."""
 
-KILLS = {name: (1, 2, 3) for name in NAMES} | {"registry.entry_written": (1, 1, 1)}
+KILLS = dict.fromkeys(NAMES, (1, 2, 3)) | {"registry.entry_written": (1, 1, 1)}
 """At which occurrence three runs in a row die: each continues where the one before was killed, so that the point is
 met in early and in late assets. The registry is written three times: at registration, and twice after reading."""
 

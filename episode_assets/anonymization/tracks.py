@@ -1,8 +1,9 @@
 """From faces in single pictures to boxes over time: linking detections, filling holes, holding at the ends.
 
 Everything here is local: whether two detections belong together depends only on frames at most `fill_s` plus one
-frame away, and every box on frames at most `fill_s` farther. A part of a stream with the margin on both sides therefore gives the boxes that the
-whole stream gives. Times are int64 nanoseconds. Pixels belong to `blur`, and how far a box is widened to `redaction`.
+frame away, and every box on frames at most `fill_s` farther. A part of a stream with the margin on both sides
+therefore gives the boxes that the whole stream gives. Times are int64 nanoseconds. Pixels belong to `blur`, and how far
+a box is widened to `redaction`.
 """
 
 from __future__ import annotations

@@ -247,7 +247,7 @@ def test_an_audit_without_rounds_blocks_and_leaves_only_evidence(tmp_path: Path)
 
 
 def test_a_blur_that_keeps_its_detail_blocks_with_a_reason(view: RecordingView, tmp_path: Path) -> None:
-    outcome = blurred(view, tmp_path / "artifact", replace(CONFIG, audit_max_detail=0.0))
+    outcome = blurred(view, tmp_path / "artifact", replace(CONFIG, cells=8, audit_max_detail=0.0))
 
     assert not outcome.audit_passed
     assert outcome.privacy is not None
