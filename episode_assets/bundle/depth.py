@@ -163,22 +163,10 @@ def _paired_images(
         return
     picked = pairing.position[wanted]
     first, last = int(picked[0]), int(picked[-1])
-    for position, message in _messages(depth, first, last + 1):
+    for position, message in depth.read_past_damage(first, last + 1):
         pictures = wanted[slice(*np.searchsorted(picked, (position, position + 1)))]
         if len(pictures):
             yield pictures.tolist(), None if message is None else _decoded(message)
-
-
-def _messages(depth: ImageStream, start: int, stop: int) -> Iterator[tuple[int, ImageMessage | None]]:
-    """Read positions `[start, stop)` in order; None stands for a message that is damaged in itself."""
-    while start < stop:
-        try:
-            for message in depth.read(start, stop):
-                yield start, message
-                start += 1
-        except UndecodableImage:
-            yield start, None
-            start += 1
 
 
 def _decoded(message: ImageMessage) -> NDArray[np.uint16] | None:

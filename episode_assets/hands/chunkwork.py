@@ -23,7 +23,6 @@ from episode_assets.hands.sightings import Sightings
 from episode_assets.hands.tracking import Tracker
 from episode_assets.recording import (
     ImageMessage,
-    ImageStream,
     RecordingView,
     UndecodableImage,
     decode_depth,
@@ -84,7 +83,7 @@ def process_chunk(
     tracker = Tracker(backend, config)
     sizes: dict[int, Size] = {}
     stamps_ns = view.rgb.stamp_ns
-    for position, message in readable(view.rgb, chunk.lead_start, chunk.tail_stop):
+    for position, message in view.rgb.read_past_damage(chunk.lead_start, chunk.tail_stop):
         rgb = None if message is None else _decoded(message, config.work_side_px)
         if rgb is not None:
             sizes[position], pixels = rgb
@@ -101,20 +100,6 @@ def process_chunk(
         depths.undecodable,
         depths.misfits,
     )
-
-
-def readable(stream: ImageStream, start: int, stop: int) -> Iterator[tuple[int, ImageMessage | None]]:
-    """Yield position and message of `[start, stop)`; None where the message itself is damaged."""
-    position = start
-    while position < stop:
-        try:
-            for message in stream.read(position, stop):
-                yield position, message
-                position += 1
-        except UndecodableImage:
-            # The iterator ends with its error; go on behind the damaged message.
-            yield position, None
-            position += 1
 
 
 def work_size(size: Size, side_px: int) -> Size:
@@ -168,7 +153,7 @@ class _DepthSampler:
         wanted = np.unique(paired[own])
         filled = sightings.depth_m.copy()
         for start, stop in _stretches(wanted):
-            for position, message in readable(stream, start, stop):
+            for position, message in stream.read_past_damage(start, stop):
                 rows = np.flatnonzero(own & (paired == position))
                 for frame in np.unique(sightings.position[rows]):
                     same = rows[sightings.position[rows] == frame]

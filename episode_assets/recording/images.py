@@ -122,6 +122,23 @@ class ImageStream:
                 )
                 yield self._message(position, payload)
 
+    def read_past_damage(self, start: int, stop: int) -> Iterator[tuple[int, ImageMessage | None]]:
+        """Yield position and picture of `[start, stop)` like `read`; None stands for a message that does not decode.
+
+        Raises:
+            BadRecording: The file is shorter than the one that was scanned, or a chunk does not unpack any more.
+        """
+        position = start
+        while position < stop:
+            try:
+                for message in self.read(position, stop):
+                    yield position, message
+                    position += 1
+            except UndecodableImage:
+                # The iterator ends with its error; go on behind the damaged message.
+                yield position, None
+                position += 1
+
     def _message(self, position: int, payload: memoryview) -> ImageMessage:
         number = int(self.message_number[position])
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -190,6 +191,22 @@ def test_made_up_payloads_leave_a_stream_without_rows(data: Path, tmp_path: Path
     (note,) = [note for note in outcome.warnings if note.code == "undecodable_messages"]
     assert (note.count, note.stream) == (3, "/sensor/lidar/points")
     assert "point_cloud" in {item.name for item in outcome.skipped}
+
+
+def test_a_picture_that_was_damaged_since_the_scan_costs_none_behind_it(
+    tmp_path: Path, view_of: Callable[..., RecordingView]
+) -> None:
+    file = write_rig(tmp_path / "rig.mcap", frames=5)
+    view = view_of(file)
+    places = pq.read_table(view.directory / "offsets.parquet", filters=[("role", "=", "rgb")])
+    with file.open("r+b") as handle:
+        # Behind the encapsulation (4 bytes) and the stamp (8) stands the length of the frame's name.
+        handle.seek(places["offset"][2].as_py() + 12)
+        handle.write(b"\xff\xff\xff\x7f")
+
+    read = [(position, message is not None) for position, message in view.rgb.read_past_damage(0, 5)]
+
+    assert read == [(0, True), (1, True), (2, False), (3, True), (4, True)]
 
 
 def test_a_recording_without_messages_has_nothing_to_export(tmp_path: Path) -> None:
