@@ -59,6 +59,8 @@ verify-lerobot: demo ## open the demo dataset with the real LeRobot, in an envir
 bench: setup ## print the measured claims
 	$(BIN)/episode-assets models fetch
 	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/video.py
+	$(BIN)/python benchmarks/depth_packing.py
 
 dev: setup ## the Dagster UI and the daemon on http://localhost:3000
 	set -a; . ./.env; set +a; $(BIN)/dagster dev
