@@ -131,6 +131,31 @@ def test_a_store_on_s3_holds_the_same_content(
     assert not list((tmp_path / "scratch").rglob("*.mp4"))
 
 
+def test_a_truncated_recording_is_used_up_to_the_cut_and_says_so_in_every_artifact(
+    small_demo: Demo, tmp_path: Path
+) -> None:
+    place = make_workplace(tmp_path)
+    cut = tmp_path / "cut.mcap"
+    data = small_demo.path.read_bytes()
+    cut.write_bytes(data[: len(data) * 7 // 10])
+
+    results = run_graph(
+        place, Demo(cut, small_demo.truth, small_demo.config), workers=1, settings=load_settings()
+    )
+
+    assert [item.failure for result in results for item in result.failures] == []
+    frames = set()
+    for asset in [*PER_RECORDING, "lerobot_dataset/default"]:
+        (key,) = place.store.keys(asset)
+        artifact = place.store.latest(key)
+        assert "truncated" in {note.code for note in artifact.manifest.warnings}, asset
+        if asset in {"blurred_rgb", "hand_poses", "episode_bundle"}:
+            frames.add(artifact.manifest.summary["frames"])
+    assert len(frames) == 1
+    assert 30 < frames.pop() < 45
+    assert place.store.recordings.list()[0].state == "truncated"
+
+
 def test_the_instance_shows_data_versions_and_passed_checks(done) -> None:
     place, _, _ = done
     recording_id = place.store.recordings.ids()[0]

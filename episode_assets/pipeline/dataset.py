@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from episode_assets.errors import ArtifactDamaged, ArtifactMissing, NothingToExport
 from episode_assets.lerobot import Fragment, pack_dataset, read_ledger
 from episode_assets.lerobot.admission import RecordingLeftOut, with_places_kept
 from episode_assets.lerobot.ledger import continue_ledger
 from episode_assets.lerobot.recipe import Recipe
-from episode_assets.outcome import Json
-from episode_assets.pipeline.step import Produced, plain_config
+from episode_assets.outcome import Json, Note, Outcome
+from episode_assets.pipeline.step import HANDED_ON, Produced, plain_config
 from episode_assets.progress import Progress, silent
 from episode_assets.storage import Artifact, ArtifactKey, Store, fingerprint
 
@@ -51,7 +52,7 @@ def bring_dataset_up_to_date(
         outcome = pack_dataset(
             fragments, draft.directory, recipe=recipe, ledger=ledger, left_out=damaged, progress=progress
         )
-        artifact = draft.publish(outcome)
+        artifact = draft.publish(_with_cut_recordings(outcome, contributions))
     return Produced(artifact, False, time.monotonic() - began, value)
 
 
@@ -99,6 +100,18 @@ def _order(
     except ArtifactMissing:
         previous = ()
     return continue_ledger(previous, with_places_kept(starts, damaged, previous))
+
+
+def _with_cut_recordings(outcome: Outcome, contributions: Sequence[Artifact]) -> Outcome:
+    cut = [
+        artifact.key.recording_id or ""
+        for artifact in contributions
+        if any(note.code in HANDED_ON for note in artifact.manifest.warnings)
+    ]
+    if not cut:
+        return outcome
+    note = Note("truncated", f"these recordings end early: {', '.join(cut)}", count=len(cut))
+    return replace(outcome, warnings=(*outcome.warnings, note))
 
 
 def _fragment(store: Store, artifact: Artifact) -> Fragment:

@@ -8,9 +8,9 @@ here knows Dagster, a file format, or what any step does; the steps themselves a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -22,6 +22,9 @@ from episode_assets.recording import RecordingView
 from episode_assets.storage import Artifact, ArtifactKey, RecordingEntry, Registry, Store, fingerprint
 
 Config = TypeVar("Config")
+
+HANDED_ON = frozenset({"truncated"})
+"""Codes of notes that go on to everything made from an artifact: it is only a part of what was recorded."""
 
 
 def _watch_nothing(_registry: Registry, _recording_id: str) -> AbstractContextManager[None]:
@@ -129,6 +132,14 @@ class Expectation:
     models: Mapping[str, str]
 
 
+def with_handed_on_notes(outcome: Outcome, inputs: Iterable[Artifact]) -> Outcome:
+    """Return an outcome that says what every artifact of a recording has to say, whatever computed it."""
+    said = {note.code for note in outcome.warnings}
+    found = {note.code: note for item in inputs for note in item.manifest.warnings if note.code in HANDED_ON}
+    added = tuple(note for code, note in sorted(found.items()) if code not in said)
+    return replace(outcome, warnings=(*outcome.warnings, *added))
+
+
 def plain_config(config: object) -> dict[str, Json]:
     """Return a configuration dataclass as plain JSON; tuples become lists."""
     return cast("dict[str, Json]", _plain(asdict(cast("Any", config))))
@@ -206,7 +217,7 @@ def bring_up_to_date(
         ) as draft,
     ):
         outcome = step.compute(inputs, draft.directory, config)
-        artifact = draft.publish(outcome)
+        artifact = draft.publish(with_handed_on_notes(outcome, artifacts.values()))
     step.note(store.recordings, artifact)
     return Produced(artifact, False, time.monotonic() - began, expected.fingerprint)
 
