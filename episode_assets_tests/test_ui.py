@@ -96,8 +96,9 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     server = subprocess.Popen(
-        [sys.executable, "-m", "dagster", "dev", "-p", str(port)],
-        cwd=PROJECT,
+        [sys.executable, "-m", "dagster", "dev", "-p", str(port), "-w", str(PROJECT / "workspace.yaml")],
+        # Not the project: the .env that may lie there names the developer's own instance and wins.
+        cwd=place.folder,
         env=environment,
         stdout=(place.folder / "dev.log").open("w"),
         stderr=subprocess.STDOUT,
