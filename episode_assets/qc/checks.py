@@ -1,4 +1,4 @@
-"""What one check says, and small helpers that all checks share. The checks themselves lie in the `*_checks` modules."""
+"""What one check says, and what all checks share. The checks themselves lie in the `*_checks` modules."""
 
 from __future__ import annotations
 

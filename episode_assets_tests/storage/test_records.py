@@ -173,7 +173,7 @@ def test_any_other_json_is_no_publication(value: Any) -> None:
 @given(st.text(max_size=40))
 def test_an_accepted_path_stays_inside_its_directory(path: str) -> None:
     if path_problem(path) is None:
-        assert posixpath.normpath(f"/root/{path}") == f"/root/{path}"
+        assert posixpath.normpath(f"/base/{path}") == f"/base/{path}"
         assert path.encode("utf-8")
 
 
