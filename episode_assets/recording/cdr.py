@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from episode_assets.recording.rows import (
     CameraInfoRow,
+    CloudField,
     CloudRow,
     ImageRow,
     ImuRow,
@@ -265,8 +266,26 @@ def _path(cursor: Cursor) -> list[PoseRow]:
     return [_pose_stamped(cursor)[0] for _ in range(cursor.count(64))]
 
 
+POINT_FIELD_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
+"""sensor_msgs/PointField datatypes; the codes of Foxglove's PackedElementField are others."""
+_SMALLEST_POINT_FIELD = 13
+
+
 def _cloud(cursor: Cursor) -> list[CloudRow]:
-    return [CloudRow(*cursor.header())]
+    stamp, frame = cursor.header()
+    height, width = cursor.u32(), cursor.u32()
+    fields = tuple(_point_field(cursor) for _ in range(cursor.count(_SMALLEST_POINT_FIELD)))
+    is_bigendian = bool(cursor.u8())
+    point_step, row_step = cursor.u32(), cursor.u32()
+    data = cursor.raw(cursor.u32())
+    return [CloudRow(stamp, frame, width, height, fields, point_step, row_step, is_bigendian, data)]
+
+
+def _point_field(cursor: Cursor) -> CloudField:
+    name, offset, code, length = cursor.string(), cursor.u32(), cursor.u8(), cursor.u32()
+    if code not in POINT_FIELD_TYPES:
+        raise UndecodableMessageError(f"point field {name!r} has the unknown datatype {code}")
+    return CloudField(name, offset, POINT_FIELD_TYPES[code], length)
 
 
 TYPES: Mapping[str, tuple[Kind, Callable[[Cursor], Sequence[Row]]]] = {

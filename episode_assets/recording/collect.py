@@ -41,7 +41,8 @@ class TopicLog:
     each message of the topic.
     """
 
-    def __init__(self, key: Key, decoder: Decoder | Undecodable | None) -> None:
+    def __init__(self, key: Key, schema_data: bytes, decoder: Decoder | Undecodable | None) -> None:
+        self.schema_data = schema_data
         self.topic, self.schema, self.schema_encoding, self.message_encoding = key
         self.decoder = decoder if isinstance(decoder, Decoder) else None
         self.cannot_decode = decoder.reason if isinstance(decoder, Undecodable) else None
@@ -175,5 +176,7 @@ _TAKERS: Mapping[str, Callable[[TopicLog, Row], None]] = {
         "camera_info": _take_camera_info,
         "mesh": _take_marker,
         "point_cloud": _take_nothing,
+        "poses": _take_nothing,
+        "text": _take_nothing,
     }.items()
 }

@@ -23,10 +23,12 @@ ROLES = (
     "trajectory",
     "mesh",
     "point_cloud",
+    "hands",
+    "annotations",
 )
 """What a topic can be to this package, in the order in which roles are chosen."""
 
-MANY_TOPIC_ROLES = frozenset({"tf", "point_cloud", "trajectory"})
+MANY_TOPIC_ROLES = frozenset({"tf", "point_cloud", "trajectory", "hands", "annotations"})
 """Roles that several topics may share; their messages are united."""
 
 
@@ -38,8 +40,8 @@ class RecordingConfig:
         default=(),
         metadata={
             "help": "topic map as 'role=/topic' entries that override the choice by type and name; "
-            "'role=' leaves a role unfilled; tf, trajectory and point_cloud may be given several times. "
-            f"Roles: {', '.join(ROLES)}"
+            "'role=' leaves a role unfilled; tf, trajectory, point_cloud, hands and annotations may be given "
+            f"several times. Roles: {', '.join(ROLES)}"
         },
     )
     max_chunk_mib: int = field(

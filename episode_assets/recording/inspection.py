@@ -14,26 +14,21 @@ from numpy.typing import NDArray
 
 from episode_assets.errors import BadRecording
 from episode_assets.recording.config import RecordingConfig
-from episode_assets.recording.container import (
+from episode_assets.recording.container import IN_FILE, Container, PackedChunk, StoredMessage
+from episode_assets.recording.identify import require_mcap
+from episode_assets.recording.inventory import Inventory
+from episode_assets.recording.opening import open_walk
+from episode_assets.recording.payloads import PayloadReader
+from episode_assets.recording.records import (
     CHUNK_HEAD,
-    IN_FILE,
     MESSAGE_HEAD,
     PARSE_ERRORS,
     RECORD_HEAD,
-    Container,
-    PackedChunk,
-    StoredMessage,
-    Summary,
-    Walk,
     iterate_records,
     parse_record,
-    read_header,
-    read_summary,
 )
-from episode_assets.recording.identify import require_mcap
-from episode_assets.recording.inventory import Inventory
-from episode_assets.recording.payloads import PayloadReader
 from episode_assets.recording.source import Source
+from episode_assets.recording.summary import Summary, read_header, read_summary
 from episode_assets.recording.survey import Logs, require_readable, survey
 
 MIB = 1 << 20
@@ -58,7 +53,7 @@ def inspect(uri: str, *, config: RecordingConfig = _DEFAULT) -> Inventory:
             logs, container = indexed
             basis = "index"
         else:
-            walk = Walk(source, max_chunk_bytes=config.max_chunk_mib * MIB, with_digest=False)
+            walk = open_walk(source, max_chunk_bytes=config.max_chunk_mib * MIB, with_digest=False)
             logs, container, basis = Logs(walk.container), walk.container, "scan"
             for message in walk.messages():
                 logs.add(message)

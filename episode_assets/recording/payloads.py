@@ -9,8 +9,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from episode_assets.errors import BadRecording
-from episode_assets.recording.container import IN_FILE, ChunkRefusedError, PackedChunk, unpack
+from episode_assets.recording.container import IN_FILE, PackedChunk
 from episode_assets.recording.source import Source
+from episode_assets.recording.unpacking import ChunkRefusedError, unpack
 
 _UNPACKED_CHUNKS_HELD = 2
 

@@ -40,11 +40,29 @@ NOT_THE_CAMERA = frozenset(
 )
 STATIC_WORDS = frozenset({"static", "extrinsics"})
 
-KIND_OF_ROLE = {
-    "rgb": "image",
-    "depth": "image",
-    "depth_camera_info": "camera_info",
-    **{role: role for role in ROLES if role not in {"rgb", "depth", "depth_camera_info"}},
+HAND_WORDS = frozenset({"hand", "hands", "finger", "fingers", "joints"})
+ANNOTATION_WORDS = frozenset(
+    {
+        "task",
+        "tasks",
+        "annotation",
+        "annotations",
+        "event",
+        "events",
+        "label",
+        "labels",
+        "instruction",
+        "subtask",
+    }
+)
+
+KINDS_OF_ROLE: Mapping[str, frozenset[str]] = {
+    **{role: frozenset({role}) for role in ROLES},
+    "rgb": frozenset({"image"}),
+    "depth": frozenset({"image"}),
+    "depth_camera_info": frozenset({"camera_info"}),
+    "hands": frozenset({"poses"}),
+    "annotations": frozenset({"text"}),
 }
 
 
@@ -96,7 +114,7 @@ def choose_roles(
     choices: dict[str, RoleChoice] = {}
     for role in ROLES:
         fitting = sorted(
-            (c for c in candidates if c.kind == KIND_OF_ROLE[role] and c.count), key=lambda c: c.topic
+            (c for c in candidates if c.kind in KINDS_OF_ROLE[role] and c.count), key=lambda c: c.topic
         )
         if role in configured:
             picked = tuple(_configured(role, topic, candidates, where) for topic in configured[role])
@@ -117,11 +135,11 @@ def is_static(topic: str) -> bool:
 
 def _configured(role: str, topic: str, candidates: Sequence[Candidate], where: str | None) -> Candidate:
     named = [c for c in candidates if c.topic == topic]
-    usable = [c for c in named if c.kind == KIND_OF_ROLE[role] and c.count]
+    usable = [c for c in named if c.kind in KINDS_OF_ROLE[role] and c.count]
     if usable:
         return usable[0]
     found = "of another type or empty" if named else "not in the recording"
-    options = ", ".join(c.topic for c in candidates if c.kind == KIND_OF_ROLE[role]) or "none"
+    options = ", ".join(c.topic for c in candidates if c.kind in KINDS_OF_ROLE[role]) or "none"
     raise MissingStream(
         f"topic {topic!r} is configured for role {role} and is {found}",
         where=where,
@@ -240,6 +258,18 @@ def _all_of_them(fitting: Sequence[Candidate], chosen: Chosen) -> tuple[tuple[Ca
     return tuple(fitting), "all topics of a fitting type"
 
 
+def _named_after(words: frozenset[str]) -> Chooser:
+    def choose(fitting: Sequence[Candidate], chosen: Chosen) -> tuple[tuple[Candidate, ...], str]:
+        del chosen
+        named = tuple(c for c in fitting if c.words & words)
+        return (
+            named,
+            "all topics of a fitting type with the word in their name" if named else "no topic by name",
+        )
+
+    return choose
+
+
 _CHOOSERS: Mapping[str, Chooser] = {
     "rgb": _rgb,
     "depth": _depth,
@@ -252,4 +282,6 @@ _CHOOSERS: Mapping[str, Chooser] = {
     "trajectory": _all_of_them,
     "mesh": _mesh,
     "point_cloud": _all_of_them,
+    "hands": _named_after(HAND_WORDS),
+    "annotations": _named_after(ANNOTATION_WORDS),
 }

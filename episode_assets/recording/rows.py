@@ -14,7 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 Kind: TypeAlias = Literal[
-    "image", "camera_info", "pose", "tf", "imu", "tracking", "mesh", "trajectory", "point_cloud"
+    "image",
+    "camera_info",
+    "pose",
+    "tf",
+    "imu",
+    "tracking",
+    "mesh",
+    "trajectory",
+    "point_cloud",
+    "poses",
+    "text",
 ]
 Triple: TypeAlias = tuple[float, float, float]
 Quadruple: TypeAlias = tuple[float, float, float, float]
@@ -103,13 +113,60 @@ class MarkerRow(NamedTuple):
     points: NDArray[np.float64]
 
 
+class CloudField(NamedTuple):
+    """One field of a point: `dtype` in numpy's words without byte order (f4, u1, ...), `length` values of it."""
+
+    name: str
+    offset: int
+    dtype: str
+    length: int
+
+
 class CloudRow(NamedTuple):
-    """The head of a point cloud; its points are read when somebody asks."""
+    """A point cloud as it lies in the message; `data` is a view, and nothing is taken out of it here.
+
+    Points lie in `height` rows of `width`, `point_step` bytes each, rows `row_step` bytes apart. `translation` and
+    `quaternion_xyzw` place the points in `frame_id`.
+    """
 
     stamp_ns: int
     frame_id: str
+    width: int
+    height: int
+    fields: tuple[CloudField, ...]
+    point_step: int
+    row_step: int
+    is_bigendian: bool
+    data: memoryview
+    translation: Triple = (0.0, 0.0, 0.0)
+    quaternion_xyzw: Quadruple = (0.0, 0.0, 0.0, 1.0)
+
+
+class PosesRow(NamedTuple):
+    """Several poses of one moment, joints of a hand for example: `poses` (N, 7) float64, translation and x, y, z, w."""
+
+    stamp_ns: int
+    frame_id: str
+    poses: NDArray[np.float64]
+
+
+class TextRow(NamedTuple):
+    """A message that is text: a task, an event; JSON messages without a known schema as their JSON text."""
+
+    stamp_ns: int
+    frame_id: str
+    text: str
 
 
 Row: TypeAlias = (
-    ImageRow | CameraInfoRow | PoseRow | TransformRow | ImuRow | TrackingRow | MarkerRow | CloudRow
+    ImageRow
+    | CameraInfoRow
+    | PoseRow
+    | TransformRow
+    | ImuRow
+    | TrackingRow
+    | MarkerRow
+    | CloudRow
+    | PosesRow
+    | TextRow
 )

@@ -17,7 +17,7 @@ from episode_assets.recording.container import Container, StoredMessage
 from episode_assets.recording.decoders import find_decoder
 from episode_assets.recording.frames import edges_by_child, find_link_from_optical
 from episode_assets.recording.inventory import Gap, Inventory, LinkFromOptical, RoleChoice, TopicInfo
-from episode_assets.recording.roles import KIND_OF_ROLE, Candidate, choose_roles, is_static
+from episode_assets.recording.roles import KINDS_OF_ROLE, Candidate, choose_roles, is_static
 from episode_assets.recording.streams import TfStream
 from episode_assets.recording.timeline import clock_of, gap_before, median_step_ns
 
@@ -74,7 +74,7 @@ class Logs:
         key = (channel.topic, name, encoding, channel.message_encoding)
         log = self._by_key.get(key)
         if log is None:
-            log = TopicLog(key, find_decoder(channel.message_encoding, encoding, name, data))
+            log = TopicLog(key, data, find_decoder(channel.message_encoding, encoding, name, data))
             self._by_key[key] = log
         self._by_channel[channel_id] = (channel, log)
         return log
@@ -113,7 +113,7 @@ def logs_by_role(
             log
             for topic in choice.topics
             for log in logs
-            if log.topic == topic and log.kind == KIND_OF_ROLE[role]
+            if log.topic == topic and log.kind in KINDS_OF_ROLE[role]
         )
         for role, choice in choices.items()
     }

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from episode_assets.errors import ArtifactDamaged
+
 ROW_GROUP = 65_536
 
 POSE_COLUMNS = ("tx", "ty", "tz", "qx", "qy", "qz", "qw")
@@ -32,6 +34,16 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
 def read_table(path: Path) -> Any:
     """Return a Parquet file as a pyarrow table, without threads."""
     return pq.read_table(path, use_threads=False, memory_map=False)
+
+
+def checked_table(path: Path) -> Any:
+    """Return a Parquet file of a scan; raises ArtifactDamaged where it is missing or not readable."""
+    try:
+        return read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise ArtifactDamaged(
+            f"{path.name} cannot be read: {error}", where=str(path.parent), remedy="run raw_mcap again"
+        ) from error
 
 
 def split(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

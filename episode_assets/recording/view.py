@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from episode_assets.errors import ArtifactDamaged, MissingStream, SourceChanged
 from episode_assets.recording.allowed_metadata import allowed, allowed_profile
-from episode_assets.recording.container import PackedChunk
-from episode_assets.recording.decoders import Decoder, find_decoder
-from episode_assets.recording.images import Duplicate, ImageStream
+from episode_assets.recording.images import ImageStream
 from episode_assets.recording.inventory import Inventory
 from episode_assets.recording.mesh import MeshSoup, soup
-from episode_assets.recording.scan import CHUNKS, IDENTITY, INVENTORY, OFFSETS, STREAMS
+from episode_assets.recording.places import Places
+from episode_assets.recording.scan import IDENTITY, INVENTORY
 from episode_assets.recording.source import Source
+from episode_assets.recording.stream_tables import STREAMS
 from episode_assets.recording.streams import (
     CameraInfoStream,
     ImuStream,
@@ -35,8 +35,8 @@ from episode_assets.recording.tables import (
     K_COLUMNS,
     POINT_COLUMNS,
     POSE_COLUMNS,
+    checked_table,
     column,
-    read_table,
     stack,
     texts,
 )
@@ -211,7 +211,7 @@ class RecordingView:
 
     def _table(self, role: str) -> pa.Table | None:
         path = self.directory / STREAMS / f"{role}.parquet"
-        return _read(path) if path.exists() else None
+        return checked_table(path) if path.exists() else None
 
     def _poses(self, role: str) -> PoseStream | None:
         table = self._table(role)
@@ -237,66 +237,13 @@ class RecordingView:
         )
 
     @cached_property
-    def _places(self) -> pa.Table:
-        return _read(self.directory / OFFSETS)
-
-    @cached_property
-    def _packed(self) -> dict[int, PackedChunk]:
-        rows = _read(self.directory / CHUNKS).to_pylist()
-        return {
-            row["chunk"]: PackedChunk(
-                row["chunk"], row["offset"], row["packed_bytes"], row["unpacked_bytes"], row["compression"]
-            )
-            for row in rows
-        }
+    def _places(self) -> Places:
+        return Places(self.directory)
 
     def _images(self, role: str) -> ImageStream | None:
         info = self.inventory.role(role)
         if info is None:
             return None
-        decoder = find_decoder(info.message_encoding, info.schema_encoding, info.schema)
-        assert isinstance(decoder, Decoder)
-        mine = np.array(self._places.column("role").to_pylist()) == role
-        columns = {
-            name: column(self._places, name)[mine]
-            for name in ("message_number", "stamp_ns", "log_time_ns", "chunk", "offset", "length")
-        }
-        order = np.argsort(columns["stamp_ns"], kind="stable")
-        repeated = np.zeros(len(order), dtype=np.bool_)
-        repeated[1:] = np.diff(columns["stamp_ns"][order]) == 0
-        left_out = order[repeated]
-        duplicates = tuple(
-            Duplicate(int(number), int(stamp))
-            for number, stamp in zip(
-                columns["message_number"][left_out], columns["stamp_ns"][left_out], strict=True
-            )
+        return self._places.image_stream(
+            role, info, source=self.source, source_bytes=self.inventory.size_bytes
         )
-        kept = {name: values[order[~repeated]] for name, values in columns.items()}
-        for values in kept.values():
-            values.flags.writeable = False
-        return ImageStream(
-            role,
-            info.topic,
-            info.frame_id,
-            self.source,
-            self.inventory.size_bytes,
-            kept["message_number"],
-            kept["stamp_ns"],
-            kept["log_time_ns"],
-            duplicates,
-            tuple(sorted(set(range(info.count)) - set(columns["message_number"].tolist()))),
-            kept["chunk"],
-            kept["offset"],
-            kept["length"],
-            self._packed,
-            decoder,
-        )
-
-
-def _read(path: Path) -> pa.Table:
-    try:
-        return read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise ArtifactDamaged(
-            f"{path.name} cannot be read: {error}", where=str(path.parent), remedy="run raw_mcap again"
-        ) from error

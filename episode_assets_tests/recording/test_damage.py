@@ -19,9 +19,9 @@ from episode_assets.errors import (
     StorageTrouble,
 )
 from episode_assets.recording import RecordingView, inspect, scan_recording
-from episode_assets.recording.container import Walk
 from episode_assets.recording.identify import MCAP_MAGIC
 from episode_assets.recording.source import Source
+from episode_assets.recording.walk import Walk
 from episode_assets_tests.recording.rig import (
     EPOCH_NS,
     Rig,

@@ -47,6 +47,8 @@ def test_the_phone_recording_fills_the_known_roles(table_scene: RecordingView) -
         "trajectory": ("/trajectory",),
         "mesh": ("/map/mesh",),
         "point_cloud": ("/map/mesh_cloud", "/map/point_cloud"),
+        "hands": (),
+        "annotations": (),
     }
 
 

@@ -1,0 +1,140 @@
+"""Where the pictures and clouds of a recording lie: written by `scan`, read back as image streams.
+
+`offsets.parquet` has a row for each picture and cloud, `chunks.parquet` the compressed chunks that hold them,
+`schemas.parquet` the schemas that their messages need to be decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from episode_assets.recording.collect import TopicLog
+from episode_assets.recording.container import IN_FILE, Container, PackedChunk
+from episode_assets.recording.decoders import Decoder, find_decoder
+from episode_assets.recording.images import Duplicate, ImageStream
+from episode_assets.recording.inventory import TopicInfo
+from episode_assets.recording.tables import checked_table, column, write_table
+
+OFFSETS = "offsets.parquet"
+CHUNKS = "chunks.parquet"
+SCHEMAS = "schemas.parquet"
+
+_PLACED_ROLES = ("rgb", "depth", "point_cloud")
+
+
+def write_places(directory: Path, chosen: Mapping[str, Sequence[TopicLog]], container: Container) -> None:
+    """Write where every picture and cloud lies, repeated stamps included, in file order per topic."""
+    placed = [(role, log) for role in _PLACED_ROLES for log in chosen[role]]
+    columns: dict[str, Any] = {
+        "role": pa.array([role for role, log in placed for _ in range(len(log.stamp))], pa.string()),
+        "topic": pa.array([log.topic for _, log in placed for _ in range(len(log.stamp))], pa.string()),
+    }
+    for name, attribute in (
+        ("message_number", "number"),
+        ("stamp_ns", "stamp"),
+        ("log_time_ns", "log"),
+        ("chunk", "chunk"),
+        ("offset", "offset"),
+        ("length", "length"),
+    ):
+        parts = [np.array(getattr(log, attribute), dtype=np.int64) for _, log in placed]
+        columns[name] = np.concatenate(parts) if parts else np.empty(0, np.int64)
+    write_table(directory / OFFSETS, columns)
+    used = set(np.unique(columns["chunk"]).tolist()) - {IN_FILE}
+    packed = [chunk for chunk in container.packed if chunk.number in used]
+    write_table(
+        directory / CHUNKS,
+        {
+            "chunk": pa.array([chunk.number for chunk in packed], pa.int64()),
+            "offset": pa.array([chunk.offset for chunk in packed], pa.int64()),
+            "packed_bytes": pa.array([chunk.packed_bytes for chunk in packed], pa.int64()),
+            "unpacked_bytes": pa.array([chunk.unpacked_bytes for chunk in packed], pa.int64()),
+            "compression": pa.array([chunk.compression for chunk in packed], pa.string()),
+        },
+    )
+    write_table(
+        directory / SCHEMAS,
+        {
+            "topic": pa.array([log.topic for _, log in placed], pa.string()),
+            "schema": pa.array([log.schema for _, log in placed], pa.string()),
+            "data": pa.array([log.schema_data for _, log in placed], pa.binary()),
+        },
+    )
+
+
+class Places:
+    """The places that a scan wrote into a directory; each table is read when it is first needed.
+
+    Raises:
+        ArtifactDamaged: A table cannot be read.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @cached_property
+    def _places(self) -> pa.Table:
+        return checked_table(self._directory / OFFSETS)
+
+    @cached_property
+    def _packed(self) -> dict[int, PackedChunk]:
+        rows = checked_table(self._directory / CHUNKS).to_pylist()
+        return {
+            row["chunk"]: PackedChunk(
+                row["chunk"], row["offset"], row["packed_bytes"], row["unpacked_bytes"], row["compression"]
+            )
+            for row in rows
+        }
+
+    @cached_property
+    def _schemas(self) -> dict[tuple[str, str], bytes]:
+        rows = checked_table(self._directory / SCHEMAS).to_pylist()
+        return {(row["topic"], row["schema"]): row["data"] for row in rows}
+
+    def image_stream(self, role: str, info: TopicInfo, *, source: str, source_bytes: int) -> ImageStream:
+        """Return the pictures of a topic that fills a role, in the order of their stamps."""
+        decoder = find_decoder(
+            info.message_encoding, info.schema_encoding, info.schema, self._schemas[info.topic, info.schema]
+        )
+        assert isinstance(decoder, Decoder)
+        mine = np.array(self._places.column("role").to_pylist()) == role
+        columns = {
+            name: column(self._places, name)[mine]
+            for name in ("message_number", "stamp_ns", "log_time_ns", "chunk", "offset", "length")
+        }
+        order = np.argsort(columns["stamp_ns"], kind="stable")
+        repeated = np.zeros(len(order), dtype=np.bool_)
+        repeated[1:] = np.diff(columns["stamp_ns"][order]) == 0
+        left_out = order[repeated]
+        duplicates = tuple(
+            Duplicate(int(number), int(stamp))
+            for number, stamp in zip(
+                columns["message_number"][left_out], columns["stamp_ns"][left_out], strict=True
+            )
+        )
+        kept = {name: values[order[~repeated]] for name, values in columns.items()}
+        for values in kept.values():
+            values.flags.writeable = False
+        return ImageStream(
+            role,
+            info.topic,
+            info.frame_id,
+            source,
+            source_bytes,
+            kept["message_number"],
+            kept["stamp_ns"],
+            kept["log_time_ns"],
+            duplicates,
+            tuple(sorted(set(range(info.count)) - set(columns["message_number"].tolist()))),
+            kept["chunk"],
+            kept["offset"],
+            kept["length"],
+            self._packed,
+            decoder,
+        )

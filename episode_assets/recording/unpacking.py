@@ -1,0 +1,59 @@
+"""Compressed chunks: unpacked to the stated size, and never beyond it."""
+
+from __future__ import annotations
+
+import lz4.frame  # type: ignore[import-untyped]
+import zstandard
+
+
+class ChunkRefusedError(Exception):
+    """A chunk cannot be unpacked; carries the kind of damage and the reason."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+def unpack(compression: str, data: bytes | memoryview, unpacked_bytes: int) -> bytes | memoryview:
+    """Return the records of a chunk; never more than `unpacked_bytes` are taken from memory.
+
+    Raises:
+        ChunkRefusedError: The compression is unknown, or the bytes do not unpack to the stated size.
+    """
+    unpacker = _UNPACKERS.get(compression)
+    if unpacker is None:
+        raise ChunkRefusedError(
+            "unsupported_compression", f"compression {compression[:32]!r} is not supported"
+        )
+    out = unpacker(data, unpacked_bytes)
+    if len(out) != unpacked_bytes:
+        raise ChunkRefusedError(
+            "bad_chunk", f"chunk unpacks to another size than the stated {unpacked_bytes} bytes"
+        )
+    return out
+
+
+def _unpack_nothing(data: bytes | memoryview, unpacked_bytes: int) -> bytes | memoryview:
+    del unpacked_bytes
+    return data
+
+
+def _unpack_zstd(data: bytes | memoryview, unpacked_bytes: int) -> bytes:
+    # The one-shot call takes the memory that the frame states, so it is used only where that is the stated size.
+    try:
+        unpacker = zstandard.ZstdDecompressor()
+        if zstandard.frame_content_size(data) == unpacked_bytes:
+            return bytes(unpacker.decompress(data))
+        return bytes(unpacker.stream_reader(data).read(unpacked_bytes + 1))
+    except (zstandard.ZstdError, MemoryError) as error:
+        raise ChunkRefusedError("bad_chunk", f"zstd chunk does not unpack: {error}") from error
+
+
+def _unpack_lz4(data: bytes | memoryview, unpacked_bytes: int) -> bytes:
+    try:
+        return bytes(lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=unpacked_bytes + 1))
+    except (RuntimeError, EOFError, MemoryError) as error:
+        raise ChunkRefusedError("bad_chunk", f"lz4 chunk does not unpack: {error}") from error
+
+
+_UNPACKERS = {"": _unpack_nothing, "zstd": _unpack_zstd, "lz4": _unpack_lz4}
