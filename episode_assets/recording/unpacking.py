@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+
 import lz4.frame  # type: ignore[import-untyped]
 import zstandard
 
@@ -33,6 +35,22 @@ def unpack(compression: str, data: bytes | memoryview, unpacked_bytes: int) -> b
     return out
 
 
+def unpack_partly(compression: str, data: bytes | memoryview, max_bytes: int) -> bytes | memoryview:
+    """Return what unpacks of a chunk that is cut, at most `max_bytes`; empty where nothing does."""
+    try:
+        if compression == "":
+            return data[:max_bytes]
+        if compression == "zstd":
+            return bytes(zstandard.ZstdDecompressor().stream_reader(data).read(max_bytes))
+        if compression == "lz4":
+            return bytes(lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=max_bytes))
+        if compression == "bz2":
+            return bz2.BZ2Decompressor().decompress(data, max_bytes)
+    except (zstandard.ZstdError, RuntimeError, OSError, EOFError, MemoryError):
+        pass  # broken before its cut
+    return b""
+
+
 def _unpack_nothing(data: bytes | memoryview, unpacked_bytes: int) -> bytes | memoryview:
     del unpacked_bytes
     return data
@@ -56,4 +74,11 @@ def _unpack_lz4(data: bytes | memoryview, unpacked_bytes: int) -> bytes:
         raise ChunkRefusedError("bad_chunk", f"lz4 chunk does not unpack: {error}") from error
 
 
-_UNPACKERS = {"": _unpack_nothing, "zstd": _unpack_zstd, "lz4": _unpack_lz4}
+def _unpack_bz2(data: bytes | memoryview, unpacked_bytes: int) -> bytes:
+    try:
+        return bz2.BZ2Decompressor().decompress(data, unpacked_bytes + 1)
+    except (OSError, EOFError, MemoryError) as error:
+        raise ChunkRefusedError("bad_chunk", f"bz2 chunk does not unpack: {error}") from error
+
+
+_UNPACKERS = {"": _unpack_nothing, "zstd": _unpack_zstd, "lz4": _unpack_lz4, "bz2": _unpack_bz2}
