@@ -149,6 +149,9 @@ class Inventory:
         link_from_optical: Rotation between camera and pose frames; None when the index only was read.
         metadata: All metadata records by name; private, never handed on as a whole.
         attachments: (name, media type, bytes) of each attachment; their content is not kept.
+        salvaged_messages: How many of the messages lie in chunks that are cut or broken, before the break. They
+            are counted like the others, in their topics as well.
+        repeated_metadata: Names of metadata records that occur again; the last of each name is kept.
     """
 
     basis: str
@@ -174,6 +177,8 @@ class Inventory:
     link_from_optical: LinkFromOptical | None
     metadata: Mapping[str, Mapping[str, str]]
     attachments: tuple[tuple[str, str, int], ...]
+    salvaged_messages: int = 0
+    repeated_metadata: tuple[str, ...] = ()
 
     def topic(self, name: str) -> TopicInfo | None:
         """Return the topic with that name; with several types under one name, the one with most messages."""
@@ -198,17 +203,22 @@ class Inventory:
             **{
                 **fields,
                 "compressions": tuple(fields["compressions"]),
-                "damage": tuple(Damage(**item) for item in fields["damage"]),
+                "damage": tuple(_damage_from_json(item) for item in fields["damage"]),
                 "topics": tuple(_topic_from_json(item) for item in fields["topics"]),
                 "roles": {role: _choice_from_json(item) for role, item in fields["roles"].items()},
                 "link_from_optical": None if link is None else _link_from_json(link),
                 "attachments": tuple((name, kind, size) for name, kind, size in fields["attachments"]),
+                "repeated_metadata": tuple(fields.get("repeated_metadata", ())),
             }
         )
 
     def dumps(self) -> str:
         """Return the bytes of `inventory.json`: sorted keys, one trailing newline."""
         return json.dumps(self.to_json(), indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _damage_from_json(item: Mapping[str, Any]) -> Damage:
+    return Damage(**{**item, "topics": tuple(item.get("topics", ()))})
 
 
 def _topic_from_json(item: Mapping[str, Any]) -> TopicInfo:

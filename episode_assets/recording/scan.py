@@ -114,14 +114,16 @@ def notes_of(inventory: Inventory) -> list[Note]:
         notes.append(
             Note(
                 "truncated",
-                f"cut at byte {inventory.cut_offset} of {inventory.size_bytes}: {inventory.messages} messages in "
-                f"{inventory.chunks} whole chunks kept, {lost} bytes lost",
+                f"cut at byte {inventory.cut_offset} of {inventory.size_bytes}: {_kept(inventory)}; "
+                f"{lost} bytes lie behind the cut",
             )
         )
+    elif inventory.salvaged_messages:
+        notes.append(Note("salvaged", _kept(inventory), count=inventory.salvaged_messages))
+    notes += [Note(item.kind, item.in_words()) for item in inventory.damage if item.kind != "cut"]
     notes += [
-        Note(item.kind, f"at byte {item.offset}, {item.length} bytes: {item.detail}")
-        for item in inventory.damage
-        if item.kind != "cut"
+        Note("repeated_metadata", f"metadata {name!r} is written more than once: the last one is kept")
+        for name in inventory.repeated_metadata
     ]
     for info in inventory.topics:
         notes += _topic_notes(info)
@@ -134,6 +136,12 @@ def notes_of(inventory: Inventory) -> list[Note]:
     if link is not None and link.source != "tf" and inventory.role("pose"):
         notes.append(Note("camera_frame_" + link.source, link.detail, stream="tf"))
     return notes
+
+
+def _kept(inventory: Inventory) -> str:
+    whole = inventory.messages - inventory.salvaged_messages
+    kept = f"{inventory.messages} messages kept, {whole} in whole records ({inventory.chunks} whole chunks)"
+    return f"{kept} and {inventory.salvaged_messages} saved from cut or broken chunks"
 
 
 def _topic_notes(info: Any) -> list[Note]:

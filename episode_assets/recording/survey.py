@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -182,7 +183,13 @@ def survey(
         link_from_optical=link_of(chosen, container.library) if basis == "scan" else None,
         metadata=dict(container.metadata),
         attachments=tuple(container.attachments),
+        salvaged_messages=container.salvaged_messages,
+        repeated_metadata=_repeated(name for name, _ in container.metadata),
     )
+
+
+def _repeated(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(name for name, count in Counter(names).items() if count > 1))
 
 
 def topic_info(log: TopicLog, role: str | None, config: RecordingConfig) -> TopicInfo:
