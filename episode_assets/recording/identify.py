@@ -6,9 +6,14 @@ Add a format here when users hand it in by mistake. Reading any of them does not
 from __future__ import annotations
 
 from episode_assets.errors import BadRecording
+from episode_assets.recording.bag_records import BAG_MAGIC
 from episode_assets.recording.source import Source
 
 MCAP_MAGIC = b"\x89MCAP0\r\n"
+
+MCAP, ROS1_BAG, SQLITE = "mcap", "ros1 bag", "sqlite3"
+"""Names of the formats that have a walk of their own."""
+
 _MANGLED = (
     b"\x89MCAP0\n",
     b"\x89MCAP0\r\r\n",
@@ -19,35 +24,40 @@ _MANGLED = (
 )
 _HEAD_BYTES = 64
 
+_WALKED: tuple[tuple[bytes, str], ...] = (
+    (MCAP_MAGIC, MCAP),
+    (BAG_MAGIC, ROS1_BAG),
+    (b"SQLite format 3\x00", SQLITE),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x1f\x8b", "gzip"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"BZh", "bz2"),
+)
 _FORMATS: tuple[tuple[bytes, str, str], ...] = (
-    (b"\x28\xb5\x2f\xfd", "the whole file is compressed with zstd", "unpack it first: zstd -d FILE"),
-    (b"\x1f\x8b", "the whole file is compressed with gzip", "unpack it first: gunzip FILE"),
-    (b"\x04\x22\x4d\x18", "the whole file is compressed with lz4", "unpack it first: lz4 -d FILE"),
-    (b"BZh", "the whole file is compressed with bzip2", "unpack it first: bunzip2 FILE"),
-    (b"PK\x03\x04", "a zip archive, not an MCAP file", "unpack it and give the .mcap file inside"),
-    (b"#ROSBAG V", "a ROS 1 bag, not an MCAP file", "convert it: mcap convert FILE.bag FILE.mcap"),
-    (
-        b"SQLite format 3\x00",
-        "a SQLite database (ROS 2 bag?), not an MCAP file",
-        "convert it: ros2 bag convert",
-    ),
-    (b"\x89HDF", "an HDF5 file, not an MCAP file", "give the original recording"),
-    (b"\xff\xd8\xff", "a JPEG picture, not an MCAP file", "give the original recording"),
-    (b"\x89PNG", "a PNG picture, not an MCAP file", "give the original recording"),
+    (b"PK\x03\x04", "a zip archive, no recording", "unpack it and give the recording inside"),
+    (b"#ROSBAG V", "a ROS 1 bag of another version than 2.0", "convert it: rosbag fix FILE OUT"),
+    (b"\x89HDF", "an HDF5 file, no recording", "give the original recording"),
+    (b"\xff\xd8\xff", "a JPEG picture, no recording", "give the original recording"),
+    (b"\x89PNG", "a PNG picture, no recording", "give the original recording"),
 )
 
 
-def require_mcap(source: Source) -> None:
-    """Return if the file starts as an MCAP file; raise BadRecording that says what it is otherwise."""
+def format_of(source: Source) -> str:
+    """Return what kind of recording a file is: MCAP, ROS1_BAG, SQLITE, or the name of a compression around one.
+
+    Raises:
+        BadRecording: It is something else; says what.
+    """
     head = source.read_at(0, _HEAD_BYTES)
-    if head.startswith(MCAP_MAGIC):
-        return
+    for magic, name in _WALKED:
+        if head.startswith(magic):
+            return name
     what, remedy = _describe(head)
     raise BadRecording(what, where=source.uri, remedy=remedy)
 
 
 _COPY_AGAIN = "copy the recording again"
-_GIVE_MCAP = "give the .mcap file itself"
+_GIVE_RECORDING = "give the recording itself: an .mcap, .bag or .db3 file"
 _TEXT_BYTES = frozenset(b"\t\n\r\f") | frozenset(range(32, 127))
 
 
@@ -68,10 +78,10 @@ def _describe(head: bytes) -> tuple[str, str]:
             "line endings were changed on the way (the first marker is mangled by a text-mode copy)",
             "copy the recording again in binary mode",
         ),
-        (head[4:8] == b"ftyp", "an MP4 video, not an MCAP file", "give the original recording"),
+        (head[4:8] == b"ftyp", "an MP4 video, no recording", "give the original recording"),
         (not any(head), "the file starts with zeros (a failed copy or a lost disk block)", _COPY_AGAIN),
-        (_TEXT_BYTES.issuperset(head), "a text file, not an MCAP file", _GIVE_MCAP),
+        (_TEXT_BYTES.issuperset(head), "a text file, no recording", _GIVE_RECORDING),
     ):
         if holds:
             return what, remedy
-    return f"not an MCAP file (it starts with {head[:8].hex(' ')})", _GIVE_MCAP
+    return f"no recording of a known format (it starts with {head[:8].hex(' ')})", _GIVE_RECORDING

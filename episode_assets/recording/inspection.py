@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from episode_assets.errors import BadRecording
 from episode_assets.recording.config import RecordingConfig
 from episode_assets.recording.container import IN_FILE, Container, PackedChunk, StoredMessage
-from episode_assets.recording.identify import require_mcap
+from episode_assets.recording.identify import format_of
 from episode_assets.recording.inventory import Inventory
 from episode_assets.recording.opening import open_walk
 from episode_assets.recording.payloads import PayloadReader
@@ -47,13 +47,18 @@ def inspect(uri: str, *, config: RecordingConfig = _DEFAULT) -> Inventory:
         MissingStream: A configured topic is missing or of the wrong type.
     """
     with Source(uri) as source:
-        require_mcap(source)
+        format_of(source)
         indexed = _from_index(source, config)
         if indexed is not None:
             logs, container = indexed
             basis = "index"
         else:
-            walk = open_walk(source, max_chunk_bytes=config.max_chunk_mib * MIB, with_digest=False)
+            walk = open_walk(
+                source,
+                max_chunk_bytes=config.max_chunk_mib * MIB,
+                with_digest=False,
+                through_compression=True,
+            )
             logs, container, basis = Logs(walk.container), walk.container, "scan"
             for message in walk.messages():
                 logs.add(message)

@@ -5,35 +5,64 @@ Consecutive messages of one compressed chunk cost one unpacking.
 
 from __future__ import annotations
 
+import sqlite3
 from collections import OrderedDict
 from collections.abc import Mapping
+from types import TracebackType
 
 from episode_assets.errors import BadRecording
-from episode_assets.recording.container import IN_FILE, PackedChunk
+from episode_assets.recording.container import IN_FILE, IN_ROWS, PackedChunk
 from episode_assets.recording.source import Source
+from episode_assets.recording.sqlite_bag import open_database, read_row
 from episode_assets.recording.unpacking import ChunkRefusedError, unpack
 
 _UNPACKED_CHUNKS_HELD = 2
 
 
 class PayloadReader:
-    """Reads payloads by place, and keeps the last two unpacked chunks."""
+    """Reads payloads by place, and keeps the last two unpacked chunks; close it, or use it in a `with` block."""
 
     def __init__(self, source: Source, packed: Mapping[int, PackedChunk]) -> None:
         self._source = source
         self._packed = packed
         self._unpacked: OrderedDict[int, bytes | memoryview] = OrderedDict()
+        self._database: sqlite3.Connection | None = None
 
     def get(self, chunk: int, offset: int, length: int) -> memoryview:
-        """Return a payload; `offset` counts in the file for chunk -1, else in the unpacked chunk."""
+        """Return a payload.
+
+        Args:
+            chunk: Number of a compressed chunk, or one of the numbers of `container` for payloads in none.
+            offset: Byte in the unpacked chunk; in the file, or the row id, for payloads in none.
+            length: Size in bytes.
+
+        Raises:
+            BadRecording: The file is not the one that was scanned.
+        """
         if chunk == IN_FILE:
             return memoryview(self._exactly(offset, length))
+        if chunk == IN_ROWS:
+            return memoryview(self._row(offset, length))
         if chunk not in self._unpacked:
             self._unpacked[chunk] = self._unpack(self._packed[chunk])
             while len(self._unpacked) > _UNPACKED_CHUNKS_HELD:
                 self._unpacked.popitem(last=False)
         self._unpacked.move_to_end(chunk)
         return memoryview(self._unpacked[chunk])[offset : offset + length]
+
+    def close(self) -> None:
+        """Close what the reader itself has opened; the source stays open."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def __enter__(self) -> PayloadReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def _unpack(self, chunk: PackedChunk) -> bytes | memoryview:
         data = self._exactly(chunk.offset, chunk.packed_bytes)
@@ -43,6 +72,19 @@ class PayloadReader:
             raise BadRecording(
                 f"chunk at offset {chunk.offset} changed since the scan: {error}", where=self._source.uri
             ) from error
+
+    def _row(self, row_id: int, length: int) -> bytes:
+        if self._database is None:
+            self._database = open_database(self._source)
+        data = read_row(self._database, row_id)
+        if data is None or len(data) != length:
+            raise BadRecording(
+                f"row {row_id} no longer holds the {length} bytes that it held when it was scanned",
+                where=self._source.uri,
+                remedy="register the recording again",
+            )
+        self._source.bytes_read += length
+        return data
 
     def _exactly(self, offset: int, length: int) -> bytes:
         data = self._source.read_at(offset, length)

@@ -16,7 +16,7 @@ from mcap.opcode import Opcode
 
 from episode_assets.progress import Progress, silent
 from episode_assets.recording.container import IN_FILE, Container, PackedChunk, StoredMessage
-from episode_assets.recording.identify import MCAP_MAGIC, require_mcap
+from episode_assets.recording.identify import MCAP_MAGIC
 from episode_assets.recording.records import (
     MESSAGE_HEAD,
     PARSE_ERRORS,
@@ -48,7 +48,6 @@ class Walk:
         with_digest: bool = True,
         progress: Progress = silent,
     ) -> None:
-        require_mcap(source)
         self._source = source
         self._reader = ForwardReader(source, with_digest=with_digest)
         self._max_chunk_bytes = max_chunk_bytes

@@ -172,10 +172,7 @@ def test_every_sample_file_gives_its_known_counts(name: str, data: Path, expecte
     [
         ("damaged/empty.bag", "empty"),
         ("damaged/not_a_bag.bag", "text file"),
-        ("damaged/good.bag", "ROS 1 bag"),
-        ("damaged/whole_file.mcap.zstd", "zstd"),
         ("mcap-conformance/conformance.zip", "zip archive"),
-        ("rosbag2/sqlite3/talker/talker.db3", "SQLite"),
         ("faces/city.jpg", "JPEG"),
         ("damaged", "not a regular file"),
         ("nowhere.mcap", "no such file"),
