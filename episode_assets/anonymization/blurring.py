@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from episode_assets.anonymization import tables
 from episode_assets.anonymization.config import FaceBlurConfig
-from episode_assets.anonymization.looking import DroppedPicture, Look, decoded
+from episode_assets.anonymization.looking import DroppedPicture, Look
 from episode_assets.anonymization.passes import Blurred, longest_step_ns, make_passes
 from episode_assets.anonymization.redactions import Redactions
 from episode_assets.anonymization.tracks import Source
@@ -24,8 +24,8 @@ from episode_assets.anonymization.verdict import privacy_record, write_audit
 from episode_assets.errors import BadRecording
 from episode_assets.outcome import Note, Outcome, Skipped
 from episode_assets.progress import Progress, silent
-from episode_assets.recording import ImageStream, RecordingView, UndecodableImage
-from episode_assets.video import UndecodablePicture, join_segments
+from episode_assets.recording import ImageStream, RecordingView
+from episode_assets.video import Picture, decode_pictures, join_segments
 
 _EVIDENCE = ("faces.parquet", "audit.json")
 _PUBLISHED = ("rgb.mp4", "frames.parquet", "dropped.parquet", "signals.parquet", "rgb_stats.parquet")
@@ -89,11 +89,9 @@ def blur_recording(
 def _reference_size(stream: ImageStream) -> tuple[int, int]:
     """Return the true (width, height) of the first picture that decodes; all others must have it."""
     for position in range(len(stream)):
-        try:
-            picture = decoded(next(stream.read(position, position + 1)))
-        except (UndecodableImage, UndecodablePicture):
-            continue
-        return picture.true_width, picture.true_height
+        for _, picture in decode_pictures(stream, position, position + 1):
+            if isinstance(picture, Picture):
+                return picture.true_width, picture.true_height
     raise BadRecording(
         f"none of the {len(stream)} colour pictures decodes",
         where=stream.topic,

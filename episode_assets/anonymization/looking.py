@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +19,8 @@ from episode_assets.anonymization.searching import FaceSearch
 from episode_assets.anonymization.signals import PictureSignals, SignalMeter
 from episode_assets.anonymization.tables import signals_table
 from episode_assets.anonymization.tracks import Detections
-from episode_assets.recording import ImageMessage, ImageStream, UndecodableImage
-from episode_assets.video import Picture, UndecodablePicture, decode_picture
+from episode_assets.recording import ImageMessage, ImageStream, PictureStep, UndecodableImage
+from episode_assets.video import Picture, UndecodablePicture, decode_pictures
 
 _SURELY_SEEN = 1.5
 """A face this many times the smallest one that a scale serves is seen at that scale."""
@@ -85,80 +86,87 @@ class Seeker:
 class UnitPictures:
     """The pictures of one unit, by position in the stream; decoded anew each time.
 
+    Payloads that have been read are kept, still compressed. A unit of a video may begin inside a group of pictures;
+    then it is decoded from the key frame before, which costs at most one group more (two where groups are open).
+
     Args:
         stream: The colour stream.
         size: True (width, height) that every picture must have.
+        start: First position in the stream.
+        stop: One past the last.
+        keep_bytes: Largest sum of the payloads that are kept.
     """
 
-    def __init__(self, stream: ImageStream, size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        stream: ImageStream,
+        size: tuple[int, int],
+        *,
+        start: int,
+        stop: int,
+        keep_bytes: int = KEPT_BYTES,
+    ) -> None:
         self._stream = stream
         self._size = size
-        self._kept: dict[int, ImageMessage] = {}
+        self._start, self._stop = start, stop
+        self._keep_bytes = keep_bytes
+        self._kept: dict[int, PictureStep] = {}
         self.kept_bytes = 0
+        self._ahead: Iterator[tuple[PictureStep, Picture | UndecodablePicture]] = iter(())
+        self._next = stop
 
-    def scan(
-        self, start: int, stop: int, *, keep_bytes: int = KEPT_BYTES
-    ) -> Iterator[tuple[int, ImageMessage, Picture] | DroppedPicture]:
-        """Yield every picture of `[start, stop)` once, in order, or why it cannot be used.
-
-        Args:
-            start: First position in the stream.
-            stop: One past the last.
-            keep_bytes: Largest sum of the payloads that are kept for `again`.
-        """
-        for position, message in self._messages(start, stop):
-            if isinstance(message, DroppedPicture):
-                yield message
-                continue
-            picture = self._decoded(position, message)
+    def scan(self) -> Iterator[tuple[int, ImageMessage, Picture] | DroppedPicture]:
+        """Yield every picture once, in order, or why it cannot be used."""
+        for step, decoded in decode_pictures(self, self._start, self._stop):
+            assert step.position is not None
+            picture = self._usable(step.position, decoded)
             if isinstance(picture, DroppedPicture):
                 yield picture
-                continue
-            self._keep(position, message, keep_bytes)
-            yield position, message, picture
-
-    def fetch(self, start: int, stop: int) -> None:
-        """Read the payloads of `[start, stop)` ahead of `again`; damaged ones are passed over."""
-        for position, message in self._messages(start, stop):
-            if isinstance(message, ImageMessage):
-                self._keep(position, message, KEPT_BYTES)
+            else:
+                assert isinstance(step.message, ImageMessage)
+                yield step.position, step.message, picture
 
     def again(self, position: int) -> Picture:
-        """Return a usable picture, decoded anew."""
-        message = self._kept.get(position)
-        if message is None:
-            message = next(self._stream.read(position, position + 1))
-        picture = self._decoded(position, message)
-        assert isinstance(picture, Picture)
-        return picture
+        """Return a usable picture, decoded anew; cheapest in the order of positions."""
+        skipped = position - self._next
+        if skipped < 0 or self._stream.lead_in(position) < skipped:
+            self._ahead = decode_pictures(self, position, self._stop)
+        for step, decoded in self._ahead:
+            if step.position == position:
+                self._next = position + 1
+                assert isinstance(decoded, Picture)
+                return decoded
+        raise AssertionError(f"position {position} lies outside of [{self._start}, {self._stop})")
 
-    def _keep(self, position: int, message: ImageMessage, most_bytes: int) -> None:
-        if self.kept_bytes + len(message.data) <= most_bytes:
+    def steps(self, start: int, stop: int) -> Iterator[PictureStep]:
+        """Yield what the pictures `[start, stop)` need, like `ImageStream.steps`; kept payloads are not read again."""
+        rows = self._stream.rows_for(start, stop).tolist()
+        for is_kept, run in groupby(rows, self._kept.__contains__):
+            if is_kept:
+                yield from (self._kept[row] for row in run)
+            else:
+                for step in self._stream.steps_at(run):
+                    self._keep(step)
+                    yield step
+
+    def _keep(self, step: PictureStep) -> None:
+        message = step.message
+        if isinstance(message, UndecodableImage):
+            self._kept[step.row] = step
+        elif self.kept_bytes + len(message.data) <= self._keep_bytes:
             # A copy: the view would hold on to the whole chunk of the recording that it lies in.
-            self._kept[position] = replace(message, data=memoryview(bytes(message.data)))
+            own = replace(message, data=memoryview(bytes(message.data)))
+            self._kept[step.row] = replace(step, message=own)
             self.kept_bytes += len(message.data)
 
-    def _messages(self, start: int, stop: int) -> Iterator[tuple[int, ImageMessage | DroppedPicture]]:
-        position = start
-        while position < stop:
-            try:
-                for message in self._stream.read(position, stop):
-                    yield position, message
-                    position += 1
-            except UndecodableImage as error:
-                yield position, DroppedPicture(position, "undecodable", error.what)
-                position += 1
-
-    def _decoded(self, position: int, message: ImageMessage) -> Picture | DroppedPicture:
+    def _usable(self, position: int, picture: Picture | UndecodablePicture) -> Picture | DroppedPicture:
         stamps = self._stream.stamp_ns
         if position > 0 and stamps[position] // 1000 == stamps[position - 1] // 1000:
             return DroppedPicture(
                 position, "duplicate_stamp", "less than a microsecond after its predecessor"
             )
-        try:
-            picture = decoded(message)
-        except UndecodablePicture as error:
-            return DroppedPicture(position, "undecodable", error.what)
+        if isinstance(picture, UndecodablePicture):
+            return DroppedPicture(position, "undecodable", picture.what)
         found = (picture.true_width, picture.true_height)
         if found != self._size:
             detail = f"{found[0]}x{found[1]} where {self._size[0]}x{self._size[1]} is expected"
@@ -166,37 +174,21 @@ class UnitPictures:
         return picture
 
 
-def decoded(message: ImageMessage) -> Picture:
-    """Decode the picture of one message.
-
-    Raises:
-        UndecodablePicture: The payload is damaged or of an unknown format.
-    """
-    return decode_picture(
-        message.format, message.data, width=message.width, height=message.height, step=message.step
-    )
-
-
 def look_at(
     start: int,
-    stop: int,
     pictures: UnitPictures,
     seek: Seeker,
     *,
-    has_previous: bool,
     stride: int,
-    keep_bytes: int,
 ) -> Look:
-    """Look at every picture of `[start, stop)`.
+    """Look at every picture from `start` on.
 
     Args:
-        start: First position in the stream.
-        stop: One past the last.
+        start: First position in the stream that counts. Where `pictures` begin before it, the first signals compare
+            with the picture before.
         pictures: Reads them, and keeps their payloads for rendering.
         seek: Finds faces.
-        has_previous: Whether the picture before `start` follows without a gap; the first signals compare with it.
         stride: Faces are sought in pictures whose position in the stream is a multiple of this.
-        keep_bytes: Largest sum of payloads to keep.
     """
     meter = SignalMeter()
     positions: list[int] = []
@@ -204,7 +196,7 @@ def look_at(
     signals: list[PictureSignals] = []
     dropped: list[DroppedPicture] = []
     refuted = 0
-    for item in pictures.scan(start - has_previous, stop, keep_bytes=keep_bytes):
+    for item in pictures.scan():
         if isinstance(item, DroppedPicture):
             meter.forget()
             if item.position >= start:

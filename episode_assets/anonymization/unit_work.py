@@ -180,16 +180,14 @@ class UnitWorker:
         look = None
         if tools.knows_faces:
             kept = sum(pictures.kept_bytes for pictures in self._pictures.values())
-            pictures = self._pictures[task.unit] = UnitPictures(tools.stream, self._settings.size)
-            look = look_at(
-                task.start,
-                task.stop,
-                pictures,
-                tools.seeker,
-                has_previous=task.has_previous,
-                stride=self._settings.config.detector_stride,
+            pictures = self._pictures[task.unit] = UnitPictures(
+                tools.stream,
+                self._settings.size,
+                start=task.start - task.has_previous,
+                stop=task.stop,
                 keep_bytes=KEPT_BYTES - kept,
             )
+            look = look_at(task.start, pictures, tools.seeker, stride=self._settings.config.detector_stride)
         return LookResult(task.unit, tuple(tools.searches), tools.models, look)
 
     def _render(self, task: RenderTask, tools: _Tools) -> RenderResult:
@@ -201,8 +199,12 @@ class UnitWorker:
 
     def _made(self, task: GroupTask, pictures: UnitPictures | None, tools: _Tools, *, is_last: bool) -> Group:
         if pictures is None:
-            pictures = UnitPictures(tools.stream, self._settings.size)
-            pictures.fetch(int(task.position[0]), int(task.position[-1]) + 1)
+            pictures = UnitPictures(
+                tools.stream,
+                self._settings.size,
+                start=int(task.position[0]),
+                stop=int(task.position[-1]) + 1,
+            )
         config = self._settings.config
         made = make_group(
             [partial(pictures.again, position) for position in task.position.tolist()],

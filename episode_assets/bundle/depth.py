@@ -166,10 +166,12 @@ def _paired_images(
     for position, message in depth.read_past_damage(first, last + 1):
         pictures = wanted[slice(*np.searchsorted(picked, (position, position + 1)))]
         if len(pictures):
-            yield pictures.tolist(), None if message is None else _decoded(message)
+            yield pictures.tolist(), _decoded(message)
 
 
-def _decoded(message: ImageMessage) -> NDArray[np.uint16] | None:
+def _decoded(message: ImageMessage | UndecodableImage) -> NDArray[np.uint16] | None:
+    if isinstance(message, UndecodableImage):
+        return None
     try:
         return decode_depth(message)
     except UndecodableImage:

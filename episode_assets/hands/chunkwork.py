@@ -28,7 +28,7 @@ from episode_assets.recording import (
     decode_depth,
     nearest,
 )
-from episode_assets.video import UndecodablePicture, decode_picture, picture_to_rgb
+from episode_assets.video import Picture, decode_pictures, picture_to_rgb
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
@@ -83,11 +83,10 @@ def process_chunk(
     tracker = Tracker(backend, config)
     sizes: dict[int, Size] = {}
     stamps_ns = view.rgb.stamp_ns
-    for position, message in view.rgb.read_past_damage(chunk.lead_start, chunk.tail_stop):
-        rgb = None if message is None else _decoded(message, config.work_side_px)
-        if rgb is not None:
-            sizes[position], pixels = rgb
-            tracker.feed(position, int(stamps_ns[position]), pixels)
+    for step, picture in decode_pictures(view.rgb, chunk.lead_start, chunk.tail_stop):
+        if isinstance(picture, Picture) and step.position is not None:
+            sizes[step.position], pixels = _scaled(picture, config.work_side_px)
+            tracker.feed(step.position, int(stamps_ns[step.position]), pixels)
     sightings = _in_picture_pixels(tracker.sightings(), sizes, config.work_side_px)
     depths = _DepthSampler(view, config)
     sightings = depths.fill(sightings, chunk, sizes)
@@ -108,13 +107,7 @@ def work_size(size: Size, side_px: int) -> Size:
     return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
 
 
-def _decoded(message: ImageMessage, side_px: int) -> tuple[Size, NDArray[np.uint8]] | None:
-    try:
-        picture = decode_picture(
-            message.format, message.data, width=message.width, height=message.height, step=message.step
-        )
-    except UndecodablePicture:
-        return None
+def _scaled(picture: Picture, side_px: int) -> tuple[Size, NDArray[np.uint8]]:
     size = (picture.true_width, picture.true_height)
     target = work_size(size, side_px)
     return size, picture_to_rgb(picture, size=None if target == size else target)
@@ -160,10 +153,12 @@ class _DepthSampler:
                     filled[same] = self._sampled(message, sightings.take(same), sizes[int(frame)])
         return replace(sightings, depth_m=filled)
 
-    def _sampled(self, message: ImageMessage | None, rows: Sightings, size: Size) -> NDArray[np.float32]:
+    def _sampled(
+        self, message: ImageMessage | UndecodableImage, rows: Sightings, size: Size
+    ) -> NDArray[np.float32]:
         nothing = np.full((len(rows), 21), np.nan, np.float32)
         try:
-            depth_mm = None if message is None else decode_depth(message)
+            depth_mm = None if isinstance(message, UndecodableImage) else decode_depth(message)
         except UndecodableImage:
             depth_mm = None
         if depth_mm is None:

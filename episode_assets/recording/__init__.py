@@ -7,12 +7,13 @@ looks. What happens to the pictures belongs to `video` and the rooms above.
 from __future__ import annotations
 
 from episode_assets.recording.config import ROLES, RecordingConfig
+from episode_assets.recording.depth_pictures import decode_depth
 from episode_assets.recording.images import (
     Duplicate,
     ImageMessage,
     ImageStream,
+    PictureStep,
     UndecodableImage,
-    decode_depth,
 )
 from episode_assets.recording.inspection import inspect
 from episode_assets.recording.inventory import Gap, Inventory, LinkFromOptical, RoleChoice, TopicInfo
@@ -39,6 +40,7 @@ __all__ = [
     "Inventory",
     "LinkFromOptical",
     "MeshSoup",
+    "PictureStep",
     "PoseStream",
     "RecordingConfig",
     "RecordingView",

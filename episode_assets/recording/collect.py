@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from episode_assets.recording.container import StoredMessage
 from episode_assets.recording.decoders import Decoder, Undecodable
-from episode_assets.recording.images import is_depth_picture, picture_format
+from episode_assets.recording.key_frames import GroupStart, group_start
 from episode_assets.recording.mesh import MeshMerger
+from episode_assets.recording.picture_formats import is_depth_picture, picture_format
 from episode_assets.recording.rows import (
     CameraInfoRow,
     ImageRow,
@@ -50,6 +51,7 @@ class TopicLog:
         self.payload_bytes = 0
         self.number, self.stamp, self.log = array("q"), array("q"), array("q")
         self.chunk, self.offset, self.length = array("q"), array("q"), array("q")
+        self.group_start = array("b")
         self.floats, self.texts = array("d"), list[tuple[object, ...]]()
         self.mesh = MeshMerger()
         self.undecodable = 0
@@ -100,6 +102,7 @@ class TopicLog:
             self.chunk.append(message.chunk)
             self.offset.append(message.offset)
             self.length.append(len(message.payload))
+            self.group_start.append(_group_start(row))
 
     def keep_text(self, *texts: object) -> None:
         """Keep the words of a row; equal ones are shared."""
@@ -118,6 +121,12 @@ class TopicLog:
 
 PLACED_KINDS = frozenset({"image", "point_cloud"})
 IMU_WIDTH, POSE_WIDTH, CAMERA_WIDTH = 10, 7, 9
+
+
+def _group_start(row: Row) -> GroupStart:
+    if isinstance(row, ImageRow):
+        return group_start(picture_format(row), row.data)
+    return GroupStart.CLOSED
 
 
 def _take_image(log: TopicLog, row: ImageRow) -> None:

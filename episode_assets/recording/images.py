@@ -1,27 +1,27 @@
 """Pictures of a recording, one at a time: where each lies, and its payload when somebody asks.
 
-Only depth is decoded to numbers here; colour pictures go to `video` as they are.
+Nothing is decoded here: depth is turned into numbers in `depth_pictures`, colour in `video`. Pictures of a video need
+others before them; which ones, and in which order, is known here too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.errors import PermanentError
 from episode_assets.recording.container import PackedChunk
 from episode_assets.recording.decoders import Decoder
+from episode_assets.recording.key_frames import GroupStart
 from episode_assets.recording.payloads import PayloadReader
-from episode_assets.recording.rows import ImageRow, UndecodableMessageError
+from episode_assets.recording.picture_formats import picture_format
+from episode_assets.recording.rows import UndecodableMessageError
 from episode_assets.recording.source import Source
 from episode_assets.recording.timeline import gap_before
-
-_COMPRESSED_DEPTH_HEAD = 12
-_MAX_MM = 65535
 
 
 class UndecodableImage(PermanentError):  # named as its users call it
@@ -35,8 +35,9 @@ class ImageMessage:
     Attributes:
         message_number: Its number among all messages of its topic, in file order from 0.
         stamp_ns: Header stamp (log time where the header has none).
-        format: jpeg, png, webp; rgb8, bgr8, mono8 and other raw encodings by their ROS names; 16UC1, mono16, 32FC1;
-            `compressedDepth png` and `compressedDepth rvl` for depth transported in a CompressedImage.
+        format: jpeg, png, webp, avif; h264, h265, av1, vp9; rgb8, bgr8, mono8 and other raw encodings by their ROS
+            names; 16UC1, mono16, 32FC1; `compressedDepth png` and `compressedDepth rvl` for depth transported in a
+            CompressedImage, with ` 32FC1` behind it where the values are quantised floats.
         data: Read-only bytes of the picture, without message fields.
         width: Pixels, None for compressed formats.
         height: Pixels, None for compressed formats.
@@ -62,6 +63,50 @@ class Duplicate:
     stamp_ns: int
 
 
+@dataclass(frozen=True)
+class PictureStep:
+    """One message on the way to pictures, in the order in which a decoder takes them.
+
+    Attributes:
+        row: Its number among the pictures of the topic that the scan could read, in file order.
+        position: Position in the stream; None for a message that gives no frame since it repeats a stamp.
+        starts_group: Whether a decoder can begin here; true for stills.
+        is_after_hole: Whether messages between the one before and this one are missing or damaged.
+        message: The picture, or why it cannot be read.
+    """
+
+    row: int
+    position: int | None
+    starts_group: bool
+    is_after_hole: bool
+    message: ImageMessage | UndecodableImage
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPictures:
+    """Where the pictures of one topic lie: (M,) each, in file order, repeated stamps included.
+
+    Attributes:
+        message_number: int64, number among all messages of the topic.
+        stamp_ns: int64.
+        log_time_ns: int64.
+        chunk: int64 compressed chunk, -1 for the file itself.
+        offset: int64 byte in the unpacked chunk or in the file.
+        length: int64 bytes of the payload.
+        group_start: int8, values of `GroupStart`.
+        is_after_hole: bool, messages before it are missing or damaged.
+    """
+
+    message_number: NDArray[np.int64]
+    stamp_ns: NDArray[np.int64]
+    log_time_ns: NDArray[np.int64]
+    chunk: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    length: NDArray[np.int64]
+    group_start: NDArray[np.int8]
+    is_after_hole: NDArray[np.bool_]
+
+
 @dataclass(frozen=True, eq=False)
 class ImageStream:
     """The pictures of one topic in the order of their stamps; cheap until `read`.
@@ -76,8 +121,10 @@ class ImageStream:
         stamp_ns: (N,) int64, strictly increasing.
         log_time_ns: (N,) int64.
         gap_before: (N,) bool, by the one gap rule.
-        duplicates: Messages left out for a repeated stamp.
+        duplicates: Messages left out for a repeated stamp. Those of a video are decoded all the same, since the
+            pictures behind them need them.
         undecodable_numbers: Numbers of messages that could not be read as pictures; they have no stamp.
+        is_video: Whether pictures need other pictures to be decoded.
     """
 
     role: str
@@ -90,9 +137,8 @@ class ImageStream:
     log_time_ns: NDArray[np.int64]
     duplicates: tuple[Duplicate, ...]
     undecodable_numbers: tuple[int, ...]
-    _chunk: NDArray[np.int64] = field(repr=False)
-    _offset: NDArray[np.int64] = field(repr=False)
-    _length: NDArray[np.int64] = field(repr=False)
+    _stored: StoredPictures = field(repr=False)
+    _row: NDArray[np.int64] = field(repr=False)
     _packed: Mapping[int, PackedChunk] = field(repr=False)
     _decoder: Decoder = field(repr=False)
 
@@ -104,6 +150,11 @@ class ImageStream:
         """Return (N,) flags: true where a gap lies before the picture."""
         return gap_before(self.stamp_ns)
 
+    @cached_property
+    def is_video(self) -> bool:
+        """Whether pictures need other pictures to be decoded."""
+        return bool((self._stored.group_start != GroupStart.CLOSED).any())
+
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[ImageMessage]:
         """Yield the pictures at positions `[start, stop)`, reading each payload once from the recording.
 
@@ -114,130 +165,95 @@ class ImageStream:
             UndecodableImage: A payload is not the message that the scan saw there.
             BadRecording: The file is shorter than the one that was scanned, or a chunk does not unpack any more.
         """
-        with Source(self.source) as source:
-            payloads = PayloadReader(source, self._packed)
-            for position in range(start, len(self) if stop is None else min(stop, len(self))):
-                payload = payloads.get(
-                    int(self._chunk[position]), int(self._offset[position]), int(self._length[position])
-                )
-                yield self._message(position, payload)
+        for _, message in self.read_past_damage(start, len(self) if stop is None else stop):
+            if isinstance(message, UndecodableImage):
+                raise message
+            yield message
 
-    def read_past_damage(self, start: int, stop: int) -> Iterator[tuple[int, ImageMessage | None]]:
-        """Yield position and picture of `[start, stop)` like `read`; None stands for a message that does not decode.
+    def read_past_damage(
+        self, start: int, stop: int
+    ) -> Iterator[tuple[int, ImageMessage | UndecodableImage]]:
+        """Yield position and picture of `[start, stop)` like `read`, or why the message does not decode.
 
         Raises:
             BadRecording: The file is shorter than the one that was scanned, or a chunk does not unpack any more.
         """
-        position = start
-        while position < stop:
-            try:
-                for message in self.read(position, stop):
-                    yield position, message
-                    position += 1
-            except UndecodableImage:
-                # The iterator ends with its error; go on behind the damaged message.
-                yield position, None
-                position += 1
+        positions = range(start, min(stop, len(self)))
+        return zip(positions, self._messages(self._row[start:stop].tolist()), strict=True)
 
-    def _message(self, position: int, payload: memoryview) -> ImageMessage:
-        number = int(self.message_number[position])
+    def lead_in(self, start: int) -> int:
+        """Return how many messages have to be decoded before the picture at `start` can be: 0 for stills."""
+        return len(self.rows_for(start, start + 1)) - 1
+
+    def rows_for(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Return the rows (K,) of all messages that the pictures `[start, stop)` need, in the order of decoding.
+
+        Those of stills are the pictures themselves. Those of a video begin at the key frame at or before the first,
+        or one group earlier where that key frame leaves its group open.
+        """
+        rows = self._row[start:stop]
+        if not self.is_video or not len(rows):
+            return rows
+        return np.arange(self._group_row(int(rows.min())), int(rows.max()) + 1)
+
+    def _group_row(self, row: int) -> int:
+        index = int(np.searchsorted(self._group_rows, row, side="right")) - 1
+        if index > 0 and self._stored.group_start[self._group_rows[index]] == GroupStart.OPEN:
+            index -= 1
+        return int(self._group_rows[index]) if index >= 0 else row
+
+    @cached_property
+    def _group_rows(self) -> NDArray[np.intp]:
+        return np.flatnonzero(self._stored.group_start != GroupStart.NONE)
+
+    def steps(self, start: int, stop: int) -> Iterator[PictureStep]:
+        """Yield every message that the pictures `[start, stop)` need, in the order of decoding (see `rows_for`).
+
+        Raises:
+            BadRecording: The file is shorter than the one that was scanned, or a chunk does not unpack any more.
+        """
+        return self.steps_at(self.rows_for(start, stop).tolist())
+
+    def steps_at(self, rows: Iterable[int]) -> Iterator[PictureStep]:
+        """Yield the messages of these rows like `steps`."""
+        rows = list(rows)
+        for row, message in zip(rows, self._messages(rows), strict=True):
+            position = int(self._position[row])
+            yield PictureStep(
+                row,
+                position if position >= 0 else None,
+                bool(self._stored.group_start[row] != GroupStart.NONE),
+                bool(self._stored.is_after_hole[row]),
+                message,
+            )
+
+    @cached_property
+    def _position(self) -> NDArray[np.int64]:
+        positions = np.full(len(self._stored.stamp_ns), -1, np.int64)
+        positions[self._row] = np.arange(len(self._row))
+        return positions
+
+    def _messages(self, rows: Iterable[int]) -> Iterator[ImageMessage | UndecodableImage]:
+        with Source(self.source) as source, PayloadReader(source, self._packed) as payloads:
+            for row in rows:
+                payload = payloads.get(
+                    int(self._stored.chunk[row]), int(self._stored.offset[row]), int(self._stored.length[row])
+                )
+                yield self._message(row, payload)
+
+    def _message(self, row: int, payload: memoryview) -> ImageMessage | UndecodableImage:
+        number = int(self._stored.message_number[row])
         try:
-            row = self._decoder.image(payload)
+            image = self._decoder.image(payload)
         except UndecodableMessageError as error:
-            raise UndecodableImage(f"message {number} of {self.topic}: {error}", where=self.source) from error
+            return UndecodableImage(f"message {number} of {self.topic}: {error}", where=self.source)
         return ImageMessage(
             number,
-            int(self.stamp_ns[position]),
-            picture_format(row),
-            row.data.toreadonly(),
-            row.width,
-            row.height,
-            row.step,
-            row.is_bigendian,
+            int(self._stored.stamp_ns[row]),
+            picture_format(image),
+            image.data.toreadonly(),
+            image.width,
+            image.height,
+            image.step,
+            image.is_bigendian,
         )
-
-
-_MAGICS = ((b"\xff\xd8", "jpeg"), (b"\x89PNG", "png"))
-
-
-def picture_format(row: ImageRow) -> str:
-    """Return the format of a picture; for compressed ones the payload's own marker is trusted over the text."""
-    if row.width is not None:
-        return row.format
-    name = row.format.lower()
-    if "compresseddepth" in name:
-        packing = "rvl" if "rvl" in name else "png"
-        return f"compressedDepth {packing}" if "32fc1" not in name else f"compressedDepth {packing} 32FC1"
-    head = bytes(row.data[:12])
-    for magic, found in _MAGICS:
-        if head.startswith(magic):
-            return found
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "webp"
-    for word in ("jpeg", "jpg", "png", "webp", "h264", "h265"):
-        if word in name:
-            return "jpeg" if word == "jpg" else word
-    return row.format
-
-
-_DEPTH_FORMATS = frozenset({"16UC1", "mono16", "Z16", "32FC1"})
-_PNG_BIT_DEPTH_AT, _PNG_COLOUR_TYPE_AT = 24, 25
-
-
-def is_depth_picture(row: ImageRow) -> bool:
-    """Whether a picture has one channel of 16 or 32 bits, as depth has; told without decoding it."""
-    name = picture_format(row)
-    if name == "png" and len(row.data) > _PNG_COLOUR_TYPE_AT:
-        return row.data[_PNG_BIT_DEPTH_AT] == 16 and row.data[_PNG_COLOUR_TYPE_AT] == 0
-    return name in _DEPTH_FORMATS or name.startswith("compressedDepth")
-
-
-def decode_depth(message: ImageMessage) -> NDArray[np.uint16]:
-    """Return depth (H, W) in whole millimetres; 0 is a hole.
-
-    16-bit integers are millimetres and 32-bit floats are metres, rounded. Values that are not finite or not positive
-    become holes and too far ones 65535, since a plain cast would wrap them into plausible distances.
-
-    Raises:
-        UndecodableImage: The format is not depth, or the bytes do not match the stated size.
-    """
-    if message.format in {"16UC1", "mono16", "Z16"}:
-        return _raw_plane(message, np.dtype(np.uint16)).astype(np.uint16)
-    if message.format == "32FC1":
-        return _millimetres(_raw_plane(message, np.dtype(np.float32)))
-    if message.format in {"png", "compressedDepth png"}:
-        return _png_depth(message)
-    raise UndecodableImage(
-        f"depth message {message.message_number} has format {message.format!r}",
-        remedy="16UC1, mono16, 32FC1 or PNG",
-    )
-
-
-def _raw_plane(message: ImageMessage, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
-    width, height, step = message.width or 0, message.height or 0, message.step or 0
-    step = step or width * dtype.itemsize
-    if width < 1 or height < 1 or step < width * dtype.itemsize or len(message.data) < step * height:
-        raise UndecodableImage(
-            f"depth message {message.message_number}: {len(message.data)} bytes for {width}x{height}, step {step}"
-        )
-    ordered = dtype.newbyteorder(">" if message.is_bigendian else "<")
-    # Some writers append bytes after the picture, and rows may be padded: the stated size decides.
-    rows = np.frombuffer(message.data[: step * height], dtype=np.uint8).reshape(height, step)
-    return np.ascontiguousarray(rows[:, : width * dtype.itemsize]).view(ordered)
-
-
-def _millimetres(metres: NDArray[np.generic]) -> NDArray[np.uint16]:
-    with np.errstate(invalid="ignore", over="ignore"):
-        mm = np.rint(metres.astype(np.float64) * 1000.0)
-        usable = np.isfinite(mm) & (mm > 0)
-    return np.where(usable, np.minimum(mm, _MAX_MM), 0.0).astype(np.uint16)
-
-
-def _png_depth(message: ImageMessage) -> NDArray[np.uint16]:
-    transported = message.format.startswith("compressedDepth")
-    head = _COMPRESSED_DEPTH_HEAD if transported else 0
-    data = np.frombuffer(message.data[head:], dtype=np.uint8)
-    picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
-    if picture is None or picture.dtype != np.uint16 or picture.ndim != 2:
-        raise UndecodableImage(f"depth message {message.message_number} holds no 16-bit single-channel PNG")
-    return np.asarray(picture, dtype=np.uint16)

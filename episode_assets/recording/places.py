@@ -7,17 +7,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from episode_assets.recording.collect import TopicLog
 from episode_assets.recording.container import IN_FILE, Container, PackedChunk
 from episode_assets.recording.decoders import Decoder, find_decoder
-from episode_assets.recording.images import Duplicate, ImageStream
+from episode_assets.recording.images import Duplicate, ImageStream, StoredPictures
 from episode_assets.recording.inventory import TopicInfo
 from episode_assets.recording.tables import checked_table, column, write_table
 
@@ -43,8 +45,11 @@ def write_places(directory: Path, chosen: Mapping[str, Sequence[TopicLog]], cont
         ("offset", "offset"),
         ("length", "length"),
     ):
-        parts = [np.array(getattr(log, attribute), dtype=np.int64) for _, log in placed]
-        columns[name] = np.concatenate(parts) if parts else np.empty(0, np.int64)
+        columns[name] = _joined([np.array(getattr(log, attribute), dtype=np.int64) for _, log in placed])
+    columns["group_start"] = _joined([np.array(log.group_start, dtype=np.int64) for _, log in placed]).astype(
+        np.int8
+    )
+    columns["is_after_hole"] = _joined([_holes(log, container) for _, log in placed]).astype(np.bool_)
     write_table(directory / OFFSETS, columns)
     used = set(np.unique(columns["chunk"]).tolist()) - {IN_FILE}
     packed = [chunk for chunk in container.packed if chunk.number in used]
@@ -66,6 +71,29 @@ def write_places(directory: Path, chosen: Mapping[str, Sequence[TopicLog]], cont
             "data": pa.array([log.schema_data for _, log in placed], pa.binary()),
         },
     )
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+
+def _read_only(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    values.flags.writeable = False
+    return values
+
+
+def _holes(log: TopicLog, container: Container) -> NDArray[np.bool_]:
+    """Return for each kept message whether others between it and the one before are undecodable, or the file damaged.
+
+    A container keeps its first hundred damaged stretches; decoders have to notice on their own what lies behind those.
+    """
+    numbers, chunks = np.array(log.number, dtype=np.int64), np.array(log.chunk, dtype=np.int64)
+    packed_at = np.array([chunk.offset for chunk in container.packed], dtype=np.int64)
+    at = np.array(log.offset, dtype=np.int64)
+    inside = chunks >= 0
+    at[inside] = packed_at[chunks[inside]]
+    damaged_before = np.searchsorted(np.sort([damage.offset for damage in container.damage]), at)
+    return (np.diff(numbers, prepend=-1) > 1) | (np.diff(damaged_before, prepend=0) > 0)
 
 
 class Places:
@@ -103,38 +131,36 @@ class Places:
             info.message_encoding, info.schema_encoding, info.schema, self._schemas[info.topic, info.schema]
         )
         assert isinstance(decoder, Decoder)
-        mine = np.array(self._places.column("role").to_pylist()) == role
-        columns = {
-            name: column(self._places, name)[mine]
-            for name in ("message_number", "stamp_ns", "log_time_ns", "chunk", "offset", "length")
-        }
-        order = np.argsort(columns["stamp_ns"], kind="stable")
+        stored = self._stored(role)
+        order = np.argsort(stored.stamp_ns, kind="stable")
         repeated = np.zeros(len(order), dtype=np.bool_)
-        repeated[1:] = np.diff(columns["stamp_ns"][order]) == 0
-        left_out = order[repeated]
+        repeated[1:] = np.diff(stored.stamp_ns[order]) == 0
+        left_out, rows = order[repeated], order[~repeated]
         duplicates = tuple(
             Duplicate(int(number), int(stamp))
-            for number, stamp in zip(
-                columns["message_number"][left_out], columns["stamp_ns"][left_out], strict=True
-            )
+            for number, stamp in zip(stored.message_number[left_out], stored.stamp_ns[left_out], strict=True)
         )
-        kept = {name: values[order[~repeated]] for name, values in columns.items()}
-        for values in kept.values():
-            values.flags.writeable = False
+        number, stamp, log_time = (
+            _read_only(values[rows])
+            for values in (stored.message_number, stored.stamp_ns, stored.log_time_ns)
+        )
         return ImageStream(
             role,
             info.topic,
             info.frame_id,
             source,
             source_bytes,
-            kept["message_number"],
-            kept["stamp_ns"],
-            kept["log_time_ns"],
+            number,
+            stamp,
+            log_time,
             duplicates,
-            tuple(sorted(set(range(info.count)) - set(columns["message_number"].tolist()))),
-            kept["chunk"],
-            kept["offset"],
-            kept["length"],
+            tuple(sorted(set(range(info.count)) - set(stored.message_number.tolist()))),
+            stored,
+            rows,
             self._packed,
             decoder,
         )
+
+    def _stored(self, role: str) -> StoredPictures:
+        mine = np.array(self._places.column("role").to_pylist()) == role
+        return StoredPictures(*(column(self._places, item.name)[mine] for item in fields(StoredPictures)))

@@ -25,6 +25,7 @@ from episode_assets.video.reading import decode_frames
 from episode_assets.video.retiming import VideoSpan, check_copyable, retime_copy
 from episode_assets.video.rgb import encode_jpeg, picture_to_rgb, write_jpeg
 from episode_assets.video.segments import Segment, SegmentEncoder, resolved
+from episode_assets.video.sequences import decode_pictures
 
 # libav writes to stderr from its own threads; errors reach us as exceptions all the same.
 av.logging.set_level(av.logging.PANIC)
@@ -45,6 +46,7 @@ __all__ = [
     "check_copyable",
     "decode_frames",
     "decode_picture",
+    "decode_pictures",
     "encode_jpeg",
     "join_segments",
     "picture_to_rgb",

@@ -18,7 +18,7 @@ from episode_assets.errors import (
     NothingToExport,
     StorageTrouble,
 )
-from episode_assets.recording import RecordingView, inspect, scan_recording
+from episode_assets.recording import ImageMessage, RecordingView, inspect, scan_recording
 from episode_assets.recording.identify import MCAP_MAGIC
 from episode_assets.recording.source import Source
 from episode_assets.recording.walk import Walk
@@ -204,7 +204,9 @@ def test_a_picture_that_was_damaged_since_the_scan_costs_none_behind_it(
         handle.seek(places["offset"][2].as_py() + 12)
         handle.write(b"\xff\xff\xff\x7f")
 
-    read = [(position, message is not None) for position, message in view.rgb.read_past_damage(0, 5)]
+    read = [
+        (position, isinstance(message, ImageMessage)) for position, message in view.rgb.read_past_damage(0, 5)
+    ]
 
     assert read == [(0, True), (1, True), (2, False), (3, True), (4, True)]
 

@@ -152,7 +152,8 @@ def test_a_header_that_claims_a_giant_picture_is_refused():
 @pytest.mark.parametrize(
     ("kind", "data", "size", "words"),
     [
-        ("webp", b"RIFF", {}, "not one of"),
+        ("16UC1", bytes(8), {"width": 2, "height": 2}, "'16UC1' is not one of"),
+        ("webp", b"RIFF", {}, "does not decode"),
         ("rgb8", b"123", {"width": 1, "height": 2}, "needs more than 3 bytes"),
         ("rgb8", b"123", {}, "needs a width and a height"),
         ("mono8", b"1234", {"width": 4, "height": 1, "step": 2}, "rows of 2 bytes"),
