@@ -11,6 +11,8 @@ from dataclasses import replace
 from functools import partial
 
 from episode_assets.recording.decoding import Decoder, Undecodable, plain_type
+from episode_assets.recording.json_messages import json_decoder
+from episode_assets.recording.protobuf import protobuf_decoder
 from episode_assets.recording.ros_decoder import CDR, ROS1, ros_decoder
 
 __all__ = ["Decoder", "Undecodable", "find_decoder", "plain_type"]
@@ -18,6 +20,8 @@ __all__ = ["Decoder", "Undecodable", "find_decoder", "plain_type"]
 _ENCODINGS: dict[str, Callable[[str, str, bytes], Decoder | Undecodable | None]] = {
     "cdr": partial(ros_decoder, CDR),
     "ros1": partial(ros_decoder, ROS1),
+    "protobuf": protobuf_decoder,
+    "json": json_decoder,
 }
 
 
