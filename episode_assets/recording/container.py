@@ -77,6 +77,18 @@ class PackedChunk:
     compression: str
 
 
+@dataclass(frozen=True)
+class AttachmentPlace:
+    """An attachment and where its bytes lie in the file; times as the format keeps them, in ns."""
+
+    name: str
+    media_type: str
+    create_time_ns: int
+    log_time_ns: int
+    offset: int
+    length: int
+
+
 @dataclass
 class Container:
     """What the walk has learned so far about everything that is not a message; complete when the walk has ended."""
@@ -87,6 +99,7 @@ class Container:
     channels: dict[int, Channel] = field(default_factory=dict)
     metadata: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     attachments: list[tuple[str, str, int]] = field(default_factory=list)
+    attachment_places: list[AttachmentPlace] = field(default_factory=list)
     statistics: Statistics | None = None
     chunks: int = 0
     compressions: set[str] = field(default_factory=set)

@@ -14,7 +14,7 @@ from episode_assets.errors import BadRecording
 from episode_assets.recording.container import IN_FILE, IN_ROWS, PackedChunk
 from episode_assets.recording.source import Source
 from episode_assets.recording.sqlite_bag import open_database, read_row
-from episode_assets.recording.unpacking import ChunkRefusedError, unpack
+from episode_assets.recording.unpacking import ChunkRefusedError, unpack_again
 
 _UNPACKED_CHUNKS_HELD = 2
 
@@ -67,7 +67,7 @@ class PayloadReader:
     def _unpack(self, chunk: PackedChunk) -> bytes | memoryview:
         data = self._exactly(chunk.offset, chunk.packed_bytes)
         try:
-            return unpack(chunk.compression, data, chunk.unpacked_bytes)
+            return unpack_again(chunk.compression, data, chunk.unpacked_bytes)
         except ChunkRefusedError as error:
             raise BadRecording(
                 f"chunk at offset {chunk.offset} changed since the scan: {error}", where=self._source.uri

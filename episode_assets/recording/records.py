@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+from collections import Counter
+from collections.abc import Container as Collection
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -23,36 +25,50 @@ from mcap.records import (
     SummaryOffset,
 )
 
-from episode_assets.recording.container import Container
+from episode_assets.recording.container import AttachmentPlace, Container
 
 RECORD_HEAD = struct.Struct("<BQ")
 MESSAGE_HEAD = struct.Struct("<HIQQ")
 CHUNK_HEAD = struct.Struct("<QQQII")
+MESSAGE_RECORD = struct.Struct("<BQHIQQ")
+INDEX_HEAD = struct.Struct("<HI")
+_LENGTH = struct.Struct("<Q")
 
 PARSE_ERRORS = (struct.error, McapError, UnicodeDecodeError, ValueError, OverflowError, IndexError)
 """What the record parsers raise on damaged bytes."""
 
 
+LARGEST_CHUNK_HEAD_BYTES = 128
+"""More than the head of any chunk with a compression that has a name."""
+
+
 class ChunkHead(NamedTuple):
     """The fixed part of a chunk record; `data_at` counts from the start of the record's body."""
 
+    start_ns: int
+    end_ns: int
     compression: str
     crc: int
     unpacked_bytes: int
     packed_bytes: int
     data_at: int
 
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of the record's body, reckoned from the head; a whole record claims the same."""
+        return self.data_at + self.packed_bytes
+
 
 def parse_chunk_head(body: memoryview) -> ChunkHead:
-    """Return the head of a chunk record's body; raises one of PARSE_ERRORS on damaged bytes."""
-    _, _, unpacked_bytes, crc, name_length = CHUNK_HEAD.unpack_from(body)
+    """Return the head of a chunk record from the start of its body; raises one of PARSE_ERRORS on damaged bytes."""
+    start_ns, end_ns, unpacked_bytes, crc, name_length = CHUNK_HEAD.unpack_from(body)
     name_at = CHUNK_HEAD.size
+    data_at = name_at + name_length + _LENGTH.size
+    if data_at > LARGEST_CHUNK_HEAD_BYTES:
+        raise ValueError(f"a compression with a name of {name_length} bytes")
     compression = str(body[name_at : name_at + name_length], "utf-8")
-    (packed_bytes,) = struct.unpack_from("<Q", body, name_at + name_length)
-    data_at = name_at + name_length + 8
-    if packed_bytes > len(body) - data_at:
-        raise ValueError(f"chunk data of {packed_bytes} bytes in a record with {len(body) - data_at}")
-    return ChunkHead(compression, crc, unpacked_bytes, packed_bytes, data_at)
+    (packed_bytes,) = _LENGTH.unpack_from(body, name_at + name_length)
+    return ChunkHead(start_ns, end_ns, compression, crc, unpacked_bytes, packed_bytes, data_at)
 
 
 def keep_record(container: Container, opcode: int, body: memoryview) -> None:
@@ -61,7 +77,9 @@ def keep_record(container: Container, opcode: int, body: memoryview) -> None:
     if isinstance(record, Schema):
         container.schemas[record.id] = record
     elif isinstance(record, Channel):
-        container.channels[record.id] = record
+        # Writers repeat a channel in every chunk; that its object stays the same tells that nothing changed.
+        if container.channels.get(record.id) != record:
+            container.channels[record.id] = record
     elif isinstance(record, Metadata):
         container.metadata.append((record.name, record.metadata))
     elif isinstance(record, Header):
@@ -75,6 +93,23 @@ def keep_record(container: Container, opcode: int, body: memoryview) -> None:
 def parse_record(kind: Any, body: memoryview) -> Any:
     """Return a record of the `mcap` package from its body; raises one of PARSE_ERRORS on damaged bytes."""
     return kind.read(ReadDataStream(io.BytesIO(body)))
+
+
+def parse_attachment_head(body: memoryview, body_at: int) -> AttachmentPlace:
+    """Return what an attachment is from the start of its record's body; raises one of PARSE_ERRORS on damaged bytes."""
+    stream = ReadDataStream(io.BytesIO(body))
+    log_time_ns, create_time_ns = stream.read8(), stream.read8()
+    name, media_type = stream.read_prefixed_string(), stream.read_prefixed_string()
+    length = stream.read8()
+    return AttachmentPlace(name, media_type, create_time_ns, log_time_ns, body_at + stream.count, length)
+
+
+def count_messages(records: memoryview, channels: Collection[int]) -> Counter[int]:
+    """Return how many messages each of the given channels has among whole records."""
+    found = (
+        MESSAGE_HEAD.unpack_from(body)[0] for op, body in iterate_records(records) if op == Opcode.MESSAGE
+    )
+    return Counter(channel_id for channel_id in found if channel_id in channels)
 
 
 SMALL_RECORDS: dict[int, Any] = {

@@ -126,6 +126,14 @@ class ForwardReader:
         self.offset += length
         return view
 
+    def peek(self, length: int) -> memoryview:
+        """Return the next bytes without passing them: at most `length`, fewer only at the end of the file."""
+        length = min(length, self.remaining)
+        held = len(self._block) - self._used
+        if length > held:
+            self._refill(length, held)
+        return memoryview(self._block)[self._used : self._used + length]
+
     def _refill(self, length: int, held: int) -> None:
         """Replace the block by one that starts with the bytes still held and has at least `length`."""
         ahead = self.offset + held

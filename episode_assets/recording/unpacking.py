@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import bz2
+from collections.abc import Iterator
 
 import lz4.frame  # type: ignore[import-untyped]
 import zstandard
+
+_PIECE_BYTES = 1 << 16
 
 
 class ChunkRefusedError(Exception):
@@ -36,19 +39,49 @@ def unpack(compression: str, data: bytes | memoryview, unpacked_bytes: int) -> b
 
 
 def unpack_partly(compression: str, data: bytes | memoryview, max_bytes: int) -> bytes | memoryview:
-    """Return what unpacks of a chunk that is cut, at most `max_bytes`; empty where nothing does."""
+    """Return what unpacks of a chunk that is cut or broken, at most `max_bytes`; empty where nothing does."""
+    if compression == "":
+        return data[:max_bytes]
+    out = bytearray()
     try:
-        if compression == "":
-            return data[:max_bytes]
-        if compression == "zstd":
-            return bytes(zstandard.ZstdDecompressor().stream_reader(data).read(max_bytes))
-        if compression == "lz4":
-            return bytes(lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=max_bytes))
-        if compression == "bz2":
-            return bz2.BZ2Decompressor().decompress(data, max_bytes)
+        for piece in _pieces(compression, data):
+            out += piece
+            if len(out) >= max_bytes:
+                break
     except (zstandard.ZstdError, RuntimeError, OSError, EOFError, MemoryError):
-        pass  # broken before its cut
-    return b""
+        pass  # the pieces before the break are kept
+    return memoryview(out)[:max_bytes]
+
+
+def unpack_again(compression: str, data: bytes | memoryview, unpacked_bytes: int) -> bytes | memoryview:
+    """Return what an earlier unpacking gave: all records of a chunk, or the whole ones of one that is cut or broken.
+
+    Raises:
+        ChunkRefusedError: The bytes no longer unpack so far.
+    """
+    try:
+        return unpack(compression, data, unpacked_bytes)
+    except ChunkRefusedError:
+        records = unpack_partly(compression, data, unpacked_bytes)
+        if len(records) < unpacked_bytes:
+            raise
+        return records
+
+
+def _pieces(compression: str, data: bytes | memoryview) -> Iterator[bytes]:
+    if compression == "zstd":
+        reader = zstandard.ZstdDecompressor().stream_reader(data)
+        while piece := reader.read(_PIECE_BYTES):
+            yield piece
+    elif compression in _INCREMENTAL:
+        unpacker = _INCREMENTAL[compression]()
+        for at in range(0, len(data), _PIECE_BYTES):
+            packed: bytes | memoryview = data[at : at + _PIECE_BYTES]
+            while not unpacker.eof:
+                yield unpacker.decompress(packed, _PIECE_BYTES)
+                if unpacker.needs_input:
+                    break
+                packed = b""
 
 
 def _unpack_nothing(data: bytes | memoryview, unpacked_bytes: int) -> bytes | memoryview:
@@ -82,3 +115,7 @@ def _unpack_bz2(data: bytes | memoryview, unpacked_bytes: int) -> bytes:
 
 
 _UNPACKERS = {"": _unpack_nothing, "zstd": _unpack_zstd, "lz4": _unpack_lz4, "bz2": _unpack_bz2}
+_INCREMENTAL = {"lz4": lz4.frame.LZ4FrameDecompressor, "bz2": bz2.BZ2Decompressor}
+
+COMPRESSIONS = frozenset({"", "zstd", "lz4"})
+"""Compressions of MCAP chunks that can be read, as their heads spell them."""

@@ -104,13 +104,13 @@ def test_consecutive_reads_unpack_a_chunk_once(
 
     view = view_of(write_rig(tmp_path / "rig.mcap", compression="zstd", chunk_bytes=16384, frames=40))
     unpacked: list[int] = []
-    really = payloads.unpack
+    really = payloads.unpack_again
 
     def counted(compression: str, data: bytes, size: int) -> bytes | memoryview:
         unpacked.append(size)
         return really(compression, data, size)
 
-    monkeypatch.setattr(payloads, "unpack", counted)
+    monkeypatch.setattr(payloads, "unpack_again", counted)
     assert sum(1 for _ in view.rgb.read(5, 35)) == 30
 
     assert 1 < len(unpacked) <= view.inventory.chunks
