@@ -134,6 +134,13 @@ def _colour(layout: str, channels: int, image: RawImage) -> Picture:
     return _coloured(np.ascontiguousarray(rows).reshape(image.height, image.width, channels), layout)
 
 
+def _bgr(image: RawImage) -> Picture:
+    rows = np.ascontiguousarray(image.rows(3 * image.width, image.height))
+    # libav's direct way from bgr24 to 4:2:0 is twice as far off as the one from rgb24.
+    pixels = cv2.cvtColor(rows.reshape(image.height, image.width, 3), cv2.COLOR_BGR2RGB)
+    return _coloured(np.asarray(pixels, dtype=np.uint8), "rgb24")
+
+
 def _coloured(pixels: Plane, layout: str) -> Picture:
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), layout)
     return picture_from(frame, unstated_range=FULL_RANGE)
@@ -210,7 +217,7 @@ def _with_luma(image: RawImage) -> Picture:
 
 
 _RGB = RawFormat(lambda width: 3 * width, partial(_colour, "rgb24", 3))
-_BGR = RawFormat(lambda width: 3 * width, partial(_colour, "bgr24", 3))
+_BGR = RawFormat(lambda width: 3 * width, _bgr)
 _RGBA = RawFormat(lambda width: 4 * width, partial(_colour, "rgba", 4))
 _BGRA = RawFormat(lambda width: 4 * width, partial(_colour, "bgra", 4))
 _GREY = RawFormat(lambda width: width, _grey)

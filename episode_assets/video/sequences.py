@@ -27,6 +27,9 @@ VIDEO_DECODERS: Mapping[str, str] = {"h264": "h264", "h265": "hevc", "av1": "lib
 _LONGEST_DELAY = 40
 """Messages after which a picture that has not come out will not come: codecs reorder over 16 at most."""
 
+_IMMEDIATE = frozenset({"av1", "vp9"})
+"""Formats whose messages show one picture each, whatever they reorder inside."""
+
 # Without `strict`, H.264 streams that do not state their reordering lose pictures until the decoder has guessed it.
 _OPTIONS = {**STRICT_DECODING, "strict": "1"}
 
@@ -98,8 +101,9 @@ def decode_pictures(stream: Stream[StepT], start: int, stop: int) -> Iterator[Re
     returned. Messages and pictures are matched by number, never by counting. Memory holds the few pictures that a
     decoder keeps or reorders.
 
-    What comes of a picture depends on the stream alone, not on where reading began. One loss cannot be told from the
-    bytes: that of an AV1 or VP9 message which never reached the recording and left no trace there.
+    What comes of a picture depends on the stream alone, not on where reading began. Not every damage can be told from
+    the bytes: an AV1 or VP9 message that never reached the recording leaves no trace, and where only the entropy-coded
+    part of a payload is wrong, codecs read on and show something else.
 
     Yields:
         Each step of `[start, stop)` with its picture, or with the reason why there is none: its payload does not
@@ -151,7 +155,8 @@ class _Decoder(Generic[StepT]):
 
     def _take_video(self, step: StepT, message: EncodedPicture) -> Iterator[Result[StepT]]:
         if message.format != self._format:
-            yield from self._broken("the codec changes")
+            if self._format:
+                yield from self._broken("the codec changes")
             self._format = message.format
         if step.is_after_hole:
             yield from self._broken("messages are missing before it")
@@ -179,9 +184,12 @@ class _Decoder(Generic[StepT]):
             )
             yield step, UndecodablePicture(text)
             return
-        self._waiting[self._sent] = step
+        number = self._sent
+        self._waiting[number] = step
         self._sent += 1
         yield from self._pictures(frames)
+        if message.format in _IMMEDIATE and number in self._waiting:
+            yield from self._broken("a message before it gave no picture")
         late = self._waiting.pop(self._sent - _LONGEST_DELAY, None)
         if late is not None:
             yield late, _no_picture()
