@@ -1,7 +1,8 @@
 """Recordings in, typed streams out: MCAP containers, message decoding, roles, damage, timelines, what a gap is.
 
 `scan_recording` reads a file once and writes `raw_mcap`; `RecordingView` reads that and the pictures; `inspect` only
-looks. What happens to the pictures belongs to `video` and the rooms above.
+looks; `read_messages` gives scripts every message in one pass. What happens to the pictures belongs to `video` and the
+rooms above.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from episode_assets.recording.images import (
 from episode_assets.recording.inspection import inspect
 from episode_assets.recording.inventory import Gap, Inventory, LinkFromOptical, RoleChoice, TopicInfo
 from episode_assets.recording.mesh import MeshSoup
+from episode_assets.recording.messages import Message, MessageReader, UndecodableMessage, read_messages
 from episode_assets.recording.scan import scan_recording
 from episode_assets.recording.streams import (
     CameraInfoStream,
@@ -40,6 +42,8 @@ __all__ = [
     "Inventory",
     "LinkFromOptical",
     "MeshSoup",
+    "Message",
+    "MessageReader",
     "PictureStep",
     "PoseStream",
     "RecordingConfig",
@@ -49,10 +53,12 @@ __all__ = [
     "TopicInfo",
     "TrackingStream",
     "UndecodableImage",
+    "UndecodableMessage",
     "decode_depth",
     "gap_before",
     "inspect",
     "median_step_ns",
     "nearest",
+    "read_messages",
     "scan_recording",
 ]

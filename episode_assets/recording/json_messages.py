@@ -14,13 +14,13 @@ from episode_assets.recording.fields import JsonFields
 from episode_assets.recording.mapped import mapped_rows
 from episode_assets.recording.rows import TextRow, UndecodableMessageError
 
-_SCHEMA_ENCODINGS = frozenset({"jsonschema", ""})
+SCHEMA_ENCODINGS = frozenset({"jsonschema", ""})
 
 
 def json_decoder(schema_encoding: str, schema_name: str, schema_data: bytes) -> Decoder | Undecodable | None:
     """Return the decoder of a JSON channel, or why there is none; the schema text itself is not needed."""
     del schema_data
-    if schema_encoding not in _SCHEMA_ENCODINGS:
+    if schema_encoding not in SCHEMA_ENCODINGS:
         return Undecodable(f"schema encoding {schema_encoding!r}")
     schema = foxglove.schema_of(schema_name)
     if schema is None:

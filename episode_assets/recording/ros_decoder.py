@@ -1,4 +1,4 @@
-"""Which decoder reads a channel of ROS messages: hand-read types first, whatever the wire format.
+"""Which decoder reads a channel of ROS messages: types read by hand, and Foxglove schemas in ROS spelling.
 
 The two wire formats are rows of `WIRES`. What the types look like belongs to `ros_types`.
 """
@@ -10,10 +10,14 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from episode_assets.recording import foxglove
 from episode_assets.recording.cdr import CdrCursor
 from episode_assets.recording.cursor import Cursor
 from episode_assets.recording.decoding import Decoder, Rows, Undecodable, plain_type
+from episode_assets.recording.fields import ObjectFields
+from episode_assets.recording.mapped import mapped_rows
 from episode_assets.recording.ros1 import Ros1Cursor
+from episode_assets.recording.ros_schemas import ros_parser
 from episode_assets.recording.ros_types import TYPES, Parser, marker_array_parser
 from episode_assets.recording.rows import Row, UndecodableMessageError
 
@@ -22,12 +26,13 @@ from episode_assets.recording.rows import Row, UndecodableMessageError
 class Wire:
     """A wire format of ROS: its cursor, and the schema languages that describe its messages."""
 
+    message_encoding: str
     cursor: Callable[[memoryview], Cursor]
     schema_encodings: frozenset[str]
 
 
-CDR = Wire(CdrCursor, frozenset({"ros2msg", "ros2idl"}))
-ROS1 = Wire(Ros1Cursor, frozenset({"ros1msg"}))
+CDR = Wire("cdr", CdrCursor, frozenset({"ros2msg", "ros2idl"}))
+ROS1 = Wire("ros1", Ros1Cursor, frozenset({"ros1msg"}))
 
 
 def ros_decoder(
@@ -36,6 +41,8 @@ def ros_decoder(
     """Return the decoder of a ROS channel, why there is none, or None where no role wants its type."""
     if schema_encoding not in wire.schema_encodings:
         return Undecodable(f"schema encoding {schema_encoding!r}" if schema_encoding else "no schema")
+    if (schema := foxglove.schema_of(schema_name)) is not None:
+        return _foxglove_decoder(wire, schema, schema_encoding, schema_name, schema_data)
     name = plain_type(schema_name)
     text = schema_data.decode("utf-8", errors="replace")
     if name == "visualization_msgs/MarkerArray":
@@ -47,6 +54,16 @@ def ros_decoder(
         return None
     kind, parse = entry
     return Decoder(kind, _reader(wire, parse))
+
+
+def _foxglove_decoder(
+    wire: Wire, schema: str, schema_encoding: str, schema_name: str, schema_data: bytes
+) -> Decoder | Undecodable:
+    parse = ros_parser(wire.message_encoding, schema_encoding, schema_name, schema_data)
+    if isinstance(parse, Undecodable):
+        return parse
+    kind, mapper = foxglove.SCHEMAS[schema]
+    return Decoder(kind, mapped_rows(lambda payload: ObjectFields(parse(payload)), mapper))
 
 
 def _reader(wire: Wire, parse: Parser) -> Rows:
