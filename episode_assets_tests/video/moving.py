@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,6 +13,8 @@ import av
 import numpy as np
 
 from episode_assets_tests.video.builders import smooth_bgr
+
+os.environ.setdefault("SVT_LOG", "1")  # errors only; the encoder has no option for it
 
 Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
