@@ -154,9 +154,7 @@ class UnitPictures:
         if isinstance(message, UndecodableImage):
             self._kept[step.row] = step
         elif self.kept_bytes + len(message.data) <= self._keep_bytes:
-            # A copy: the view would hold on to the whole chunk of the recording that it lies in.
-            own = replace(message, data=memoryview(bytes(message.data)))
-            self._kept[step.row] = replace(step, message=own)
+            self._kept[step.row] = replace(step, message=replace(message, data=_own(message.data)))
             self.kept_bytes += len(message.data)
 
     def _usable(self, position: int, picture: Picture | UndecodablePicture) -> Picture | DroppedPicture:
@@ -172,6 +170,11 @@ class UnitPictures:
             detail = f"{found[0]}x{found[1]} where {self._size[0]}x{self._size[1]} is expected"
             return DroppedPicture(position, "size_change", detail)
         return picture
+
+
+def _own(data: memoryview) -> memoryview:
+    """Return the bytes of a payload without holding on to a chunk of the recording that they lie in."""
+    return data if memoryview(data.obj).nbytes < 2 * data.nbytes else memoryview(bytes(data))
 
 
 def look_at(

@@ -64,6 +64,26 @@ def test_a_video_gives_the_pictures_of_a_whole_decoding(kind: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", CODECS)
+def test_videos_of_foxglove_give_the_same(kind: str, tmp_path: Path, view_of: Views) -> None:
+    from foxglove_schemas_protobuf.CompressedVideo_pb2 import CompressedVideo
+    from mcap_protobuf.writer import Writer
+
+    stream = moving(kind)
+    with (tmp_path / "video.mcap").open("wb") as file, Writer(file) as writer:
+        for payload in stream:
+            stamp = EPOCH_NS + payload.frame * STEP_NS
+            message = CompressedVideo(frame_id="camera", data=payload.data, format=CODECS[kind].name)
+            message.timestamp.FromNanoseconds(stamp)
+            writer.write_message("/camera/video", message, log_time=stamp, publish_time=stamp)
+    view = view_of(tmp_path / "video.mcap")
+
+    found, expected = seen(view.rgb), decoded(kind, stream)
+
+    assert list(found) == sorted(expected)
+    assert all(are_equal(found[frame], expected[frame]) for frame in found)
+
+
+@pytest.mark.parametrize("kind", CODECS)
 def test_reading_may_begin_and_end_anywhere(kind: str, tmp_path: Path, view_of: Views) -> None:
     stream = moving(kind)
     view = view_of(recorded(tmp_path / "video.mcap", stream, CODECS[kind].name))
