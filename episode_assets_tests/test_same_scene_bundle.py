@@ -55,7 +55,7 @@ def reference(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def bundle_of(encoding: Encoding, scene: Scene, folder: Path) -> Path:
-    file = folder / "scene.mcap"
+    file = folder / encoding.file_name
     raw, blurred, hands, bundle = (folder / name for name in ("raw", "blurred", "hands", "bundle"))
     for directory in (raw, blurred, hands, bundle):
         directory.mkdir()
@@ -137,6 +137,7 @@ def meta_without(said: dict[str, Any], encoding: Encoding) -> dict[str, Any]:
         "datasets": [item for item in said["datasets"] if item["path"].split("/")[1] not in groups],
         "saved": [name for name in said["saved"] if name not in names],
         "skipped": names,
+        "metadata": said["metadata"] if encoding.has_metadata else {},
     }
 
 

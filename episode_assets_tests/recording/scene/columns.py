@@ -13,6 +13,7 @@ import numpy as np
 
 from episode_assets.recording import RecordingView, decode_depth
 from episode_assets_tests.recording.scene.scene import (
+    DISTORTION,
     LATENCY_NS,
     LINK,
     LINK_FROM_OPTICAL_XYZW,
@@ -37,8 +38,10 @@ def true_columns(scene: Scene) -> dict[str, Columns]:
     return {
         "rgb": {**_pictures(scene), "payload": scene.jpegs},
         "depth": {**_pictures(scene), "mm": scene.depth_mm},
-        "camera_info": _calibration(scene.frame_ns, scene.K, scene.capture_size),
-        "depth_camera_info": _calibration(scene.frame_ns[:1], scene.depth_intrinsics[None], depth_size),
+        "camera_info": _calibration(scene.frame_ns, scene.K, scene.capture_size, DISTORTION),
+        "depth_camera_info": _calibration(
+            scene.frame_ns[:1], scene.depth_intrinsics[None], depth_size, (0.0,) * 5
+        ),
         "pose": _poses(scene),
         "tf": {
             "stamp_ns": np.repeat(scene.frame_ns, 2),
@@ -67,12 +70,12 @@ def _pictures(scene: Scene) -> Columns:
     }
 
 
-def _calibration(stamp_ns: np.ndarray, K: np.ndarray, size: tuple[int, int]) -> Columns:
+def _calibration(stamp_ns: np.ndarray, K: np.ndarray, size: tuple[int, int], d: tuple[float, ...]) -> Columns:
     count = len(stamp_ns)
     return {
         "stamp_ns": stamp_ns,
         "K": K,
-        "D": np.zeros((count, 5)),
+        "D": np.tile(d, (count, 1)),
         "size": np.tile(size, (count, 1)),
         "model": ("plumb_bob",) * count,
         "frame_id": OPTICAL,
@@ -195,11 +198,13 @@ def difference(found: Columns, true: Columns) -> float:
 
 def _difference(found: Any, true: Any) -> float:
     if isinstance(true, tuple) and len(true) and isinstance(true[0], np.ndarray):
-        return max((_difference(*pair) for pair in zip(found, true, strict=True)), default=0.0)
+        if len(found) != len(true):
+            return math.inf
+        return max(_difference(*pair) for pair in zip(found, true, strict=True))
     one, other = np.asarray(found), np.asarray(true)
-    if one.shape == other.shape and np.array_equal(one, other):
+    if np.array_equal(one, other):
         return 0.0
     if one.shape != other.shape or not np.issubdtype(one.dtype, np.number):
         return math.inf
-    # Differences of stamps would not fit into float64 as seconds; as integers they are exact.
-    return float(np.abs(one - other).max()) or math.inf
+    # Stamps of 64 bits do not fit into float64.
+    return float(np.abs(one.astype(np.longdouble) - other.astype(np.longdouble)).max())

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from episode_assets_tests.recording.scene.scene import (
+    DISTORTION,
     LINK,
     LINK_FROM_OPTICAL_XYZW,
     OPTICAL,
@@ -70,9 +71,9 @@ def _depth(scene: Scene, index: int, stamp_ns: int) -> Message:
     return _stamped("RawImage", stamp_ns, OPTICAL, data=depth.astype("<u2").tobytes(), **fields)
 
 
-def _calibration(stamp_ns: int, size: tuple[int, int], K: np.ndarray) -> Message:
+def _calibration(stamp_ns: int, size: tuple[int, int], K: np.ndarray, D: tuple[float, ...]) -> Message:
     P = np.hstack([K, np.zeros((3, 1))])
-    matrices = {"D": np.zeros(5), "K": K, "R": np.eye(3), "P": P}
+    matrices = {"D": np.array(D), "K": K, "R": np.eye(3), "P": P}
     return _stamped(
         "CameraCalibration",
         stamp_ns,
@@ -85,12 +86,12 @@ def _calibration(stamp_ns: int, size: tuple[int, int], K: np.ndarray) -> Message
 
 
 def _camera_info(scene: Scene, index: int, stamp_ns: int) -> Message:
-    return _calibration(stamp_ns, scene.capture_size, scene.K[index])
+    return _calibration(stamp_ns, scene.capture_size, scene.K[index], DISTORTION)
 
 
 def _depth_camera_info(scene: Scene, index: int, stamp_ns: int) -> Message:
     height, width = scene.depth_mm[index].shape
-    return _calibration(stamp_ns, (width, height), scene.depth_intrinsics)
+    return _calibration(stamp_ns, (width, height), scene.depth_intrinsics, (0.0,) * 5)
 
 
 def _pose_in_frame(scene: Scene, index: int, stamp_ns: int) -> Message:

@@ -10,7 +10,7 @@ from typing import Any
 from mcap.writer import CompressionType, Writer
 
 from episode_assets_tests.recording.scene import foxglove
-from episode_assets_tests.recording.scene.scene import TOPICS, Scene
+from episode_assets_tests.recording.scene.scene import Scene
 from episode_assets_tests.recording.scene.trees import Choice, Message, Stamp
 
 
@@ -22,7 +22,7 @@ def write(path: Path, scene: Scene) -> None:
     for event in scene.events:
         if event.stream in foxglove.MESSAGES:
             message = foxglove.MESSAGES[event.stream](scene, event.index, event.stamp_ns)
-            topic = TOPICS[event.stream]
+            topic = event.topic
             if topic not in opened:
                 opened[topic] = writer.register_channel(topic, "json", schema(writer, message))
             writer.add_message(opened[topic], event.log_ns, payload(message), event.log_ns)

@@ -10,7 +10,7 @@ from mcap.writer import Writer
 from mcap_protobuf.schema import register_schema
 
 from episode_assets_tests.recording.scene import foxglove, json_text, protobuf, ros, ros1, ros2, ros2_idl
-from episode_assets_tests.recording.scene.scene import TOPICS, Scene
+from episode_assets_tests.recording.scene.scene import Scene
 from episode_assets_tests.recording.scene.trees import Message
 
 
@@ -29,7 +29,7 @@ def write(path: Path, scene: Scene) -> None:
     writer, channels = Writer(str(path)), dict[str, int]()
     writer.start(profile="", library="mixed")
     for event in scene.events:
-        part, topic = _PART_OF[event.stream], TOPICS[event.stream]
+        part, topic = _PART_OF[event.stream], event.topic
         message = part.messages[event.stream](scene, event.index, event.stamp_ns)
         if topic not in channels:
             schema = part.schema(writer, message)

@@ -9,7 +9,7 @@ from typing import Any
 from mcap_protobuf.writer import Writer
 
 from episode_assets_tests.recording.scene import foxglove
-from episode_assets_tests.recording.scene.scene import TOPICS, Scene
+from episode_assets_tests.recording.scene.scene import Scene
 from episode_assets_tests.recording.scene.trees import Choice, Message, Stamp
 
 
@@ -19,7 +19,7 @@ def write(path: Path, scene: Scene) -> None:
     for event in scene.events:
         if event.stream in foxglove.MESSAGES:
             message = foxglove.MESSAGES[event.stream](scene, event.index, event.stamp_ns)
-            writer.write_message(TOPICS[event.stream], instance(message), event.log_ns, event.log_ns)
+            writer.write_message(event.topic, instance(message), event.log_ns, event.log_ns)
     writer.add_metadata("session_metadata", scene.metadata)
     writer.finish()
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from episode_assets_tests.recording.scene.scene import (
+    DISTORTION,
     IMU,
     LINK,
     LINK_FROM_OPTICAL_XYZW,
@@ -77,7 +78,7 @@ def _depth(scene: Scene, index: int, stamp_ns: int) -> Message:
     )
 
 
-def _calibration(stamp_ns: int, size: tuple[int, int], K: np.ndarray) -> Message:
+def _calibration(stamp_ns: int, size: tuple[int, int], K: np.ndarray, d: tuple[float, ...]) -> Message:
     P = np.hstack([K, np.zeros((3, 1))])
     region = dict.fromkeys(("x_offset", "y_offset", "height", "width"), 0)
     return Message(
@@ -87,7 +88,7 @@ def _calibration(stamp_ns: int, size: tuple[int, int], K: np.ndarray) -> Message
             "height": size[1],
             "width": size[0],
             "distortion_model": "plumb_bob",
-            "d": [0.0] * 5,
+            "d": list(d),
             "k": K.ravel().tolist(),
             "r": np.eye(3).ravel().tolist(),
             "p": P.ravel().tolist(),
@@ -99,12 +100,12 @@ def _calibration(stamp_ns: int, size: tuple[int, int], K: np.ndarray) -> Message
 
 
 def _camera_info(scene: Scene, index: int, stamp_ns: int) -> Message:
-    return _calibration(stamp_ns, scene.capture_size, scene.K[index])
+    return _calibration(stamp_ns, scene.capture_size, scene.K[index], DISTORTION)
 
 
 def _depth_camera_info(scene: Scene, index: int, stamp_ns: int) -> Message:
     height, width = scene.depth_mm[index].shape
-    return _calibration(stamp_ns, (width, height), scene.depth_intrinsics)
+    return _calibration(stamp_ns, (width, height), scene.depth_intrinsics, (0.0,) * 5)
 
 
 def _pose_stamped(scene: Scene, index: int, stamp_ns: int) -> Message:

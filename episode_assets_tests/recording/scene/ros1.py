@@ -10,7 +10,7 @@ from rosbags.typesys import Stores  # noqa: TID253  # the serialiser
 
 from episode_assets_tests.recording.scene import ros
 from episode_assets_tests.recording.scene.ros_objects import instance, typestore
-from episode_assets_tests.recording.scene.scene import TOPICS, Scene
+from episode_assets_tests.recording.scene.scene import Scene
 from episode_assets_tests.recording.scene.trees import Message
 
 STORE = typestore(Stores.ROS1_NOETIC)
@@ -34,7 +34,7 @@ def write(path: Path, scene: Scene) -> None:
     writer = Writer(str(path))
     for event in scene.events:
         message = ros.MESSAGES[event.stream](scene, event.index, event.stamp_ns)
-        writer.write_message(TOPICS[event.stream], _generated(message), event.log_ns, event.log_ns)
+        writer.write_message(event.topic, _generated(message), event.log_ns, event.log_ns)
     writer.add_metadata("session_metadata", scene.metadata)
     writer.finish()
 

@@ -10,8 +10,8 @@ from rosbags.typesys import Stores  # noqa: TID253  # message definitions
 
 from episode_assets_tests.recording.scene import ros
 from episode_assets_tests.recording.scene.ros_objects import typestore
-from episode_assets_tests.recording.scene.scene import TOPICS, Scene
-from episode_assets_tests.recording.scene.trees import Message, Stamp
+from episode_assets_tests.recording.scene.scene import Scene
+from episode_assets_tests.recording.scene.trees import Choice, Message, Stamp
 
 STORE = typestore(Stores.ROS2_HUMBLE)
 
@@ -24,7 +24,7 @@ def write(path: Path, scene: Scene) -> None:
         message = ros.MESSAGES[event.stream](scene, event.index, event.stamp_ns)
         if message.type not in schemas:
             schemas[message.type] = writer.register_msgdef(message.type, definition(message.type))
-        schema, topic = schemas[message.type], TOPICS[event.stream]
+        schema, topic = schemas[message.type], event.topic
         writer.write_message(topic, schema, plain(message), event.log_ns, event.log_ns)
     writer.add_metadata("session_metadata", scene.metadata)
     writer.finish()
@@ -40,6 +40,8 @@ def plain(value: Any) -> Any:
     """Return a tree as the dictionaries that the writer takes."""
     if isinstance(value, Message):
         return {name: plain(field) for name, field in value.fields.items()}
+    if isinstance(value, Choice):
+        return value.number
     if isinstance(value, Stamp):
         return dict(zip(("sec", "nanosec"), value.parts, strict=True))
     return [plain(item) for item in value] if isinstance(value, list) else value

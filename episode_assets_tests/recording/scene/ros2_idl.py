@@ -11,7 +11,7 @@ from rosbags.typesys import Stores  # noqa: TID253
 
 from episode_assets_tests.recording.scene import ros
 from episode_assets_tests.recording.scene.ros_objects import instance, typestore
-from episode_assets_tests.recording.scene.scene import TOPICS, Scene
+from episode_assets_tests.recording.scene.scene import Scene
 from episode_assets_tests.recording.scene.trees import Message
 
 STORE = typestore(Stores.ROS2_FOXY)
@@ -24,7 +24,7 @@ def write(path: Path, scene: Scene) -> None:
     writer.start(profile="ros2", library="idl")
     for event in scene.events:
         message = ros.MESSAGES[event.stream](scene, event.index, event.stamp_ns)
-        topic = TOPICS[event.stream]
+        topic = event.topic
         if topic not in channels:
             schema = writer.register_schema(message.type, "ros2idl", definition(message.type).encode())
             channels[topic] = writer.register_channel(topic, "cdr", schema)

@@ -6,6 +6,7 @@ Add a stream here when recordings carry a new kind of data. How a stream is call
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ LATENCY_NS = 1_234_567
 
 WORLD, LINK, OPTICAL, IMU = "world", "camera_link", "camera_optical_frame", "imu_frame"
 LINK_FROM_OPTICAL_XYZW = (1.0, 0.0, 0.0, 0.0)
+DISTORTION = (0.11, -0.052, 0.0013, -0.0007, 0.0125)
 NORMAL, LIMITED, EXCESSIVE_MOTION = 2, 1, 2
 
 TOPICS = {
@@ -50,9 +52,10 @@ _AFTER_NS = 40_000_000
 
 
 class Event(NamedTuple):
-    """One message to write: its stream, its position in that stream, its stamp."""
+    """One message to write: its stream and topic, its position in that stream, its stamp."""
 
     stream: str
+    topic: str
     index: int
     stamp_ns: int
 
@@ -85,6 +88,7 @@ class Scene:
         paths: Positions of the pictures whose poses each trajectory message holds.
         texts: Stamps and words of the annotations.
         metadata: Session metadata.
+        topics: Topic of each stream.
     """
 
     frame_ns: NDArray[np.int64]
@@ -105,6 +109,7 @@ class Scene:
     paths: tuple[range, ...]
     texts: tuple[tuple[int, str], ...]
     metadata: dict[str, str]
+    topics: Mapping[str, str]
 
     @property
     def pictures(self) -> list[NDArray[np.uint8]]:
@@ -131,8 +136,8 @@ class Scene:
             "mesh": self.frame_ns[-1:] + _AFTER_NS,
         }
         events = [
-            Event(stream, index, stamp)
-            for stream in TOPICS
+            Event(stream, topic, index, stamp)
+            for stream, topic in self.topics.items()
             for index, stamp in enumerate(stamps[stream].tolist())
         ]
         return sorted(events, key=lambda event: event.stamp_ns)
@@ -174,6 +179,7 @@ def film_scene() -> Scene:
             (int(frame_ns[-2]), "put the \u201cred\u201d cup away"),
         ),
         metadata={"imu_reference_frame": "xArbitraryZVertical", "rgb_target_fps": "15"},
+        topics=TOPICS,
     )
 
 

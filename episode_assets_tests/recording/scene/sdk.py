@@ -8,7 +8,7 @@ from typing import Any
 from foxglove import Context, channels, messages, open_mcap
 
 from episode_assets_tests.recording.scene import foxglove
-from episode_assets_tests.recording.scene.scene import TOPICS, Scene
+from episode_assets_tests.recording.scene.scene import Scene
 from episode_assets_tests.recording.scene.trees import Choice, Message, Stamp
 
 
@@ -19,7 +19,7 @@ def write(path: Path, scene: Scene) -> None:
         for event in scene.events:
             if event.stream in foxglove.MESSAGES:
                 message = foxglove.MESSAGES[event.stream](scene, event.index, event.stamp_ns)
-                log(opened, context, TOPICS[event.stream], message, event.log_ns)
+                log(opened, context, event.topic, message, event.log_ns)
         writer.write_metadata("session_metadata", scene.metadata)
 
 

@@ -11,7 +11,7 @@ import av
 from foxglove import Context, open_mcap
 
 from episode_assets_tests.recording.scene import foxglove
-from episode_assets_tests.recording.scene.scene import OPTICAL, TOPICS, Scene
+from episode_assets_tests.recording.scene.scene import OPTICAL, Scene
 from episode_assets_tests.recording.scene.sdk import log
 from episode_assets_tests.recording.scene.trees import Message, Stamp
 
@@ -31,7 +31,7 @@ def write(path: Path, scene: Scene) -> None:
                 message = foxglove.MESSAGES[event.stream](scene, event.index, event.stamp_ns)
             else:
                 continue
-            log(opened, context, TOPICS[event.stream], message, event.log_ns)
+            log(opened, context, event.topic, message, event.log_ns)
         writer.write_metadata("session_metadata", scene.metadata)
 
 
