@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 
 from episode_assets import __version__
-from episode_assets.console import Bars, describe, megabytes, printable, table
+from episode_assets.console import Bars, describe, describe_repair, megabytes, printable, table
 from episode_assets.errors import ArtifactDamaged, BadConfig, EpisodeAssetsError
 from episode_assets.instance import HOME_VARIABLE, STORE_VARIABLE, Places, find_places, prepare_instance
 
@@ -143,6 +143,41 @@ def inspect(file: str, as_json: bool) -> None:
 
     inventory = inspect_recording(_address(file))
     click.echo(json.dumps(inventory.to_json(), indent=2, sort_keys=True) if as_json else describe(inventory))
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="IN...")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--compression",
+    type=click.Choice(["zstd", "lz4", "none"]),
+    default="zstd",
+    show_default=True,
+    help="How the chunks of OUT are packed.",
+)
+@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
+@one_line_errors
+def repair(files: tuple[str, ...], out: Path, compression: str, force: bool) -> None:
+    """Write what is readable of a recording into a whole MCAP file OUT.
+
+    IN is a damaged recording, a bag, the parts of a split recording in order, or a directory that holds them.
+    """
+    from episode_assets.recording.repair import repair as repair_recording
+
+    bars = Bars()
+    try:
+        report = repair_recording(
+            [_recording_address(file) for file in files],
+            out,
+            compression=compression,
+            force=force,
+            progress=bars,
+        )
+    finally:
+        bars.close()
+    click.echo(describe_repair(report))
+    if not report.is_complete:
+        click.echo(f"warning: parts of the recording are lost; {out} holds what was readable", err=True)
 
 
 @main.command("open")
@@ -377,6 +412,15 @@ def _address(file: str) -> str:
     if not path.is_file():
         raise BadConfig("there is no such file", where=file, remedy="check the path")
     return str(path.resolve())
+
+
+def _recording_address(file: str) -> str:
+    """Return the address of a recording, or of a directory with its parts.
+
+    Raises:
+        BadConfig: There is no such file.
+    """
+    return str(Path(file).resolve()) if Path(file).is_dir() else _address(file)
 
 
 def _datasets(store: Store, recipes: list[str]) -> dict[str, str]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from tqdm import tqdm
 
 from episode_assets.recording import Inventory, TopicInfo
+
+if TYPE_CHECKING:
+    from episode_assets.recording.repair import RepairReport
 
 
 class Bars:
@@ -77,9 +80,26 @@ def describe(inventory: Inventory) -> str:
             ("topic", "type", "role", "count", "rate", "gaps", "remarks"),
         ),
     ]
-    lines += [f"damage at byte {item.offset}: {printable(item.detail)}" for item in inventory.damage]
+    lines += [f"damage {printable(item.in_words())}" for item in inventory.damage]
     absent = [f"{role} ({choice.reason})" for role, choice in inventory.roles.items() if not choice.topics]
     lines += [f"not found: {printable(text)}" for text in absent]
+    return "\n".join(lines)
+
+
+def describe_repair(report: RepairReport) -> str:
+    """Return what a repair kept and lost, a line for each stretch that could not be read."""
+    written = f"{printable(str(report.out))}: {megabytes(report.size_bytes)}, {report.messages} messages"
+    lines = [f"{written} in {report.channels} channels, {report.attachments} attachments"]
+    if report.salvaged_messages:
+        lines.append(f"{report.salvaged_messages} of the messages were saved from cut or broken chunks")
+    for part in report.parts:
+        if len(report.parts) > 1:
+            lines.append(f"{printable(part.uri)}: {part.messages} messages")
+        lines += [f"lost {printable(damage.in_words())}" for damage in part.damage]
+        if part.damage_total > len(part.damage):
+            lines.append(f"and {part.damage_total - len(part.damage)} more damaged stretches")
+        if part.attachments_left_out:
+            lines.append(f"lost {part.attachments_left_out} attachments that are cut or too large")
     return "\n".join(lines)
 
 

@@ -24,11 +24,14 @@ from episode_assets.recording.records import (
 from episode_assets.recording.source import Source
 from episode_assets.recording.unpacking import COMPRESSIONS
 
-_BLOCK_BYTES = 1 << 20
+_FIRST_BLOCK_BYTES, _LARGEST_BLOCK_BYTES = 1 << 12, 1 << 20
+"""Most damage ends nearby; a search that goes on takes larger blocks."""
+
 _JUDGED_BYTES = 4096
 """A record is told by its first bytes; names that are longer together are not believed."""
 
 _FOOTER_BYTES = 20
+_LARGEST_OPCODE, _FIRST_PRIVATE_OPCODE = int(Opcode.DATA_END), 0x80
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 
 _CANDIDATE = re.compile(rb"[\x02-\x07\x09\x0c\x0f](?=[\s\S]{5}\x00\x00\x00)")
@@ -71,12 +74,14 @@ class RecordFinder:
         return self._found
 
     def _search(self, start: int) -> int | None:
-        for at in range(start, self._source.size, _BLOCK_BYTES):
-            block = memoryview(self._source.read_at(at, _BLOCK_BYTES + _JUDGED_BYTES))
-            for match in _CANDIDATE.finditer(block, 0, min(_BLOCK_BYTES + RECORD_HEAD.size, len(block))):
+        at, step = start, _FIRST_BLOCK_BYTES
+        while at < self._source.size:
+            block = memoryview(self._source.read_at(at, step + _JUDGED_BYTES))
+            for match in _CANDIDATE.finditer(block, 0, min(step + RECORD_HEAD.size, len(block))):
                 place = match.start()
                 if self._stands(block[place : place + _JUDGED_BYTES], at + place):
                     return at + place
+            at, step = at + step, min(2 * step, _LARGEST_BLOCK_BYTES)
         return None
 
     def adds_up(self, opcode: int, length: int, body: memoryview) -> bool:
@@ -97,7 +102,7 @@ class RecordFinder:
         body = window[RECORD_HEAD.size :]
         if opcode in self._judges:
             return self.adds_up(opcode, length, body)
-        return bool(0 < opcode <= Opcode.DATA_END and length <= left - RECORD_HEAD.size)
+        return may_be_head(opcode, length, left)
 
     def _stands(self, window: memoryview, at: int) -> bool:
         opcode, length = RECORD_HEAD.unpack_from(window)
@@ -118,6 +123,12 @@ class RecordFinder:
     def _message_fits(self, body: memoryview, length: int) -> bool:
         channel_id, _, log_time_ns, _ = MESSAGE_HEAD.unpack_from(body)
         return length >= MESSAGE_HEAD.size and log_time_ns < 1 << 63 and self._is_channel(channel_id)
+
+
+def may_be_head(opcode: int, length: int, left: int) -> bool:
+    """Whether opcode and length may begin a record, whole or of an unknown kind, in the `left` bytes of a file."""
+    is_assigned = 0 < opcode <= _LARGEST_OPCODE or opcode >= _FIRST_PRIVATE_OPCODE
+    return is_assigned and RECORD_HEAD.size + length <= left
 
 
 def chunk_adds_up(body: memoryview, length: int) -> bool:

@@ -21,6 +21,7 @@ from mcap.opcode import Opcode
 from episode_assets.progress import Progress, silent
 from episode_assets.recording.container import (
     IN_FILE,
+    AttachmentPlace,
     Container,
     Damage,
     PackedChunk,
@@ -42,12 +43,15 @@ from episode_assets.recording.records import (
     parse_attachment_head,
     parse_chunk_head,
 )
-from episode_assets.recording.resync import RecordFinder
+from episode_assets.recording.resync import RecordFinder, may_be_head
 from episode_assets.recording.source import EndOfBytes, ForwardReader, Source
 from episode_assets.recording.summary import Summary, read_summary
 from episode_assets.recording.unpacking import ChunkRefusedError, unpack, unpack_partly
 
 _ATTACHMENT_HEAD_BYTES = 64 * 1024
+_CHUNK, _MESSAGE = int(Opcode.CHUNK), int(Opcode.MESSAGE)
+"""As plain numbers: members of an enumeration cost too much in the loop over messages."""
+
 _INSIDE_A_CHUNK = frozenset({Opcode.MESSAGE, Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE_INDEX})
 
 
@@ -93,6 +97,10 @@ class Walk:
         """Return the SHA-256 of the file, after reading what the walk has left over."""
         return self._reader.sha256()
 
+    def read_attachment(self, place: AttachmentPlace) -> bytes:
+        """Return the bytes of an attachment that the walk has passed, fewer where the file is cut inside it."""
+        return self._source.read_at(place.offset, place.length)
+
     def _walk(self) -> Iterator[StoredMessage]:
         reader = self._reader
         reader.take(len(MCAP_MAGIC))
@@ -104,12 +112,14 @@ class Walk:
             opcode, length = RECORD_HEAD.unpack(reader.take(RECORD_HEAD.size))
             if opcode not in _INSIDE_A_CHUNK:
                 self._losses.settle()
-            if opcode == Opcode.CHUNK:
+            if opcode == _CHUNK:
                 yield from self._chunk(start, length)
             elif not self._is_sound(opcode, length):
                 yield from self._unsound(start, opcode, length)
-            elif opcode == Opcode.MESSAGE:
-                yield from self._loose_message(start, length)
+            elif opcode == _MESSAGE:
+                message = self._loose_message(start, length)
+                if message is not None:
+                    yield message
             else:
                 self._other(start, opcode, length)
             self._progress("read", reader.offset, self._source.size)
@@ -145,11 +155,11 @@ class Walk:
         # Unknown opcodes are passed over, as the format asks; only 0 can never be one.
         if opcode == 0 or length > reader.remaining:
             return False
-        if opcode == Opcode.MESSAGE:
+        if opcode == _MESSAGE:
             if length > self._max_chunk_bytes:
                 return False
-            behind = reader.peek(length + RECORD_HEAD.size)[length:]
-            return self._may_be_head(behind, reader.offset + length) or self._hides_no_record(length)
+            head = reader.peek(length + RECORD_HEAD.size)[length:]
+            return self._may_be_head(head, reader.offset + length) or self._hides_no_record(length)
         body = reader.peek(min(length + RECORD_HEAD.size, _ATTACHMENT_HEAD_BYTES))
         if self._finder.adds_up(opcode, length, body):
             return True
@@ -171,7 +181,7 @@ class Walk:
         if len(head) < RECORD_HEAD.size:
             return True  # here the file is cut
         opcode, length = RECORD_HEAD.unpack(head)
-        return bool(0 < opcode <= Opcode.DATA_END and length <= self._source.size - at - RECORD_HEAD.size)
+        return may_be_head(opcode, length, self._source.size - at)
 
     def _unsound(self, start: int, opcode: int, length: int) -> Iterator[StoredMessage]:
         if not self._finder.adds_up(Opcode.CHUNK, length, self._reader.peek(LARGEST_CHUNK_HEAD_BYTES)):
@@ -193,7 +203,11 @@ class Walk:
                 "nothing readable follows" if to is None else f"reading goes on at byte {to}"
             )
             damage = Damage("bad_record", start, end - start, detail)
-            self._losses.begin(damage, kept={}, estimate=self._reckon(end - start))
+            # A message index is only a list of what its chunk has given already.
+            estimate = 0 if opcode == Opcode.MESSAGE_INDEX else self._reckon(end - start)
+            self._losses.begin(damage, kept={}, estimate=estimate)
+            if opcode == Opcode.MESSAGE_INDEX:
+                self._losses.settle()
         self._reader.skip((size if to is None else to) - self._reader.offset)
         self.container.has_footer |= to is None
 
@@ -217,30 +231,24 @@ class Walk:
                 self._losses.index(channel_id, entry_bytes // 16)
             self._reader.skip(length)
 
-    def _loose_message(self, start: int, length: int) -> Iterator[StoredMessage]:
+    def _loose_message(self, start: int, length: int) -> StoredMessage | None:
         body = self._reader.take(length)
         if length < MESSAGE_HEAD.size:
             self.container.note_damage("bad_record", start, length, "message record is too short")
-            return
+            return None
         channel_id, sequence, log_time_ns, publish_time_ns = MESSAGE_HEAD.unpack_from(body)
         payload_at = start + RECORD_HEAD.size + MESSAGE_HEAD.size
-        if not self._may_return(channel_id, log_time_ns, payload_at, length):
-            return
+        known = channel_id in self.container.channels and log_time_ns < 1 << 63
+        if not known and not self._may_return(channel_id, log_time_ns, payload_at, length):
+            return None
         self._read_messages += 1
         self._read_bytes += RECORD_HEAD.size + length
         if self._losses.is_open and self.container.chunks:
             # In a file of chunks, a message outside of them lay in one whose head is damaged.
             self._losses.keep(channel_id)
             self.container.salvaged_messages += 1
-        yield StoredMessage(
-            channel_id,
-            log_time_ns,
-            body[MESSAGE_HEAD.size :],
-            IN_FILE,
-            payload_at,
-            publish_time_ns,
-            sequence,
-        )
+        payload = body[MESSAGE_HEAD.size :]
+        return StoredMessage(channel_id, log_time_ns, payload, IN_FILE, payload_at, publish_time_ns, sequence)
 
     def _small(self, opcode: int, body: memoryview, start: int) -> None:
         try:
@@ -366,7 +374,7 @@ class Walk:
             behind = at + head_bytes + length
             if opcode == 0 or behind > end:
                 break
-            if opcode == Opcode.MESSAGE:
+            if opcode == _MESSAGE:
                 if behind < at + payload_skip:
                     break
                 payload_at = base + at + payload_skip
