@@ -13,6 +13,7 @@ from rosbags.interfaces import Nodetype  # noqa: TID253  # every test of this fi
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore  # noqa: TID253
 
 from episode_assets.recording import rows as r
+from episode_assets_tests.recording.scene.trees import Choice, Message, Stamp
 
 ROS1 = get_typestore(Stores.ROS1_NOETIC)
 ROS2 = get_typestore(Stores.ROS2_HUMBLE)
@@ -163,3 +164,27 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tobytes() if value.dtype == np.uint8 else value.tolist()
     return value
+
+
+def ros_object(store: Any, name: str, tree: Any) -> Any:
+    """Return a tree as an object of a store's type; fields that the tree lacks get the default of their type."""
+    known = {key.lower(): value for key, value in tree.fields.items()}
+    fields = store.fielddefs[name][1]
+    return store.types[name](*(_of_tree(store, kind, known.get(field.lower())) for field, kind in fields))
+
+
+def _of_tree(store: Any, description: Any, value: Any) -> Any:
+    kind, detail = description
+    if kind == Nodetype.NAME:
+        if isinstance(value, Stamp):
+            return store.types[detail](*value.parts)
+        return ros_object(store, detail, value or Message(detail, {}))
+    if kind == Nodetype.BASE:
+        default = "" if detail[0] == "string" else 0
+        return default if value is None else value.number if isinstance(value, Choice) else value
+    item, size = detail
+    if item[0] == Nodetype.NAME:
+        return [_of_tree(store, item, one) for one in value or []]
+    if isinstance(value, bytes):
+        return np.frombuffer(value, np.uint8)
+    return np.array([0] * size if value is None else value, dtype=_NUMBERS[item[1][0]])

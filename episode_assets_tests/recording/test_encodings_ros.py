@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from episode_assets.recording.decoders import Decoder, Undecodable, find_decoder
 from episode_assets.recording.rows import UndecodableMessageError
 from episode_assets_tests.recording.encodings import EXPECTED, ROS1, ROS2, plain, random_message
 
+quick = settings(max_examples=50, deadline=None)
 ROS1_ONLY = {"tf/msg/tfMessage"}
 CASES = [
     (encoding, name)
@@ -47,6 +48,7 @@ def written(encoding: str, name: str, seed: int) -> tuple[Any, memoryview]:
 
 @pytest.mark.parametrize(("encoding", "name"), CASES)
 @given(seed=st.integers(0, 2**32))
+@quick
 def test_what_rosbags_writes_comes_back_value_by_value(encoding: str, name: str, seed: int) -> None:
     message, payload = written(encoding, name, seed)
     assert plain(decoder_of(encoding, name).rows(payload)) == plain(EXPECTED[name](message))
@@ -54,6 +56,7 @@ def test_what_rosbags_writes_comes_back_value_by_value(encoding: str, name: str,
 
 @pytest.mark.parametrize(("encoding", "name"), CASES)
 @given(data=st.data())
+@quick
 def test_damaged_payloads_give_rows_or_the_named_error(encoding: str, name: str, data: st.DataObject) -> None:
     decoder = decoder_of(encoding, name)
     payload = bytearray(written(encoding, name, data.draw(st.integers(0, 50)))[1])
@@ -68,6 +71,7 @@ def test_damaged_payloads_give_rows_or_the_named_error(encoding: str, name: str,
 
 @pytest.mark.parametrize(("encoding", "name"), CASES)
 @given(payload=st.binary(max_size=300))
+@quick
 def test_made_up_payloads_give_rows_or_the_named_error(encoding: str, name: str, payload: bytes) -> None:
     try:
         decoder_of(encoding, name).rows(memoryview(payload))
