@@ -51,7 +51,8 @@ class TopicLog:
         self.payload_bytes = 0
         self.number, self.stamp, self.log = array("q"), array("q"), array("q")
         self.chunk, self.offset, self.length = array("q"), array("q"), array("q")
-        self.group_start = array("b")
+        self.group_start, self.damages = array("b"), array("q")
+        self._damages = 0
         self.floats, self.texts = array("d"), list[tuple[object, ...]]()
         self.mesh = MeshMerger()
         self.undecodable = 0
@@ -68,9 +69,15 @@ class TopicLog:
         """Kind of rows that the topic gives, or None."""
         return self.decoder.kind if self.decoder else None
 
-    def add(self, message: StoredMessage) -> None:
-        """Take one message: count it, decode it if its type is known, and keep its row or its place."""
+    def add(self, message: StoredMessage, *, damages: int = 0) -> None:
+        """Take one message: count it, decode it if its type is known, and keep its row or its place.
+
+        Args:
+            message: The message.
+            damages: How many damaged stretches of the file lie before it.
+        """
         number = len(self.all_log)
+        self._damages = damages
         self.all_log.append(message.log_time_ns)
         self.payload_bytes += len(message.payload)
         self.look_at(message, number)
@@ -103,6 +110,7 @@ class TopicLog:
             self.offset.append(message.offset)
             self.length.append(len(message.payload))
             self.group_start.append(_group_start(row))
+            self.damages.append(self._damages)
 
     def keep_text(self, *texts: object) -> None:
         """Keep the words of a row; equal ones are shared."""

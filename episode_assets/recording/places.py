@@ -49,7 +49,7 @@ def write_places(directory: Path, chosen: Mapping[str, Sequence[TopicLog]], cont
     columns["group_start"] = _joined([np.array(log.group_start, dtype=np.int64) for _, log in placed]).astype(
         np.int8
     )
-    columns["is_after_hole"] = _joined([_holes(log, container) for _, log in placed]).astype(np.bool_)
+    columns["is_after_hole"] = _joined([_holes(log) for _, log in placed]).astype(np.bool_)
     write_table(directory / OFFSETS, columns)
     used = set(np.unique(columns["chunk"]).tolist()) - {IN_FILE}
     packed = [chunk for chunk in container.packed if chunk.number in used]
@@ -82,18 +82,10 @@ def _read_only(values: NDArray[np.int64]) -> NDArray[np.int64]:
     return values
 
 
-def _holes(log: TopicLog, container: Container) -> NDArray[np.bool_]:
-    """Return for each kept message whether others between it and the one before are undecodable, or the file damaged.
-
-    A container keeps its first hundred damaged stretches; decoders have to notice on their own what lies behind those.
-    """
-    numbers, chunks = np.array(log.number, dtype=np.int64), np.array(log.chunk, dtype=np.int64)
-    packed_at = np.array([chunk.offset for chunk in container.packed], dtype=np.int64)
-    at = np.array(log.offset, dtype=np.int64)
-    inside = chunks >= 0
-    at[inside] = packed_at[chunks[inside]]
-    damaged_before = np.searchsorted(np.sort([damage.offset for damage in container.damage]), at)
-    return (np.diff(numbers, prepend=-1) > 1) | (np.diff(damaged_before, prepend=0) > 0)
+def _holes(log: TopicLog) -> NDArray[np.bool_]:
+    """Return for each kept message whether the one before it does not decode, or the file is damaged in between."""
+    numbers, damages = np.array(log.number, dtype=np.int64), np.array(log.damages, dtype=np.int64)
+    return (np.diff(numbers, prepend=-1) > 1) | (np.diff(damages, prepend=0) > 0)
 
 
 class Places:

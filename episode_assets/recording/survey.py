@@ -42,7 +42,7 @@ class Logs:
 
     def add(self, message: StoredMessage) -> None:
         """Give one message to the log of its topic."""
-        self.log_of(message.channel_id).add(message)
+        self.log_of(message.channel_id).add(message, damages=self._container.damage_total)
         self.messages += 1
         if self._last_log_ns is not None and message.log_time_ns < self._last_log_ns:
             self.backward_steps += 1
