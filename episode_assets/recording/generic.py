@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from episode_assets.recording.cursor import NS_PER_S
 from episode_assets.recording.decoding import Undecodable
 from episode_assets.recording.fields import Fields, JsonFields, ProtobufFields
 from episode_assets.recording.json_messages import SCHEMA_ENCODINGS, parse_json
@@ -58,7 +59,8 @@ def _ros_reader(
     found = ros_type(message_encoding, schema_encoding, schema_name, schema_data)
     if isinstance(found, Undecodable):
         return found
-    stamp = partial(_ros_stamp, found) if found.begins_with_header else _no_stamp
+    is_stamped = found.begins_with_header or found.begins_with_stamp
+    stamp = partial(_ros_stamp, found) if is_stamped else _no_stamp
     return Reader(lambda payload: _plain_ros(found.decode(payload)), stamp)
 
 
@@ -86,6 +88,10 @@ _ENCODINGS: Mapping[str, tuple[frozenset[str], Callable[[str, str, bytes], Reade
 }
 
 
+_NOT_SENT = frozenset({"structure_needs_at_least_one_member", "__msgtype__"})
+"""Attributes of rosbags objects that are no fields of the message."""
+
+
 def _no_stamp(payload: memoryview) -> int:
     del payload
     return 0
@@ -93,9 +99,13 @@ def _no_stamp(payload: memoryview) -> int:
 
 def _ros_stamp(found: RosType, payload: memoryview) -> int:
     try:
-        return found.cursor(payload).header()[0]
+        cursor = found.cursor(payload)
+        if found.begins_with_header:
+            return cursor.header()[0]
+        seconds, nanoseconds = cursor.values("2I" if found.is_ros1 else "iI", 4)
+        return int(seconds) * NS_PER_S + int(nanoseconds)
     except (struct.error, ValueError, IndexError) as error:
-        raise UndecodableMessageError(f"payload of {len(payload)} bytes ends inside its header") from error
+        raise UndecodableMessageError(f"payload of {len(payload)} bytes ends inside its stamp") from error
 
 
 def _named_stamp(message: Fields) -> int:
@@ -113,9 +123,7 @@ def _plain_ros(value: Any) -> Any:
     if not hasattr(value, "__msgtype__"):
         return value
     return {
-        _field_name(name): _plain_ros(item)
-        for name, item in vars(value).items()
-        if name != "structure_needs_at_least_one_member"
+        _field_name(name): _plain_ros(item) for name, item in vars(value).items() if name not in _NOT_SENT
     }
 
 

@@ -22,6 +22,8 @@ _ANY_SEPARATOR = re.compile(r"^={3,}[ \t]*(?:\n|\Z)", re.MULTILINE)
 _IDL_HEADING = re.compile(r"\AIDL: [^\n]*\n")
 _SERVICE_LINE = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _HEADER = "std_msgs/msg/Header"
+_TIME = "builtin_interfaces/msg/Time"
+_STAMP_NAMES = frozenset({"timestamp", "stamp"})
 _LONGEST_UNROLLED_ARRAY = 4096
 """rosbags writes a line of code for each item of a fixed array of messages; no message needs that many."""
 
@@ -57,8 +59,18 @@ class RosType:
     @property
     def begins_with_header(self) -> bool:
         """Whether the first field is a std_msgs/Header."""
+        return self._first_field[1] == _HEADER
+
+    @property
+    def begins_with_stamp(self) -> bool:
+        """Whether the first field is a time by type and name, as in the messages of Foxglove."""
+        name, kind = self._first_field
+        return kind == _TIME and name in _STAMP_NAMES
+
+    @property
+    def _first_field(self) -> tuple[str, object]:
         fields = self.store.fielddefs[self.name][1]
-        return bool(fields) and fields[0][1][1] == _HEADER
+        return (fields[0][0], fields[0][1][1]) if fields else ("", None)
 
     def cursor(self, payload: memoryview) -> Cursor:
         """Return a position at the first field; raises UndecodableMessageError."""
