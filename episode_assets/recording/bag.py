@@ -7,6 +7,7 @@ is laid out belongs to `bag_records`; what a payload means belongs to `decoders`
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from mcap.records import Channel, Schema
@@ -21,12 +22,14 @@ from episode_assets.recording.bag_records import (
     OP_CHUNK,
     OP_CHUNK_INFO,
     OP_CONNECTION,
+    OP_INDEX,
     OP_MESSAGE,
     BagChunk,
     BagHeader,
     BagRecordError,
     chunk_in,
     connection_number,
+    entry_count,
     iterate_bag_records,
     opcode,
     parse_bag_header,
@@ -35,7 +38,8 @@ from episode_assets.recording.bag_records import (
     parse_fields,
     receive_time_ns,
 )
-from episode_assets.recording.container import IN_FILE, Container, PackedChunk, StoredMessage
+from episode_assets.recording.container import IN_FILE, Container, Damage, PackedChunk, StoredMessage
+from episode_assets.recording.losses import Losses
 from episode_assets.recording.source import EndOfBytes, ForwardReader, Source
 from episode_assets.recording.unpacking import ChunkRefusedError, unpack, unpack_partly
 
@@ -67,9 +71,18 @@ class BagWalk:
         self._index_records = 0
         self._index_read = False
         self.container = Container(profile="ros1")
+        self._losses = Losses(self.container, lambda: None)
 
     def messages(self) -> Iterator[StoredMessage]:
         """Yield every readable message in file order; damage is noted in the container and passed over."""
+        try:
+            yield from self._walk()
+        except EndOfBytes:  # the file became shorter while it was read
+            self._cut(self._reader.offset, "the file became shorter while it was read")
+        self._losses.settle()
+        self._check_end()
+
+    def _walk(self) -> Iterator[StoredMessage]:
         self._reader.take(len(BAG_MAGIC))
         while self._reader.remaining:
             start = self._reader.offset
@@ -79,7 +92,6 @@ class BagWalk:
             except BagRecordError as error:
                 self._resume_after(start, str(error))
             self._progress("read", self._reader.offset, self._source.size)
-        self._check_end()
 
     def sha256(self) -> str | None:
         """Return the SHA-256 of the file, after reading what the walk has left over."""
@@ -98,6 +110,10 @@ class BagWalk:
 
     def _record(self, start: int, fields: dict[bytes, bytes], length: int) -> Iterator[StoredMessage]:
         op = opcode(fields)
+        if op == OP_INDEX and self._losses.is_open:
+            self._losses.index(connection_number(fields), entry_count(fields))
+        elif op != OP_INDEX:
+            self._losses.settle()
         if op == OP_CHUNK:
             yield from self._chunk(start, parse_chunk(fields), length)
             return
@@ -130,44 +146,50 @@ class BagWalk:
             )
 
     def _chunk(self, start: int, head: BagChunk, length: int) -> Iterator[StoredMessage]:
-        box = self.container
-        was_not_closed = length == 0 and head.unpacked_bytes == 0 and head.compression != ""
-        if length > self._reader.remaining or was_not_closed:
-            if self._next_chunk() is not None:
-                raise BagRecordError(f"a chunk claims {length} bytes of {self._reader.remaining}")
-            yield from self._cut_chunk(start, head)
+        box, reader = self.container, self._reader
+        extent = min(length, reader.remaining)
+        # The sizes of a chunk are written when it is closed.
+        if length == head.unpacked_bytes == 0 and head.compression:
+            extent = reader.remaining
+        is_cut = extent != length
+        if is_cut and self._next_chunk() is not None:
+            raise BagRecordError(f"a chunk claims {length} bytes of {reader.remaining}")
+        if is_cut:
+            box.cut_offset = start
+        data_at = reader.offset
+        stretch = data_at - start + extent
+        if max(extent, head.unpacked_bytes) > self._max_chunk_bytes:
+            detail = f"a chunk of {extent} bytes that claims {head.unpacked_bytes} unpacked is over the limit"
+            self._losses.begin(Damage("chunk_too_large", start, stretch, detail), kept={}, estimate=None)
+            reader.skip(extent)
             return
-        if max(length, head.unpacked_bytes) > self._max_chunk_bytes:
-            detail = f"a chunk of {length} bytes, {head.unpacked_bytes} unpacked, is over the limit"
-            box.note_damage("chunk_too_large", start, length, detail)
-            self._reader.skip(length)
-            return
-        data_at = self._reader.offset
+        records, trouble = self._unpack(head, reader.take(extent), is_cut=is_cut)
+        kept: Counter[int] = Counter()
         try:
-            records = unpack(head.compression, self._reader.take(length), head.unpacked_bytes)
-        except ChunkRefusedError as error:
-            box.note_damage(error.kind, start, self._reader.offset - start, str(error))
-            return
-        box.chunks += 1
-        try:
-            yield from self._records(memoryview(records), head, data_at, length)
-        except BagRecordError as error:
-            box.note_damage("bad_chunk", start, self._reader.offset - start, str(error))
-
-    def _cut_chunk(self, start: int, head: BagChunk) -> Iterator[StoredMessage]:
-        """Take what unpacks of a chunk that is cut by the end of the file."""
-        self._cut(start, f"the file ends inside its chunk {self.container.chunks + 1}")
-        data_at, length = self._reader.offset, self._reader.remaining
-        if length > self._max_chunk_bytes:
-            self._reader.skip(length)
-            return
-        records = unpack_partly(head.compression, self._reader.take(length), self._max_chunk_bytes)
-        try:
-            for message in self._records(memoryview(records), head, data_at, length):
-                self.container.salvaged_messages += 1
+            for message in self._records(records, head, data_at, extent):
+                kept[message.channel_id] += 1
                 yield message
-        except BagRecordError:
-            return  # here the bag was cut, which is noted
+        except BagRecordError as error:
+            trouble = trouble or ("bad_chunk", str(error))
+        if trouble is None:
+            box.chunks += 1
+        else:
+            box.salvaged_messages += kept.total()
+            self._losses.begin(Damage(trouble[0], start, stretch, trouble[1]), kept=kept, estimate=None)
+
+    def _unpack(
+        self, head: BagChunk, data: memoryview, *, is_cut: bool
+    ) -> tuple[memoryview, tuple[str, str] | None]:
+        """Return the records of a chunk, or those before a cut or a break, with the kind of damage and its reason."""
+        if is_cut:
+            room = min(head.unpacked_bytes or self._max_chunk_bytes, self._max_chunk_bytes)
+            detail = f"the file ends inside its chunk {self.container.chunks + 1}"
+            return memoryview(unpack_partly(head.compression, data, room)), ("cut", detail)
+        try:
+            return memoryview(unpack(head.compression, data, head.unpacked_bytes)), None
+        except ChunkRefusedError as error:
+            records = unpack_partly(head.compression, data, head.unpacked_bytes)
+            return memoryview(records), (error.kind, str(error))
 
     def _records(
         self, records: memoryview, head: BagChunk, data_at: int, packed_bytes: int
@@ -185,8 +207,8 @@ class BagWalk:
         self, fields: dict[bytes, bytes], body: memoryview, chunk: int, offset: int
     ) -> Iterator[StoredMessage]:
         """Take a message or a connection; records of other kinds are passed over, unreadable ones are counted."""
+        op = opcode(fields)
         try:
-            op = opcode(fields)
             if op == OP_MESSAGE:
                 yield from self._message(fields, body, chunk, offset)
             elif op == OP_CONNECTION:
@@ -237,17 +259,18 @@ class BagWalk:
 
     def _resume_after(self, start: int, reason: str) -> None:
         """Move on to the next chunk, or to the index, or to the end."""
+        self._losses.settle()
         at, size = self._reader.offset, self._source.size
         to = self._next_chunk()
         if to is None and at <= self._index_pos < size:
             to = self._index_pos
         if to is None:
             self._cut(start, reason)
-            self._reader.skip(size - at)
-            return
-        detail = f"{reason}; reading goes on at byte {to}"
-        self.container.note_damage("bad_record", start, to - start, detail)
-        self._reader.skip(to - at)
+        else:
+            self.container.note_damage(
+                "bad_record", start, to - start, f"{reason}; reading goes on at byte {to}"
+            )
+        self._reader.skip((size if to is None else to) - at)
 
     def _next_chunk(self) -> int | None:
         """Return where the next chunk starts behind what was read, found by the form of its head."""

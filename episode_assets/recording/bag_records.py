@@ -123,6 +123,11 @@ def connection_number(fields: Mapping[bytes, bytes]) -> int:
     return _number(fields, b"conn", LENGTH)
 
 
+def entry_count(fields: Mapping[bytes, bytes]) -> int:
+    """Return how many messages of its connection an index record tells of one chunk; raises BagRecordError."""
+    return _number(fields, b"count", LENGTH)
+
+
 def receive_time_ns(fields: Mapping[bytes, bytes]) -> int:
     """Return when a message was received, in ns; raises BagRecordError."""
     time = fields.get(b"time", b"")

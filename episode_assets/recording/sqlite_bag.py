@@ -16,16 +16,21 @@ from mcap.records import Channel, Schema
 from episode_assets.errors import BadRecording
 from episode_assets.progress import Progress, silent
 from episode_assets.recording.container import IN_ROWS, Container, StoredMessage
+from episode_assets.recording.cut_page import CutPage, Row
 from episode_assets.recording.source import ForwardReader, Source, local_path
 
 _ROW_IDS_END = 1 << 63
+_ALL = -1
+_ROWS_TRIED = 1000
+"""So many rows behind a damaged one are tried one by one; further on, each try doubles the step."""
+
 _SIDE_FILES = ("-wal", "-journal")
 _TOPIC_COLUMNS = {"id", "name", "type"}
 _MESSAGE_COLUMNS = {"topic_id", "timestamp", "data"}
 _METADATA_NAME = "rosbag2"
 """Under this name rosbag2 writes the same text into its MCAP files."""
 
-_MESSAGES = "SELECT rowid, topic_id, timestamp, data FROM messages WHERE rowid >= ? ORDER BY rowid"
+_MESSAGES = "SELECT rowid, topic_id, timestamp, data FROM messages WHERE rowid >= ? ORDER BY rowid LIMIT ?"
 
 
 class SqliteWalk:
@@ -62,7 +67,11 @@ class SqliteWalk:
             database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._max_payload_bytes)
             self._read_topics(database)
             self._note_side_files()
-            for row in self._rows(database):
+            page = CutPage(self._source)
+            if page.missing_bytes:
+                self._note_cut(page.missing_bytes, "the database is shorter than its head says")
+            rows = page.without_cut_row(self._rows(database), self._note_cut_row)
+            for row in rows:
                 message = self._message(*row)
                 if message is not None:
                     yield message
@@ -107,31 +116,47 @@ class SqliteWalk:
                     "open a copy of both once with the sqlite3 command to merge them",
                 )
 
-    def _rows(self, database: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, database: sqlite3.Connection) -> Iterator[Row]:
         """Yield the rows of all messages; behind a damaged one, look for the next that is readable."""
-        start, step = -_ROW_IDS_END, 1
+        start, limit, failures = -_ROW_IDS_END, _ALL, 0
         lost_from: tuple[int, str] | None = None
         while start < _ROW_IDS_END:
+            before = start
             try:
-                for row in _ordered_rows(database, start):
+                for row in _ordered_rows(database, start, limit):
                     if lost_from is not None:
                         self._note_lost(*lost_from, before=row[0])
-                    lost_from, step, start = None, 1, row[0] + 1
+                    lost_from, failures, start = None, 0, row[0] + 1
                     yield row
-                break
+                if start == before:
+                    break
+                limit = _ALL
             except sqlite3.DatabaseError as error:
-                lost_from = lost_from or (start, str(error))
-                start, step = start + step, step * 2
+                # The module drops the row in front of a damaged one: that one is asked for again, alone.
+                if limit == 1:
+                    lost_from = lost_from or (start, str(error))
+                    failures += 1
+                    start += 1 << max(0, failures - _ROWS_TRIED)
+                limit = 1
         if lost_from is not None:
             self._note_lost(*lost_from, before=None)
 
     def _note_lost(self, first: int, reason: str, *, before: int | None) -> None:
-        box = self.container
-        if before is None:
-            box.cut_offset = self._source.size
-            box.note_damage("cut", self._source.size, 0, f"rows from {first} on are unreadable: {reason}")
+        size = self._source.size
+        if before is not None:
+            detail = f"rows {first} to {before - 1} are unreadable: {reason}"
+            self.container.note_damage("bad_rows", size, 0, detail)
+        elif self.container.truncated:
+            self.container.note_damage("bad_rows", size, 0, f"rows from {first} on are unreadable: {reason}")
         else:
-            box.note_damage("bad_rows", 0, 0, f"rows {first} to {before - 1} are unreadable: {reason}")
+            self._note_cut(0, f"rows from {first} on are unreadable: {reason}")
+
+    def _note_cut(self, missing_bytes: int, detail: str) -> None:
+        self.container.cut_offset = self._source.size
+        self.container.note_damage("cut", self._source.size, missing_bytes, detail)
+
+    def _note_cut_row(self, row_id: int) -> None:
+        self.container.note_damage("bad_rows", self._source.size, 0, f"row {row_id} runs into the cut")
 
     def _message(self, row_id: int, topic_id: Any, timestamp: Any, data: Any) -> StoredMessage | None:
         box = self.container
@@ -148,9 +173,9 @@ class SqliteWalk:
         return StoredMessage(topic_id, timestamp, memoryview(data), IN_ROWS, row_id)
 
 
-def _ordered_rows(database: sqlite3.Connection, start: int) -> Iterator[tuple[Any, ...]]:
+def _ordered_rows(database: sqlite3.Connection, start: int, limit: int) -> Iterator[Row]:
     """Yield rows from a row id on; raises DatabaseError where damage leads the search back to rows already seen."""
-    for row in database.execute(_MESSAGES, (start,)):
+    for row in database.execute(_MESSAGES, (start, limit)):
         if row[0] < start:
             raise sqlite3.DatabaseError("row ids run backwards")
         start = row[0] + 1

@@ -26,6 +26,7 @@ STANDARD_GRAVITY_RANGE = (9.3, 10.3)
 REMOVED_BELOW = 1.5
 QUIET_RAD_S = 0.1
 _FEW_SAMPLES = 20
+_FEW_DAMAGES = 3
 
 
 class Logs:
@@ -125,7 +126,8 @@ def require_readable(logs: Logs, container: Container, *, size_bytes: int, where
     if logs.messages or not (container.truncated or container.damage):
         return
     if container.truncated:
-        what = f"the file is cut after {size_bytes} bytes, before the first whole chunk"
+        found = "; ".join(damage.detail for damage in container.damage[:_FEW_DAMAGES])
+        what = f"the file is cut after {size_bytes} bytes, before the first whole chunk ({found})"
     else:
         first = container.damage[0]
         what = f"damaged at byte {first.offset}: {first.detail}"
