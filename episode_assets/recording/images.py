@@ -234,12 +234,15 @@ class ImageStream:
         return positions
 
     def _messages(self, rows: Iterable[int]) -> Iterator[ImageMessage | UndecodableImage]:
+        rows = list(rows)
+        places = [
+            (int(self._stored.chunk[row]), int(self._stored.offset[row]), int(self._stored.length[row]))
+            for row in rows
+        ]
         with Source(self.source) as source, PayloadReader(source, self._packed) as payloads:
-            for row in rows:
-                payload = payloads.get(
-                    int(self._stored.chunk[row]), int(self._stored.offset[row]), int(self._stored.length[row])
-                )
-                yield self._message(row, payload)
+            payloads.expect(places)
+            for row, place in zip(rows, places, strict=True):
+                yield self._message(row, payloads.get(*place))
 
     def _message(self, row: int, payload: memoryview) -> ImageMessage | UndecodableImage:
         number = int(self._stored.message_number[row])

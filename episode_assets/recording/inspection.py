@@ -1,32 +1,22 @@
 """A quick look at a recording: what it holds, without reading its pictures.
 
 Reads the file's own index where that is whole and agrees with itself, else walks the file once. Nothing is written.
+How messages are found through the index belongs to `index_reading`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
 from mcap.opcode import Opcode
-from mcap.records import ChunkIndex, Metadata
-from numpy.typing import NDArray
+from mcap.records import Metadata
 
 from episode_assets.errors import BadRecording
 from episode_assets.recording.config import RecordingConfig
-from episode_assets.recording.container import IN_FILE, Container, PackedChunk, StoredMessage
+from episode_assets.recording.container import Container
 from episode_assets.recording.identify import format_of
+from episode_assets.recording.index_reading import IndexReader
 from episode_assets.recording.inventory import Inventory
 from episode_assets.recording.opening import open_walk
-from episode_assets.recording.payloads import PayloadReader
-from episode_assets.recording.records import (
-    CHUNK_HEAD,
-    MESSAGE_HEAD,
-    PARSE_ERRORS,
-    RECORD_HEAD,
-    iterate_records,
-    parse_record,
-)
+from episode_assets.recording.records import PARSE_ERRORS, iterate_records, parse_record
 from episode_assets.recording.source import Source
 from episode_assets.recording.summary import Summary, read_header, read_summary
 from episode_assets.recording.survey import Logs, require_readable, survey
@@ -52,6 +42,7 @@ def inspect(uri: str, *, config: RecordingConfig = _DEFAULT) -> Inventory:
         if indexed is not None:
             logs, container = indexed
             basis = "index"
+            source.check_unchanged()
         else:
             walk = open_walk(
                 source,
@@ -68,23 +59,15 @@ def inspect(uri: str, *, config: RecordingConfig = _DEFAULT) -> Inventory:
         )
 
 
-class _Entries(NamedTuple):
-    """Messages of one chunk by its message indexes, in file order."""
-
-    channel_ids: NDArray[np.int64]
-    log_times_ns: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-
-
 def _from_index(source: Source, config: RecordingConfig) -> tuple[Logs, Container] | None:
     """Return logs and container from the index, or None where it is missing, partial or contradicts itself."""
     summary = read_summary(source)
     if summary is None or not _is_whole(summary, source.size):
         return None
     try:
-        logs = _index_logs(source, summary, config)
         container = summary.container
-        container.metadata = [_metadata(source, *place) for place in summary.metadata]
+        logs = IndexReader(source, summary, largest_chunk_bytes=config.max_chunk_mib * MIB).logs()
+        container.metadata = _metadata(source, summary)
         header = read_header(source)
         container.profile, container.library = header.profile, header.library
     except (*PARSE_ERRORS, BadRecording):
@@ -112,74 +95,14 @@ def _is_whole(summary: Summary, size: int) -> bool:
     )
 
 
-def _index_logs(source: Source, summary: Summary, config: RecordingConfig) -> Logs:
-    logs = Logs(summary.container)
-    packed = {
-        number: PackedChunk(
-            number, _data_offset(chunk), chunk.compressed_size, chunk.uncompressed_size, chunk.compression
-        )
-        for number, chunk in enumerate(summary.chunks)
-        if chunk.compression and chunk.uncompressed_size <= config.max_chunk_mib * MIB
-    }
-    payloads = PayloadReader(source, packed)
-    seen: set[int] = set()
-    for number, chunk in enumerate(summary.chunks):
-        entries = _entries(source, chunk)
-        unknown = set(entries.channel_ids.tolist()) - summary.container.channels.keys()
-        if unknown:
-            raise BadRecording(f"the index names channels {sorted(unknown)} that the file does not define")
-        logs.add_indexed(entries.channel_ids, entries.log_times_ns)
-        for channel_id in sorted(set(entries.channel_ids.tolist()) - seen):
-            seen.add(channel_id)
-            first = int(np.argmax(entries.channel_ids == channel_id))
-            log = logs.log_of(channel_id)
-            if log.kind is not None and not log.stamp and (not chunk.compression or number in packed):
-                place = int(entries.offsets[first])
-                log.look_at(_message(payloads, chunk, number, place), 0)
-    return logs
+def _metadata(source: Source, summary: Summary) -> list[tuple[str, dict[str, str]]]:
+    if not all(0 <= length <= _LARGEST_METADATA_BYTES for _, length in summary.metadata):
+        raise ValueError("the index names a metadata record of an absurd length")
+    return [_metadata_record(data) for data in source.read_ranges(summary.metadata)]
 
 
-def _entries(source: Source, chunk: ChunkIndex) -> _Entries:
-    at = chunk.chunk_start_offset + chunk.chunk_length
-    records = memoryview(source.read_at(at, chunk.message_index_length))
-    parts: list[NDArray[np.int64]] = []
-    for opcode, body in iterate_records(records):
-        if opcode != Opcode.MESSAGE_INDEX:
-            raise ValueError(f"opcode {opcode} where message indexes are expected")
-        channel_id, length = int.from_bytes(body[:2], "little"), int.from_bytes(body[2:6], "little")
-        pairs = np.frombuffer(body[6 : 6 + length], dtype="<i8").reshape(-1, 2)
-        parts.append(np.column_stack([np.full(len(pairs), channel_id), pairs]).astype(np.int64))
-    rows = np.concatenate(parts) if parts else np.empty((0, 3), dtype=np.int64)
-    rows = rows[np.argsort(rows[:, 2], kind="stable")]
-    return _Entries(rows[:, 0], rows[:, 1], rows[:, 2])
-
-
-def _data_offset(chunk: ChunkIndex) -> int:
-    return (
-        int(chunk.chunk_start_offset)
-        + RECORD_HEAD.size
-        + CHUNK_HEAD.size
-        + len(chunk.compression.encode())
-        + 8
-    )
-
-
-def _message(payloads: PayloadReader, chunk: ChunkIndex, number: int, offset: int) -> StoredMessage:
-    where, base = (number, 0) if chunk.compression else (IN_FILE, _data_offset(chunk))
-    head_bytes = RECORD_HEAD.size + MESSAGE_HEAD.size
-    head = payloads.get(where, base + offset, head_bytes)
-    opcode, length = RECORD_HEAD.unpack_from(head)
-    channel_id, _, log_time_ns, _ = MESSAGE_HEAD.unpack_from(head, RECORD_HEAD.size)
-    if opcode != Opcode.MESSAGE or not MESSAGE_HEAD.size <= length <= chunk.uncompressed_size:
-        raise ValueError(f"the index points to opcode {opcode} with {length} bytes instead of a message")
-    payload = payloads.get(where, base + offset + head_bytes, length - MESSAGE_HEAD.size)
-    return StoredMessage(channel_id, log_time_ns, payload, where, base + offset + head_bytes)
-
-
-def _metadata(source: Source, offset: int, length: int) -> tuple[str, dict[str, str]]:
-    if not 0 <= length <= _LARGEST_METADATA_BYTES:
-        raise ValueError(f"a metadata record of {length} bytes")
-    for opcode, body in iterate_records(memoryview(source.read_at(offset, length))):
+def _metadata_record(data: bytes) -> tuple[str, dict[str, str]]:
+    for opcode, body in iterate_records(memoryview(data)):
         if opcode == Opcode.METADATA:
             record = parse_record(Metadata, body)
             return record.name, record.metadata

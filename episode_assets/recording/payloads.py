@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 
 from episode_assets.errors import BadRecording
@@ -49,6 +49,19 @@ class PayloadReader:
                 self._unpacked.popitem(last=False)
         self._unpacked.move_to_end(chunk)
         return memoryview(self._unpacked[chunk])[offset : offset + length]
+
+    def expect(self, places: Iterable[tuple[int, int, int]]) -> None:
+        """Say which (chunk, offset, length) will be asked for, in that order: a remote file is read ahead of them."""
+        self._source.expect(self._reads(places))
+
+    def _reads(self, places: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
+        last = None
+        for number, offset, length in places:
+            if number == IN_FILE:
+                yield offset, length
+            elif number >= 0 and number != last:
+                yield self._packed[number].offset, self._packed[number].packed_bytes
+            last = number
 
     def close(self) -> None:
         """Close what the reader itself has opened; the source stays open."""
