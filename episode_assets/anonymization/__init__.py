@@ -1,11 +1,21 @@
 """Faces: found, followed over time, made unreadable, and searched for again in what would be published.
 
-`blur_recording` is the room's one computation. A detector is plugged in by name or import path; see `detectors`.
+`blur_recording` is the room's one computation. Detectors are chosen by name or import path; see `backends`.
 """
 
+from episode_assets.anonymization.backends import BACKENDS, require_detectors
 from episode_assets.anonymization.blurring import blur_recording
 from episode_assets.anonymization.boxes import Boxes
 from episode_assets.anonymization.config import FaceBlurConfig
-from episode_assets.anonymization.detectors import DETECTORS, FaceDetector, FaceDetectorFactory
+from episode_assets.anonymization.detectors import FaceDetector, FaceDetectorFactory, Label
 
-__all__ = ["DETECTORS", "Boxes", "FaceBlurConfig", "FaceDetector", "FaceDetectorFactory", "blur_recording"]
+__all__ = [
+    "BACKENDS",
+    "Boxes",
+    "FaceBlurConfig",
+    "FaceDetector",
+    "FaceDetectorFactory",
+    "Label",
+    "blur_recording",
+    "require_detectors",
+]

@@ -6,8 +6,8 @@ The net (github.com/Star-Clouds/CenterFace, MIT) is anchor-free with stride 4. I
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from episode_assets import models
 from episode_assets.anonymization.boxes import Boxes, keep_best
-from episode_assets.anonymization.detectors import RGB
+from episode_assets.anonymization.detectors import RGB, Label, scaled_size
 from episode_assets.errors import ModelMissing
 from episode_assets.outcome import ModelUse
 
@@ -30,6 +30,30 @@ _OUTPUTS = ("537", "538", "539")
 """Heat, scale and offset; landmarks (`540`) are not asked for."""
 
 
+@dataclass(frozen=True)
+class CenterFaceOptions:
+    """CenterFace has no settings of its own; see `detectors.BackendOptions`."""
+
+    labels = frozenset({Label.FACE})
+
+    def check(self) -> None:
+        """Accept: there is nothing to set."""
+
+    def models(self) -> tuple[ModelUse, ...]:
+        """Return the registered weight file."""
+        return (models.use(_WEIGHT),)
+
+    def require(self) -> None:
+        """Look for the weight file and the two packages."""
+        models.find(_WEIGHT)
+        models.require_package("onnx", remedy="pip install onnx")
+        models.require_package("onnxruntime", remedy="pip install onnxruntime")
+
+    def make(self, *, score_threshold: float) -> tuple[CenterFace, ...]:
+        """Load the detector."""
+        return (make_centerface(score_threshold=score_threshold),)
+
+
 class CenterFace:
     """The detector of one process.
 
@@ -37,6 +61,8 @@ class CenterFace:
         path: The untouched weight file.
         score_threshold: Cells of the heat map below this are no faces.
     """
+
+    label = Label.FACE
 
     def __init__(self, path: Path, *, score_threshold: float) -> None:
         self._session = _open_session(cleaned_graph(path))
@@ -50,8 +76,13 @@ class CenterFace:
 
     def input_size(self, width: int, height: int, *, min_face_px: float) -> tuple[int, int]:
         """Return the scaled size, both sides rounded up to multiples of 32."""
-        scale = _SMALLEST_FACE_PX / min_face_px
-        return _rounded_up(width * scale), _rounded_up(height * scale)
+        return scaled_size(
+            width,
+            height,
+            min_face_px=min_face_px,
+            smallest_px=_SMALLEST_FACE_PX,
+            multiple=_SIDE_MULTIPLE,
+        )
 
     def detect(self, pictures: Sequence[RGB]) -> list[Boxes]:
         """Return the faces of each picture; see `FaceDetector.detect`."""
@@ -136,10 +167,6 @@ def decode_maps(
         axis=1,
     )
     return keep_best(boxes.astype(np.float32), max_overlap=_MAX_OVERLAP)
-
-
-def _rounded_up(side: float) -> int:
-    return max(_SIDE_MULTIPLE, math.ceil(round(side, 3) / _SIDE_MULTIPLE) * _SIDE_MULTIPLE)
 
 
 def _open_session(model: bytes) -> Any:

@@ -6,7 +6,12 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from episode_assets.anonymization.backends import HELP, check_backends, models_of
+from episode_assets.anonymization.blazeface import BlazeFaceOptions
+from episode_assets.anonymization.egoblur import EgoBlurOptions
+from episode_assets.anonymization.retinaface import RetinaFaceOptions
 from episode_assets.errors import BadConfig
+from episode_assets.outcome import ModelUse
 from episode_assets.video import RGBEncoderConfig
 
 
@@ -16,7 +21,7 @@ class FaceBlurConfig:
 
     detector: str = field(
         default="centerface",
-        metadata={"help": "face detector: centerface, or an import path package.module:factory"},
+        metadata={"help": f"who finds what is blurred: {HELP}"},
     )
     score_threshold: float = field(
         default=0.2,
@@ -87,7 +92,9 @@ class FaceBlurConfig:
     )
     audit_detector: str = field(
         default="centerface",
-        metadata={"help": "detector that searches the encoded result; named as for detector"},
+        metadata={
+            "help": "who searches the encoded result; named as for detector, and must find all that it finds"
+        },
     )
     audit_scale: float = field(
         default=0.75,
@@ -115,6 +122,15 @@ class FaceBlurConfig:
             "help": "largest share of pictures that may be undecodable or of another size, 0..1; more fails"
         },
     )
+    blazeface: BlazeFaceOptions = field(
+        default=BlazeFaceOptions(), metadata={"help": "settings of the detector blazeface"}
+    )
+    retinaface: RetinaFaceOptions = field(
+        default=RetinaFaceOptions(), metadata={"help": "settings of the detector retinaface"}
+    )
+    egoblur: EgoBlurOptions = field(
+        default=EgoBlurOptions(), metadata={"help": "settings of the detector egoblur"}
+    )
     vcodec: str = field(default="h264", metadata={"help": "video codec; h264, hevc, av1 and others"})
     g: int = field(
         default=15,
@@ -140,11 +156,19 @@ class FaceBlurConfig:
             )
         if self.method not in ("cells", "fill"):
             raise BadConfig(f"method must be cells or fill, got {self.method!r}")
+        for name, section in _SECTIONS:
+            if not isinstance(getattr(self, name), section):
+                raise BadConfig(f"{name} must be a section of settings, got {getattr(self, name)!r}")
+        check_backends(self, detector=self.detector, audit_detector=self.audit_detector)
         self.encoder()
 
     def encoder(self) -> RGBEncoderConfig:
         """Return the encoder settings of the video room."""
         return RGBEncoderConfig(vcodec=self.vcodec, g=self.g, crf=self.crf, preset=self.preset)
+
+    def models(self) -> tuple[ModelUse, ...]:
+        """Return the weight files of both detectors; reads and hashes those that are given by path."""
+        return models_of(self, self.detector, self.audit_detector)
 
     @property
     def margin_ns(self) -> int:
@@ -169,3 +193,5 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("max_dropped_ratio", 0.0, 1.0),
     ("g", 1, 300),
 )
+
+_SECTIONS = (("blazeface", BlazeFaceOptions), ("retinaface", RetinaFaceOptions), ("egoblur", EgoBlurOptions))

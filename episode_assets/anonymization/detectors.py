@@ -1,15 +1,15 @@
-"""What a face detector is, which ones exist by name, and how another one is plugged in.
+"""What a face detector is, and what every backend has to say about itself.
 
-Add a backend by writing a factory and naming it in `DETECTORS`. A detector sees single pictures; what follows from
-its boxes over time belongs to `tracks`.
+A detector sees single pictures; what follows from its boxes over time belongs to `tracks`, how a picture is scaled for
+it to `searching`. Which backends there are, and how another one is plugged in, is in `backends`.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Protocol
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,23 @@ from episode_assets.outcome import ModelUse
 RGB = NDArray[np.uint8]
 """(H, W, 3) uint8, channel order red, green, blue."""
 
+CERTAIN = 0.5
+"""On the common scale of scores, the one from which on a find is certain. It is CenterFace's scale."""
+
+
+class Label(StrEnum):
+    """What a box shows."""
+
+    FACE = "face"
+    PLATE = "plate"
+
 
 class FaceDetector(Protocol):
-    """Finds faces in upright pictures. One instance lives in one process and is used by one thread."""
+    """Finds one kind of thing in upright pictures. One instance lives in one process and is used by one thread."""
+
+    @property
+    def label(self) -> Label:
+        """What its boxes show."""
 
     @property
     def models(self) -> tuple[ModelUse, ...]:
@@ -35,11 +49,13 @@ class FaceDetector(Protocol):
         Args:
             width: Width of the source picture in pixels.
             height: Height of the source picture in pixels.
-            min_face_px: Height in source pixels of the smallest face that has to be found.
+            min_face_px: Height in source pixels of the smallest face (or plate) that has to be found.
         """
 
     def detect(self, pictures: Sequence[RGB]) -> list[Boxes]:
-        """Return the faces of each picture, in pixels of the pictures as given, at least at the set score.
+        """Return what each picture shows, in pixels of the pictures as given, at least at the set score.
+
+        Scores are on the common scale, so that thresholds mean the same whoever looks; see `to_common_scale`.
 
         Args:
             pictures: Pictures of one size that `input_size` has returned.
@@ -47,7 +63,7 @@ class FaceDetector(Protocol):
 
 
 class FaceDetectorFactory(Protocol):
-    """Makes a detector; called once in each process, and never before a detector is needed."""
+    """Makes a detector that is named by import path; called in each process, never before it is needed."""
 
     def __call__(self, *, score_threshold: float) -> FaceDetector:
         """Return a detector that reports boxes from this score on; lower than what counts as a find.
@@ -57,37 +73,76 @@ class FaceDetectorFactory(Protocol):
         """
 
 
-DETECTORS: Mapping[str, str] = MappingProxyType(
-    {"centerface": "episode_assets.anonymization.centerface:make_centerface"}
-)
-"""Names of the built-in detectors and the import path of each factory."""
+class BackendOptions(Protocol):
+    """The settings of one backend, and all that follows from them before a detector is loaded.
 
-
-def make_detector(name: str, *, score_threshold: float) -> FaceDetector:
-    """Return a detector by registered name or by import path `package.module:factory`.
-
-    Raises:
-        BadConfig: The name is not registered and the path leads nowhere.
-        ModelMissing: A weight file or a package is not there.
+    Making one touches no disk and imports no runtime; it raises BadConfig where values do not fit.
     """
-    return find_factory(name)(score_threshold=score_threshold)
+
+    @property
+    def labels(self) -> frozenset[Label]:
+        """What is found under these settings."""
+
+    def check(self) -> None:
+        """Refuse settings with which the backend cannot work at all, such as one without weights.
+
+        Raises:
+            BadConfig: A setting that must be given is not.
+        """
+
+    def models(self) -> tuple[ModelUse, ...]:
+        """Return the weight files that would take part, for the fingerprint; `ABSENT` stands for missing ones."""
+
+    def require(self) -> None:
+        """Look whether weight files and packages are there, without loading them.
+
+        Raises:
+            ModelMissing: One is not; the message has the remedy.
+        """
+
+    def make(self, *, score_threshold: float) -> tuple[FaceDetector, ...]:
+        """Load the detectors, which report boxes from this score on.
+
+        Raises:
+            ModelMissing: A weight file or a package is not there, or a file is not what it should be.
+        """
 
 
-def find_factory(name: str) -> FaceDetectorFactory:
-    """Return the factory behind a registered name or an import path.
+def scaled_size(
+    width: int, height: int, *, min_face_px: float, smallest_px: float, multiple: int = 1
+) -> tuple[int, int]:
+    """Return the size at which a face of `min_face_px` is `smallest_px` high, sides rounded up to a multiple."""
+    scale = smallest_px / min_face_px
+    return _rounded_up(width * scale, multiple), _rounded_up(height * scale, multiple)
 
-    Raises:
-        BadConfig: The name is not registered and the path leads nowhere.
-    """
-    path = DETECTORS.get(name, name)
-    module_name, _, attribute = path.partition(":")
-    try:
-        factory: FaceDetectorFactory = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        known = ", ".join(sorted(DETECTORS))
-        raise BadConfig(
-            f"there is no face detector {name!r} ({error})",
-            where="detector",
-            remedy=f"use one of {known}, or an import path such as package.module:factory",
-        ) from error
-    return factory
+
+def to_common_scale(scores: NDArray[np.float32], *, certain: float) -> NDArray[np.float32]:
+    """Return a model's own scores 0..1 on the common scale: its `certain` becomes 0.5, linear below and above."""
+    return np.interp(scores, (0.0, certain, 1.0), (0.0, CERTAIN, 1.0)).astype(np.float32)
+
+
+def from_common_scale(score: float, *, certain: float) -> float:
+    """Return the model's own score that lies at `score` of the common scale."""
+    return float(np.interp(score, (0.0, CERTAIN, 1.0), (0.0, certain, 1.0)))
+
+
+def check_choice(section: str, name: str, value: object, choices: Sequence[str]) -> None:
+    """Refuse a setting of a backend that is none of its words; raises BadConfig."""
+    if value not in choices:
+        raise BadConfig(f"{section}.{name} must be {' or '.join(choices)}, got {value!r}")
+
+
+def check_certain(section: str, name: str, value: Any) -> None:
+    """Refuse a score that cannot be the certain one of a model; raises BadConfig."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.05 <= value <= 0.99:
+        raise BadConfig(f"{section}.{name} must be 0.05..0.99, got {value!r}")
+
+
+def check_path(section: str, name: str, value: object) -> None:
+    """Refuse a path that is no text; raises BadConfig."""
+    if not isinstance(value, str):
+        raise BadConfig(f"{section}.{name} must be the path of a file, got {value!r}")
+
+
+def _rounded_up(side: float, multiple: int) -> int:
+    return max(multiple, math.ceil(round(side, 3) / multiple) * multiple)

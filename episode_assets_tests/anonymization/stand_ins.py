@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from episode_assets.anonymization.boxes import Boxes, no_boxes
 from episode_assets.anonymization.centerface import CenterFace, make_centerface
-from episode_assets.anonymization.detectors import RGB
+from episode_assets.anonymization.detectors import RGB, Label
 from episode_assets.outcome import ModelUse
 
 BLIND = f"{__name__}:make_blind"
@@ -16,6 +16,7 @@ FORGETFUL = f"{__name__}:make_forgetful"
 class Blind:
     """Finds nothing, whatever it is shown."""
 
+    label = Label.FACE
     models: tuple[ModelUse, ...] = ()
 
     def input_size(self, width: int, height: int, *, min_face_px: float) -> tuple[int, int]:
@@ -27,6 +28,8 @@ class Blind:
 
 class Forgetful:
     """CenterFace that finds nothing in pictures whose upper left corner is black."""
+
+    label = Label.FACE
 
     def __init__(self, detector: CenterFace) -> None:
         self._detector = detector

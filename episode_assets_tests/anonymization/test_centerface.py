@@ -10,10 +10,8 @@ import pytest
 
 from episode_assets.anonymization.boxes import covered_share
 from episode_assets.anonymization.centerface import CenterFace, cleaned_graph, decode_maps
-from episode_assets.anonymization.detectors import make_detector
 from episode_assets.anonymization.redaction import redaction_rectangles
 from episode_assets.anonymization.searching import FaceSearch
-from episode_assets.errors import BadConfig
 from episode_assets.video import decode_picture
 
 CITY = """222,108,255,148; 55,131,88,173; 762,114,795,157; 182,114,210,151; 428,140,443,158; 604,154,638,199;
@@ -102,9 +100,3 @@ def test_a_limited_input_states_the_face_size_that_it_reaches(centerface: Center
 
     assert search.input_size == (1280, 736)
     assert search.reached_face_px == pytest.approx(48)
-
-
-@pytest.mark.parametrize("name", ["retina", "no.such.module:make", "json:make", ":", ""])
-def test_an_unknown_detector_is_named_together_with_the_known_ones(name: str) -> None:
-    with pytest.raises(BadConfig, match="centerface"):
-        make_detector(name, score_threshold=0.2)

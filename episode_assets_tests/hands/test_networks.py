@@ -9,8 +9,8 @@ from episode_assets import models
 from episode_assets.errors import BadConfig, ModelMissing
 from episode_assets.hands import HandPoseConfig
 from episode_assets.hands.backends import load_backend
-from episode_assets.hands.networks import Network
 from episode_assets.hands.regions import warp_regions
+from episode_assets.models.litert import Network
 from episode_assets.video import decode_picture, picture_to_rgb
 
 
