@@ -31,7 +31,11 @@ _JUDGED_BYTES = 4096
 """A record is told by its first bytes; names that are longer together are not believed."""
 
 _FOOTER_BYTES = 20
-_LARGEST_OPCODE, _FIRST_PRIVATE_OPCODE = int(Opcode.DATA_END), 0x80
+_LARGEST_OPCODE = int(Opcode.DATA_END)
+
+FIRST_PRIVATE_OPCODE = 0x80
+"""From here on, opcodes belong to whoever writes them and are passed over."""
+
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 
 _CANDIDATE = re.compile(rb"[\x02-\x07\x09\x0c\x0f](?=[\s\S]{5}\x00\x00\x00)")
@@ -127,7 +131,7 @@ class RecordFinder:
 
 def may_be_head(opcode: int, length: int, left: int) -> bool:
     """Whether opcode and length may begin a record, whole or of an unknown kind, in the `left` bytes of a file."""
-    is_assigned = 0 < opcode <= _LARGEST_OPCODE or opcode >= _FIRST_PRIVATE_OPCODE
+    is_assigned = 0 < opcode <= _LARGEST_OPCODE or opcode >= FIRST_PRIVATE_OPCODE
     return is_assigned and RECORD_HEAD.size + length <= left
 
 

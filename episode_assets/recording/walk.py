@@ -43,7 +43,7 @@ from episode_assets.recording.records import (
     parse_attachment_head,
     parse_chunk_head,
 )
-from episode_assets.recording.resync import RecordFinder, may_be_head
+from episode_assets.recording.resync import FIRST_PRIVATE_OPCODE, RecordFinder, may_be_head
 from episode_assets.recording.source import EndOfBytes, ForwardReader, Source
 from episode_assets.recording.summary import Summary, read_summary
 from episode_assets.recording.unpacking import ChunkRefusedError, unpack, unpack_partly
@@ -156,10 +156,7 @@ class Walk:
         if opcode == 0 or length > reader.remaining:
             return False
         if opcode == _MESSAGE:
-            if length > self._max_chunk_bytes:
-                return False
-            head = reader.peek(length + RECORD_HEAD.size)[length:]
-            return self._may_be_head(head, reader.offset + length) or self._hides_no_record(length)
+            return length <= self._max_chunk_bytes and self._is_sound_message(length)
         body = reader.peek(min(length + RECORD_HEAD.size, _ATTACHMENT_HEAD_BYTES))
         if self._finder.adds_up(opcode, length, body):
             return True
@@ -171,6 +168,14 @@ class Walk:
         else:
             is_followed = self._finder.may_follow(behind)
         return is_followed or self._hides_no_record(length)
+
+    def _is_sound_message(self, length: int) -> bool:
+        body = self._reader.peek(length + RECORD_HEAD.size)
+        # Between chunks, one wrong bit turns a message index into something that could pass for a message.
+        if self.container.chunks and self._finder.adds_up(Opcode.MESSAGE_INDEX, length, body):
+            return False
+        behind = self._reader.offset + length
+        return self._may_be_head(body[length:], behind) or self._hides_no_record(length)
 
     def _hides_no_record(self, length: int) -> bool:
         # No record follows: either this one lies about its length, or the next one is damaged.
@@ -226,10 +231,21 @@ class Walk:
         elif opcode in SMALL_RECORDS and length <= self._max_chunk_bytes:
             self._small(opcode, self._reader.take(length), start)
         else:
-            if opcode == Opcode.MESSAGE_INDEX and self._losses.is_open and length >= INDEX_HEAD.size:
-                channel_id, entry_bytes = INDEX_HEAD.unpack(self._reader.peek(INDEX_HEAD.size))
-                self._losses.index(channel_id, entry_bytes // 16)
+            if opcode == Opcode.MESSAGE_INDEX:
+                self._index(start, length)
+            elif Opcode.DATA_END < opcode < FIRST_PRIVATE_OPCODE:
+                detail = f"opcode {opcode} is not one of the format: the record is passed over"
+                self.container.note_damage("bad_record", start, RECORD_HEAD.size + length, detail)
             self._reader.skip(length)
+
+    def _index(self, start: int, length: int) -> None:
+        """Take from a message index what a damaged chunk before it held; the record stays to be passed over."""
+        if length >= INDEX_HEAD.size:
+            channel_id, entry_bytes = INDEX_HEAD.unpack(self._reader.peek(INDEX_HEAD.size))
+            if INDEX_HEAD.size + entry_bytes <= length and entry_bytes % 16 == 0:
+                self._losses.index(channel_id, entry_bytes // 16)
+                return
+        self.container.note_damage("bad_record", start, length, "a message index does not add up")
 
     def _loose_message(self, start: int, length: int) -> StoredMessage | None:
         body = self._reader.take(length)
