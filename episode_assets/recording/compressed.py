@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,14 +17,14 @@ import lz4.frame  # type: ignore[import-untyped]
 import zstandard
 
 from episode_assets.errors import BadRecording, StorageTrouble
-from episode_assets.recording.source import Source
+from episode_assets.recording.source import EndOfBytes, ForwardReader, Source
 
 LARGEST_RATIO = 1000
 """How many times its own size a compressed file may unpack to; pictures stay below 2, zeros reach 30 000."""
 
 _SMALLEST_LIMIT_BYTES = 64 << 20
 _STEP_BYTES = 1 << 18
-_BROKEN = (zstandard.ZstdError, OSError, EOFError, RuntimeError, ValueError)
+_BROKEN = (zstandard.ZstdError, zlib.error, OSError, EOFError, EndOfBytes, RuntimeError, ValueError)
 
 _OPENERS: Mapping[str, Callable[[Any], Any]] = {
     "zstd": lambda packed: zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True),
@@ -120,14 +121,12 @@ class _Forward(io.RawIOBase):
 
     def __init__(self, source: Source) -> None:
         super().__init__()
-        self._source = source
-        self._offset = 0
+        self._reader = ForwardReader(source, with_digest=False)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._source.read_at(self._offset, min(len(buffer), _STEP_BYTES))
-        buffer[: len(data)] = data
-        self._offset += len(data)
-        return len(data)
+        length = min(len(buffer), self._reader.remaining)
+        buffer[:length] = self._reader.take(length)
+        return length

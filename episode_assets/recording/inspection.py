@@ -16,6 +16,7 @@ from episode_assets.recording.identify import format_of
 from episode_assets.recording.index_reading import IndexReader
 from episode_assets.recording.inventory import Inventory
 from episode_assets.recording.opening import open_walk
+from episode_assets.recording.parts import only_part
 from episode_assets.recording.records import PARSE_ERRORS, iterate_records, parse_record
 from episode_assets.recording.source import Source
 from episode_assets.recording.summary import Summary, read_header, read_summary
@@ -30,12 +31,14 @@ def inspect(uri: str, *, config: RecordingConfig = _DEFAULT) -> Inventory:
     """Return what a recording holds.
 
     With a whole index the figures are those of log times and `basis` is `index`; gravity and camera frame are then
-    left open, since they take the messages themselves. Otherwise the file is walked once.
+    left open, since they take the messages themselves. Otherwise the file is walked once; so are
+    bags, and recordings in a file that is compressed as a whole, whose damage then counts in the unpacked file.
 
     Raises:
-        BadRecording: The file is no MCAP recording, or damaged before its first message.
+        BadRecording: The file is no recording, damaged before its first message, or a directory of several parts.
         MissingStream: A configured topic is missing or of the wrong type.
     """
+    uri = only_part(uri)
     with Source(uri) as source:
         format_of(source)
         indexed = _from_index(source, config)

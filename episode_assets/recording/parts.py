@@ -41,6 +41,25 @@ def parts_of(uri: str) -> tuple[str, ...]:
     return tuple(_join(place, name) for name in chosen)
 
 
+def only_part(uri: str) -> str:
+    """Return the one file of a recording.
+
+    Raises:
+        BadRecording: It is a local directory of several parts, or one without a recording.
+    """
+    place = local_path(uri)
+    if place is None or not place.is_dir():
+        return uri
+    parts = parts_of(uri)
+    if len(parts) > 1:
+        raise BadRecording(
+            f"a bag of {len(parts)} files: {_some([PurePosixPath(part).name for part in parts])}",
+            where=uri,
+            remedy="join them: episode-assets repair DIR OUT.mcap, or give one of the files",
+        )
+    return parts[0]
+
+
 def bag_metadata(place: str) -> dict[str, Any]:
     """Return the description of the bag in a directory, from its `metadata.yaml`.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from episode_assets.errors import BadRecording
+from episode_assets.recording import inspect
 from episode_assets.recording.parts import parts_of
 
 
@@ -102,3 +103,12 @@ def test_the_sample_bag_has_five_parts(data: Path, storage: str) -> None:
     assert names(parts_of(str(data / "rosbag2" / storage / "wbag"))) == [
         f"wbag_{n}.{suffix}" for n in range(5)
     ]
+
+
+def test_a_bag_directory_of_one_file_is_inspected_by_its_directory(data: Path) -> None:
+    assert inspect(str(data / "rosbag2" / "sqlite3" / "talker")).messages == 20
+
+
+def test_inspecting_a_bag_of_several_files_says_how_to_join_them(data: Path) -> None:
+    with pytest.raises(BadRecording, match=r"5 files: wbag_0.mcap, .* episode-assets repair DIR OUT"):
+        inspect(str(data / "rosbag2" / "mcap" / "wbag"))

@@ -197,7 +197,8 @@ def test_every_sample_file_gives_its_known_counts(name: str, data: Path, expecte
         ("damaged/not_a_bag.bag", "text file"),
         ("mcap-conformance/conformance.zip", "zip archive"),
         ("faces/city.jpg", "JPEG"),
-        ("damaged", "not a regular file"),
+        ("damaged", "not the numbered parts of one"),
+        ("faces", "a directory without a recording"),
         ("nowhere.mcap", "no such file"),
     ],
 )
