@@ -113,10 +113,11 @@ def check_backends(sections: Sections, *, detector: str, audit_detector: str) ->
     Raises:
         BadConfig: With the setting and what to set instead.
     """
-    found = {
-        setting: _labels(sections, chosen, setting=setting)
-        for setting, chosen in (("detector", detector), ("audit_detector", audit_detector))
-    }
+    found = {}
+    for setting, chosen in (("detector", detector), ("audit_detector", audit_detector)):
+        for options in _chosen(sections, chosen, setting=setting):
+            options.check()
+        found[setting] = labels_of(sections, chosen)
     for setting, labels in found.items():
         if Label.FACE not in labels:
             raise BadConfig(
@@ -167,6 +168,11 @@ def require_detectors(sections: Sections, *choices: str) -> None:
         options.require()
 
 
+def labels_of(sections: Sections, chosen: str) -> frozenset[Label]:
+    """Return what is found by the detectors that a setting names."""
+    return frozenset(label for options in _all_chosen(sections, (chosen,)) for label in options.labels)
+
+
 def models_of(sections: Sections, *choices: str) -> tuple[ModelUse, ...]:
     """Return the weight files that detectors would use, each once, for the fingerprint."""
     uses = (use for options in _all_chosen(sections, choices) for use in options.models())
@@ -196,14 +202,6 @@ class _Plugged:
     def make(self, *, score_threshold: float) -> tuple[FaceDetector, ...]:
         """Call the factory."""
         return (_find_factory(self.path, self.setting)(score_threshold=score_threshold),)
-
-
-def _labels(sections: Sections, chosen: str, *, setting: str) -> frozenset[Label]:
-    labels: frozenset[Label] = frozenset()
-    for options in _chosen(sections, chosen, setting=setting):
-        options.check()
-        labels |= options.labels
-    return labels
 
 
 def _chosen(sections: Sections, chosen: str, *, setting: str) -> tuple[BackendOptions, ...]:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from episode_assets.anonymization.backends import labels_of
 from episode_assets.anonymization.config import FaceBlurConfig
+from episode_assets.anonymization.detectors import Label
 from episode_assets.anonymization.passes import Blurred
 from episode_assets.anonymization.tracks import Source
 from episode_assets.anonymization.unit_work import SearchUse
@@ -19,13 +21,19 @@ from episode_assets.outcome import Json
 
 AUDIT_SCHEMA_VERSION = 2
 
-NOT_REMOVED = (
-    "faces smaller than smallest_face_px, faces turned sideways or upside down, and faces the detector does not know",
-    "bodies, clothes, hair outside the blurred rectangles, gait",
-    "licence plates, screens, documents, photographs without a face",
-    "places that are recognisable from the scene",
-)
-"""What a user must not take for removed. The video is face-blurred, not anonymised."""
+_NOT_FOUND = "faces smaller than smallest_face_px, faces turned sideways or upside down, and faces the detector does not know"
+_PLATES_TOO = "licence plates that the detector does not know, screens, documents, photographs without a face"
+_NO_PLATES = "licence plates, screens, documents, photographs without a face"
+
+
+def not_removed(config: FaceBlurConfig) -> list[str]:
+    """Return what a user must not take for removed. The video is face-blurred, not anonymised."""
+    return [
+        _NOT_FOUND,
+        "bodies, clothes, hair outside the blurred rectangles, gait",
+        _PLATES_TOO if Label.PLATE in labels_of(config, config.detector) else _NO_PLATES,
+        "places that are recognisable from the scene",
+    ]
 
 
 def privacy_record(blurred: Blurred, config: FaceBlurConfig) -> dict[str, Json]:
@@ -53,7 +61,7 @@ def privacy_record(blurred: Blurred, config: FaceBlurConfig) -> dict[str, Json]:
         "min_face_px": _rounded(blurred.searches[0].smallest_face_px),
         "upright": "assumed",
         "method": config.method,
-        "not_removed": list(NOT_REMOVED),
+        "not_removed": not_removed(config),
     }
     return record if blurred.passed else record | {"reasons": _reasons(blurred, config)}
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
-from episode_assets.models import REGISTRY
-from episode_assets.outcome import Json, Outcome
+from episode_assets.outcome import Json, ModelUse, Outcome
 from episode_assets.progress import Progress, silent
 from episode_assets.recording import RecordingView
 from episode_assets.storage import Artifact, ArtifactKey, RecordingEntry, Registry, Store, fingerprint
@@ -76,7 +75,7 @@ class Step(Generic[Config]):
         code_version: Raised whenever the same inputs would give other bytes.
         inputs: Upstream assets; none means that the recording file itself is the input.
         config_type: Frozen dataclass of every setting that affects the output.
-        weights: Registry names of the model files that a configuration uses.
+        weights: The model files that a configuration uses.
         compute: The one library function, adapted to `StepInputs`.
         takes_task: Whether the task text of the recording is written into the artifact.
         watch: Around the computation; tells the registry of a failure that says something about the file.
@@ -87,7 +86,7 @@ class Step(Generic[Config]):
     code_version: str
     inputs: tuple[str, ...]
     config_type: type[Config]
-    weights: Callable[[Config], tuple[str, ...]]
+    weights: Callable[[Config], tuple[ModelUse, ...]]
     compute: Callable[[StepInputs, Path, Config], Outcome]
     takes_task: bool = False
     watch: Callable[[Registry, str], AbstractContextManager[None]] = _watch_nothing
@@ -123,7 +122,7 @@ class Expectation:
         fingerprint: 64 hex digits.
         inputs: Content digest of each input by asset name.
         config: Every setting that affects the output.
-        models: SHA-256 of each weight file by registry name.
+        models: SHA-256 of each weight file by its name.
     """
 
     fingerprint: str
@@ -141,8 +140,12 @@ def with_handed_on_notes(outcome: Outcome, inputs: Iterable[Artifact]) -> Outcom
 
 
 def plain_config(config: object) -> dict[str, Json]:
-    """Return a configuration dataclass as plain JSON; tuples become lists."""
-    return cast("dict[str, Json]", _plain(asdict(cast("Any", config))))
+    """Return a configuration dataclass as plain JSON; tuples become lists.
+
+    Settings marked `is_place` are left out: where a weight file lies changes no output and is nobody's business; which
+    file it is stands among the models.
+    """
+    return cast("dict[str, Json]", _plain(config))
 
 
 def expect(
@@ -156,7 +159,7 @@ def expect(
     if step.takes_task:
         # It belongs to the recording and not to a configuration, yet it changes the bytes like one.
         settings["task"] = recording.task
-    models = {name: REGISTRY[name].sha256 for name in step.weights(config)}
+    models = {weight.name: weight.sha256 for weight in step.weights(config)}
     value = fingerprint(
         asset=step.asset, code_version=step.code_version, config=settings, models=models, inputs=inputs
     )
@@ -223,6 +226,9 @@ def bring_up_to_date(
 
 
 def _plain(value: object) -> Json:
+    if is_dataclass(value):
+        shown = [item.name for item in fields(value) if not item.metadata.get("is_place")]
+        return {name: _plain(getattr(value, name)) for name in shown}
     if isinstance(value, dict):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

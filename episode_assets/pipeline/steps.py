@@ -14,7 +14,8 @@ from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.bundle.config import BundleConfig
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.lerobot.recipe import Recipe
-from episode_assets.outcome import Outcome
+from episode_assets.models import use
+from episode_assets.outcome import ModelUse, Outcome
 from episode_assets.pipeline.reading import note_read, noting_unreadable
 from episode_assets.pipeline.step import Step, StepInputs
 from episode_assets.qc.config import QualityConfig
@@ -34,8 +35,9 @@ def _scan(inputs: StepInputs, directory: Path, config: RecordingConfig) -> Outco
 
 
 def _blur(inputs: StepInputs, directory: Path, config: FaceBlurConfig) -> Outcome:
-    from episode_assets.anonymization import blur_recording
+    from episode_assets.anonymization import blur_recording, require_detectors
 
+    require_detectors(config, config.detector, config.audit_detector)
     return blur_recording(
         inputs.view, directory, config=config, workers=inputs.workers, progress=inputs.progress
     )
@@ -101,17 +103,17 @@ def _fragment(inputs: StepInputs, directory: Path, config: Recipe) -> Outcome:
         )
 
 
-def _face_weights(config: FaceBlurConfig) -> tuple[str, ...]:
-    return ("centerface",) if config.detector == "centerface" else ()
+def _face_weights(config: FaceBlurConfig) -> tuple[ModelUse, ...]:
+    return config.models()
 
 
-def _hand_weights(config: HandPoseConfig) -> tuple[str, ...]:
+def _hand_weights(config: HandPoseConfig) -> tuple[ModelUse, ...]:
     from episode_assets.hands import weight_names
 
-    return weight_names(config)
+    return tuple(use(name) for name in weight_names(config))
 
 
-def _no_weights(_config: object) -> tuple[str, ...]:
+def _no_weights(_config: object) -> tuple[ModelUse, ...]:
     return ()
 
 
