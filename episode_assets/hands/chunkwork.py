@@ -23,6 +23,7 @@ from episode_assets.hands.sightings import Sightings
 from episode_assets.hands.tracking import Tracker
 from episode_assets.recording import (
     ImageMessage,
+    PairedReading,
     RecordingView,
     UndecodableImage,
     decode_depth,
@@ -35,6 +36,8 @@ Size = tuple[int, int]
 
 _ASPECT_TOLERANCE = 0.02
 _SECOND_NS = 1_000_000_000
+_KEPT_DEPTH_BYTES = 64 << 20
+"""Depth of a chunk that is kept, as it was recorded, from when its compressed chunks are read for the pictures."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +86,13 @@ def process_chunk(
     tracker = Tracker(backend, config)
     sizes: dict[int, Size] = {}
     stamps_ns = view.rgb.stamp_ns
-    for step, picture in decode_pictures(view.rgb, chunk.lead_start, chunk.tail_stop):
+    beside = None if view.depth is None else PairedReading(view.rgb, view.depth, most_bytes=_KEPT_DEPTH_BYTES)
+    for step, picture in decode_pictures(beside or view.rgb, chunk.lead_start, chunk.tail_stop):
         if isinstance(picture, Picture) and step.position is not None:
             sizes[step.position], pixels = _scaled(picture, config.work_side_px)
             tracker.feed(step.position, int(stamps_ns[step.position]), pixels)
     sightings = _in_picture_pixels(tracker.sightings(), sizes, config.work_side_px)
-    depths = _DepthSampler(view, config)
+    depths = _DepthSampler(view, beside, config)
     sightings = depths.fill(sightings, chunk, sizes)
     own = range(chunk.start, chunk.stop)
     keys = set(tracker.key_positions)
@@ -130,15 +134,16 @@ def _in_picture_pixels(sightings: Sightings, sizes: dict[int, Size], side_px: in
 class _DepthSampler:
     """Reads the depth frames that hands need, each once, and samples them under the joints."""
 
-    def __init__(self, view: RecordingView, config: HandPoseConfig) -> None:
+    def __init__(self, view: RecordingView, stream: PairedReading | None, config: HandPoseConfig) -> None:
         self._view = view
+        self._stream = stream
         self._config = config
         self.undecodable = 0
         self.misfits = 0
 
     def fill(self, sightings: Sightings, chunk: Chunk, sizes: dict[int, Size]) -> Sightings:
         """Return the sightings with depths in the chunk's own frames, where the stream has them."""
-        stream = self._view.depth
+        stream = self._stream
         if stream is None or not len(sightings):
             return sightings
         paired = nearest_depth(self._view, sightings.position, self._config)

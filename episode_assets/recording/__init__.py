@@ -20,6 +20,7 @@ from episode_assets.recording.inspection import inspect
 from episode_assets.recording.inventory import Gap, Inventory, LinkFromOptical, RoleChoice, TopicInfo
 from episode_assets.recording.mesh import MeshSoup
 from episode_assets.recording.messages import Message, MessageReader, UndecodableMessage, read_messages
+from episode_assets.recording.paired_reading import PairedReading
 from episode_assets.recording.scan import scan_recording
 from episode_assets.recording.streams import (
     CameraInfoStream,
@@ -44,6 +45,7 @@ __all__ = [
     "MeshSoup",
     "Message",
     "MessageReader",
+    "PairedReading",
     "PictureStep",
     "PoseStream",
     "RecordingConfig",

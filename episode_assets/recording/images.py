@@ -6,15 +6,16 @@ others before them; which ones, and in which order, is known here too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.errors import PermanentError
-from episode_assets.recording.container import PackedChunk
+from episode_assets.recording.container import IN_FILE, PackedChunk
 from episode_assets.recording.decoders import Decoder
 from episode_assets.recording.key_frames import GroupStart
 from episode_assets.recording.payloads import PayloadReader
@@ -22,6 +23,11 @@ from episode_assets.recording.picture_formats import picture_format
 from episode_assets.recording.rows import UndecodableMessageError
 from episode_assets.recording.source import Source
 from episode_assets.recording.timeline import gap_before
+
+Place: TypeAlias = tuple[int, int, int]
+"""Chunk, offset and length of a payload, as `PayloadReader.get` takes them."""
+
+OnChunk: TypeAlias = Callable[[int, PayloadReader], None]
 
 
 class UndecodableImage(PermanentError):  # named as its users call it
@@ -214,10 +220,15 @@ class ImageStream:
         """
         return self.steps_at(self.rows_for(start, stop).tolist())
 
-    def steps_at(self, rows: Iterable[int]) -> Iterator[PictureStep]:
-        """Yield the messages of these rows like `steps`."""
+    def steps_at(self, rows: Iterable[int], *, on_chunk: OnChunk | None = None) -> Iterator[PictureStep]:
+        """Yield the messages of these rows like `steps`.
+
+        Args:
+            rows: Which ones, in which order.
+            on_chunk: Called with the number of each compressed chunk while it is unpacked.
+        """
         rows = list(rows)
-        for row, message in zip(rows, self._messages(rows), strict=True):
+        for row, message in zip(rows, self._messages(rows, on_chunk), strict=True):
             position = int(self._position[row])
             yield PictureStep(
                 row,
@@ -233,16 +244,36 @@ class ImageStream:
         positions[self._row] = np.arange(len(self._row))
         return positions
 
-    def _messages(self, rows: Iterable[int]) -> Iterator[ImageMessage | UndecodableImage]:
+    def positions_in(self, chunk: int) -> NDArray[np.int64]:
+        """Return the positions of the pictures that lie in a compressed chunk."""
+        found = np.sort(self._position[self._stored.chunk == chunk])
+        return found[found >= 0]
+
+    def place_of(self, position: int) -> Place:
+        """Return where the picture at a position lies."""
+        return self._place(int(self._row[position]))
+
+    def message_at(self, position: int, payload: memoryview) -> ImageMessage | UndecodableImage:
+        """Return the picture at a position, given the payload that lies there."""
+        return self._message(int(self._row[position]), payload)
+
+    def _place(self, row: int) -> Place:
+        return int(self._stored.chunk[row]), int(self._stored.offset[row]), int(self._stored.length[row])
+
+    def _messages(
+        self, rows: Iterable[int], on_chunk: OnChunk | None = None
+    ) -> Iterator[ImageMessage | UndecodableImage]:
         rows = list(rows)
-        places = [
-            (int(self._stored.chunk[row]), int(self._stored.offset[row]), int(self._stored.length[row]))
-            for row in rows
-        ]
+        places = list(map(self._place, rows))
+        unpacked = IN_FILE
         with Source(self.source) as source, PayloadReader(source, self._packed) as payloads:
             payloads.expect(places)
             for row, place in zip(rows, places, strict=True):
-                yield self._message(row, payloads.get(*place))
+                payload = payloads.get(*place)
+                if on_chunk is not None and place[0] >= 0 and place[0] != unpacked:
+                    unpacked = place[0]
+                    on_chunk(unpacked, payloads)
+                yield self._message(row, payload)
 
     def _message(self, row: int, payload: memoryview) -> ImageMessage | UndecodableImage:
         number = int(self._stored.message_number[row])
