@@ -88,12 +88,14 @@ def blur_recording(
 
 def _reference_size(stream: ImageStream) -> tuple[int, int]:
     """Return the true (width, height) of the first picture that decodes; all others must have it."""
+    reason = ""
     for position in range(len(stream)):
         for _, picture in decode_pictures(stream, position, position + 1):
             if isinstance(picture, Picture):
                 return picture.true_width, picture.true_height
+            reason = reason or picture.what
     raise BadRecording(
-        f"none of the {len(stream)} colour pictures decodes",
+        f"none of the {len(stream)} colour pictures decodes ({reason})",
         where=stream.topic,
         remedy="choose another topic for rgb in the topic map",
     )

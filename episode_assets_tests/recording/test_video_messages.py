@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from episode_assets.recording import ImageStream, RecordingView
+from episode_assets.recording import ImageStream, RecordingView, scan_recording
 from episode_assets.video import Picture, UndecodablePicture, decode_pictures
 from episode_assets_tests.recording.rig import EPOCH_NS, Rig, compressed_image, jpeg, set_record_length
 from episode_assets_tests.video.moving import CODECS, Payload, decoded, moving
@@ -298,6 +301,28 @@ def test_a_message_without_a_picture_is_refused_alone(tmp_path: Path, view_of: V
 
     assert isinstance(found[9], str)
     assert all(not isinstance(found[position], str) for position in range(9))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), kind=st.sampled_from(sorted(CODECS)))
+def test_mangled_videos_give_a_picture_or_a_reason_for_every_position(
+    seed: int, kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    chance = random.Random(seed)
+    stream = list(moving(kind))
+    for index in chance.sample(range(FRAMES), 6):
+        data = bytearray(stream[index].data)
+        for _ in range(chance.randint(1, 12)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        stream[index] = replace(stream[index], data=bytes(data[: chance.randint(1, len(data))]))
+    folder = tmp_path_factory.mktemp("mangled")
+    file = recorded(folder / "video.mcap", stream, CODECS[kind].name)
+    scan_recording(str(file), folder, recording_id="rec-1")
+
+    found = seen(RecordingView.open(folder, str(file)).rgb)
+
+    assert list(found) == list(range(FRAMES))
+    assert all(isinstance(planes, tuple) or "\n" not in planes for planes in found.values())
 
 
 def test_an_unknown_codec_is_refused_by_name(tmp_path: Path, view_of: Views) -> None:
