@@ -61,7 +61,7 @@ def _ros_reader(
         return found
     is_stamped = found.begins_with_header or found.begins_with_stamp
     stamp = partial(_ros_stamp, found) if is_stamped else _no_stamp
-    return Reader(lambda payload: _plain_ros(found.decode(payload)), stamp)
+    return Reader(lambda payload: _plain_ros(found, found.decode(payload)), stamp)
 
 
 def _protobuf_reader(schema_encoding: str, schema_name: str, schema_data: bytes) -> Reader | Undecodable:
@@ -117,19 +117,17 @@ def _named_stamp(message: Fields) -> int:
         return 0  # a field of that name that is something else: a number, a text
 
 
-def _plain_ros(value: Any) -> Any:
+def _plain_ros(found: RosType, value: Any) -> Any:
     if isinstance(value, list):
-        return [_plain_ros(item) for item in value]
-    if not hasattr(value, "__msgtype__"):
+        return [_plain_ros(found, item) for item in value]
+    kind = getattr(value, "__msgtype__", None)
+    if kind is None:
         return value
-    return {
-        _field_name(name): _plain_ros(item) for name, item in vars(value).items() if name not in _NOT_SENT
-    }
-
-
-def _field_name(name: str) -> str:
     # rosbags puts an underscore behind names that are words of Python: from_, in_.
-    return name[:-1] if name.endswith("_") and keyword.iskeyword(name[:-1]) else name
+    return {
+        name: _plain_ros(found, getattr(value, f"{name}_" if keyword.iskeyword(name) else name))
+        for name in found.fields_of(kind)
+    }
 
 
 def _plain_protobuf(message: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from episode_assets.recording.rows import UndecodableMessageError
 _SEPARATOR = "=" * 80 + "\n"
 _ANY_SEPARATOR = re.compile(r"^={3,}[ \t]*(?:\n|\Z)", re.MULTILINE)
 _IDL_HEADING = re.compile(r"\AIDL: [^\n]*\n")
+_PREPROCESSOR_LINE = re.compile(r"^[ \t]*#[^\n]*$", re.MULTILINE)
 _SERVICE_LINE = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _HEADER = "std_msgs/msg/Header"
 _TIME = "builtin_interfaces/msg/Time"
@@ -72,6 +73,11 @@ class RosType:
         fields = self.store.fielddefs[self.name][1]
         return (fields[0][0], fields[0][1][1]) if fields else ("", None)
 
+    def fields_of(self, kind: str) -> list[str]:
+        """Return the names of the fields of a type; a message without any has none."""
+        names = [name for name, _ in self.store.fielddefs[kind][1]]
+        return [] if names == ["structure_needs_at_least_one_member"] else names
+
     def cursor(self, payload: memoryview) -> Cursor:
         """Return a position at the first field; raises UndecodableMessageError."""
         return Ros1Cursor(payload) if self.is_ros1 else cdr.CdrCursor(payload)
@@ -90,6 +96,10 @@ def ros_type(
     try:
         definitions, name = _definitions(schema_encoding, schema_name, schema_data, is_ros1=is_ros1)
         _complete(definitions, is_ros1=is_ros1)
+        if not is_ros1:
+            definitions = {
+                key: (constants, _unsigned(fields)) for key, (constants, fields) in definitions.items()
+            }
         _check_arrays(definitions)
         store = Typestore()
         store.register(definitions)
@@ -123,7 +133,8 @@ def _definitions(
     if schema_encoding == "ros2idl":
         found: dict[str, Any] = {}
         for block in blocks:
-            found.update(get_types_from_idl(_IDL_HEADING.sub("", block)))
+            bare = _PREPROCESSOR_LINE.sub("", _IDL_HEADING.sub("", block))  # rosbags takes no `#include`
+            found.update(get_types_from_idl(bare))
         name = _named(found, schema_name)
         if name is None:
             raise UnusableSchemaError(f"it does not define {schema_name}")
@@ -179,6 +190,15 @@ def _complete(definitions: dict[str, Any], *, is_ros1: bool) -> None:
                 raise UnusableSchemaError(f"it does not define {name}")
             definitions[name] = standard[name]
             todo.append(name)
+
+
+def _unsigned(fields: list[Any]) -> list[Any]:
+    # A byte of ROS 2 is an octet; rosbags reads single ones as signed, as ROS 1 has them.
+    octets = {"byte", "octet"}
+    return [
+        (name, (kind, ("uint8", 0)) if isinstance(detail, tuple) and detail[0] in octets else (kind, detail))
+        for name, (kind, detail) in fields
+    ]
 
 
 def _check_arrays(definitions: dict[str, Any]) -> None:

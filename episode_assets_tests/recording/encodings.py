@@ -64,8 +64,20 @@ def _scalar(name: str, rng: np.random.Generator) -> Any:
         return bool(rng.integers(2))
     if name.startswith("float"):
         return float(np.dtype(_NUMBERS[name]).type(rng.normal() * 1000))
+    if name == "byte":
+        return int(rng.integers(128))  # rosbags takes a byte for signed, ROS 2 for unsigned
     bounds = np.iinfo(_NUMBERS[name])
     return int(rng.integers(bounds.min, bounds.max, dtype=_NUMBERS[name], endpoint=True))
+
+
+def as_dict(store: Any, value: Any) -> Any:
+    """Return an object of a store as a dict of its fields, without the constants that rosbags keeps beside them."""
+    if isinstance(value, list):
+        return [as_dict(store, item) for item in value]
+    if not hasattr(value, "__msgtype__"):
+        return value
+    names = [name for name, _ in store.fielddefs[value.__msgtype__][1] if not name.startswith("structure_")]
+    return {name: as_dict(store, getattr(value, name)) for name in names}
 
 
 def stamp_of(header: Any) -> int:
