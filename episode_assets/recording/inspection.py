@@ -78,6 +78,11 @@ def _from_index(source: Source, config: RecordingConfig) -> tuple[Logs, Containe
     statistics = container.statistics
     if statistics is None or logs.messages != statistics.message_count:
         return None
+    # A file may hold attachments and metadata that its index does not name.
+    if statistics.attachment_count > len(summary.attachments) or statistics.metadata_count > len(
+        summary.metadata
+    ):
+        return None
     container.attachments = list(summary.attachments)
     container.chunks = len(summary.chunks)
     container.compressions = {chunk.compression for chunk in summary.chunks}

@@ -152,6 +152,7 @@ class Inventory:
         salvaged_messages: How many of the messages lie in chunks that are cut or broken, before the break. They
             are counted like the others, in their topics as well.
         repeated_metadata: Names of metadata records that occur again; the last of each name is kept.
+        has_statistics: Whether the file holds a record of its own counts; they are never taken for counted ones.
     """
 
     basis: str
@@ -179,6 +180,7 @@ class Inventory:
     attachments: tuple[tuple[str, str, int], ...]
     salvaged_messages: int = 0
     repeated_metadata: tuple[str, ...] = ()
+    has_statistics: bool = False
 
     def topic(self, name: str) -> TopicInfo | None:
         """Return the topic with that name; with several types under one name, the one with most messages."""

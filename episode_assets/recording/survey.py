@@ -187,6 +187,7 @@ def survey(
         attachments=tuple(container.attachments),
         salvaged_messages=container.salvaged_messages,
         repeated_metadata=_repeated(name for name, _ in container.metadata),
+        has_statistics=container.statistics is not None,
     )
 
 
