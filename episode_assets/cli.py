@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 
 from episode_assets import __version__
-from episode_assets.console import Bars, describe, describe_repair, megabytes, printable, table
+from episode_assets.console import Bars, describe_repair, megabytes, printable, table
 from episode_assets.errors import ArtifactDamaged, BadConfig, EpisodeAssetsError
 from episode_assets.instance import HOME_VARIABLE, STORE_VARIABLE, Places, find_places, prepare_instance
 
@@ -134,15 +134,24 @@ def status(store_uri: str | None, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("file")
+@click.argument("file", metavar="URI")
 @json_option
 @one_line_errors
 def inspect(file: str, as_json: bool) -> None:
-    """Show the topics, roles, rates, gaps and damage of a recording without registering it."""
+    """Show what a recording holds, and what each asset will be able to make of it; nothing is registered.
+
+    URI is a path or any fsspec address. Of an indexed recording only the index and a few messages are read.
+    """
+    from episode_assets.inspection_text import describe, document
+    from episode_assets.pipeline.prospects import prospects_of
     from episode_assets.recording import inspect as inspect_recording
 
     inventory = inspect_recording(_address(file))
-    click.echo(json.dumps(inventory.to_json(), indent=2, sort_keys=True) if as_json else describe(inventory))
+    prospects = prospects_of(inventory)
+    if as_json:
+        click.echo(json.dumps(document(inventory, prospects, file), indent=2, sort_keys=True))
+    else:
+        click.echo(describe(inventory, prospects))
 
 
 @main.command()

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from tqdm import tqdm
 
-from episode_assets.recording import Inventory, TopicInfo
-
 if TYPE_CHECKING:
     from episode_assets.recording.repair import RepairReport
 
@@ -66,26 +64,6 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:.1f} MB"
 
 
-def describe(inventory: Inventory) -> str:
-    """Return an inventory as a few lines and a table of topics."""
-    state = "truncated" if inventory.truncated else "complete"
-    size, writer = megabytes(inventory.size_bytes), printable(inventory.library) or "unknown"
-    compressions = ", ".join(inventory.compressions) or "none"
-    lines = [
-        f"{size}, {inventory.messages} messages, {inventory.chunks} chunks ({compressions}), {state}; by {writer}",
-        f"clock: {inventory.clock}; gravity in acceleration: {inventory.gravity}; read by {inventory.basis}",
-        "",
-        table(
-            [_topic_row(info) for info in inventory.topics],
-            ("topic", "type", "role", "count", "rate", "gaps", "remarks"),
-        ),
-    ]
-    lines += [f"damage {printable(item.in_words())}" for item in inventory.damage]
-    absent = [f"{role} ({choice.reason})" for role, choice in inventory.roles.items() if not choice.topics]
-    lines += [f"not found: {printable(text)}" for text in absent]
-    return "\n".join(lines)
-
-
 def describe_repair(report: RepairReport) -> str:
     """Return what a repair kept and lost, a line for each stretch that could not be read."""
     written = f"{printable(str(report.out))}: {megabytes(report.size_bytes)}, {report.messages} messages"
@@ -101,13 +79,6 @@ def describe_repair(report: RepairReport) -> str:
         if part.attachments_left_out:
             lines.append(f"lost {part.attachments_left_out} attachments that are cut or too large")
     return "\n".join(lines)
-
-
-def _topic_row(info: TopicInfo) -> tuple[str, ...]:
-    remarks = [info.cannot_decode or "", f"{info.undecodable} undecodable" if info.undecodable else ""]
-    rate = f"{info.rate_hz:.2f} Hz" if info.rate_hz else "-"
-    cells = (info.topic, info.schema, info.role or "-", str(info.count), rate, str(len(info.gaps)))
-    return (*cells, "; ".join(filter(None, remarks)))
 
 
 def printable(text: str) -> str:

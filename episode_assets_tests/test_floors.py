@@ -20,7 +20,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"qc", "lerobot"}),
     frozenset({"pipeline"}),
     frozenset({"instance", "console"}),
-    frozenset({"defs"}),
+    frozenset({"defs", "inspection_text"}),
     frozenset({"definitions"}),
     frozenset({"cli"}),
 )
