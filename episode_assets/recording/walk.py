@@ -299,8 +299,8 @@ class Walk:
         if extent is None:
             self._resume_after(start, Opcode.CHUNK, length)
             return
-        if extent != length:
-            detail = f"a chunk claims {length} bytes and holds {extent}: it is read by its head"
+        if extent != length or head.record_bytes > length:
+            detail = f"a chunk of {length} bytes that holds {head.record_bytes} by its head: {extent} are read"
             self.container.keep_damage(Damage("bad_record", start, RECORD_HEAD.size, detail, messages=0))
         if extent > left:
             self.container.cut_offset = start
@@ -409,6 +409,9 @@ class Walk:
                     )
             elif opcode in (Opcode.SCHEMA, Opcode.CHANNEL):
                 self._small(opcode, records[at + head_bytes : behind], chunk_start)
+            elif opcode < FIRST_PRIVATE_OPCODE:
+                detail = f"a record with opcode {opcode}, {at} bytes into a chunk, is passed over"
+                self.container.note_damage("bad_record", chunk_start, behind - at, detail)
             at = behind
         self._read_messages += count
         self._read_bytes += at
