@@ -1,4 +1,4 @@
-"""JSON messages: the Foxglove schemas by their names, every other object as its text.
+"""JSON messages: Foxglove schemas and ROS types by their names, every other object as its text.
 
 Text rows are cheap on purpose, since most JSON topics are nobody's stream: the text is not parsed.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
-from episode_assets.recording import foxglove
-from episode_assets.recording.decoding import Decoder, Undecodable
+from episode_assets.recording import foxglove, ros_json
+from episode_assets.recording.decoding import Decoder, Undecodable, plain_type
 from episode_assets.recording.fields import JsonFields
 from episode_assets.recording.mapped import mapped_rows
 from episode_assets.recording.rows import TextRow, UndecodableMessageError
@@ -23,9 +23,10 @@ def json_decoder(schema_encoding: str, schema_name: str, schema_data: bytes) -> 
     if schema_encoding not in SCHEMA_ENCODINGS:
         return Undecodable(f"schema encoding {schema_encoding!r}")
     schema = foxglove.schema_of(schema_name)
-    if schema is None:
+    known = foxglove.SCHEMAS[schema] if schema else ros_json.TYPES.get(plain_type(schema_name))
+    if known is None:
         return Decoder("text", _text_rows)
-    kind, mapper = foxglove.SCHEMAS[schema]
+    kind, mapper = known
     return Decoder(kind, mapped_rows(_read, mapper))
 
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import contextlib
+import json
 import pickle
 import struct
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from episode_assets.recording import rows as r
 from episode_assets.recording.decoders import Decoder, Undecodable, find_decoder
 from episode_assets.recording.rows import UndecodableMessageError
 from episode_assets_tests.recording.encodings import EXPECTED, ROS1, ROS2, plain, random_message
@@ -157,3 +161,131 @@ def test_a_tracking_state_is_read_only_where_its_schema_has_the_known_fields(
     found = find_decoder("cdr", schema_encoding, "stera_msgs/msg/TrackingState", text.encode())
     assert isinstance(found, Decoder) == is_readable
     assert is_readable or "uint8 state" in found.reason  # type: ignore[union-attr]
+
+
+MARKER_IDL = """
+module visualization_msgs { module msg { struct MarkerArray {
+  sequence<visualization_msgs::msg::Marker> markers; }; }; };
+module visualization_msgs { module msg { struct Marker {
+  std_msgs::msg::Header header; string ns; sequence<geometry_msgs::msg::Point> points;
+  string texture_resource; sensor_msgs::msg::CompressedImage texture;
+  string text; string mesh_resource; visualization_msgs::msg::MeshFile mesh_file; }; }; };
+"""
+
+
+def test_the_layout_of_marker_arrays_is_told_by_idl_too() -> None:
+    name = "visualization_msgs/msg/MarkerArray"
+    message, payload = written("cdr", name, 4)
+    new = find_decoder("cdr", "ros2idl", name, MARKER_IDL.encode())
+    assert isinstance(new, Decoder)
+    assert plain(new.rows(payload)) == plain(EXPECTED[name](message))
+    short = MARKER_IDL.replace("texture_resource", "x").replace("mesh_file", "y")
+    old = find_decoder("cdr", "ros2idl", name, short.encode())
+    assert isinstance(old, Decoder)
+    with pytest.raises(UndecodableMessageError):
+        old.rows(payload)
+
+
+@pytest.mark.parametrize("head", [b"\0\2", b"\0\3", b"\0\6", b"\0\7", b"\0\x0b", b"\1\1"])
+def test_other_encapsulations_than_plain_cdr_are_refused_by_name(head: bytes) -> None:
+    payload = memoryview(head + bytes(written("cdr", "std_msgs/msg/String", 1)[1][2:]))
+    with pytest.raises(UndecodableMessageError, match=f"encapsulation {head.hex(' ')} is not plain CDR"):
+        decoder_of("cdr", "std_msgs/msg/String").rows(payload)
+
+
+@pytest.mark.parametrize(("encoding", "name"), CASES)
+def test_lengths_that_lie_take_no_memory(encoding: str, name: str) -> None:
+    decoder = decoder_of(encoding, name)
+    good = bytes(written(encoding, name, 2)[1])
+    tracemalloc.start()
+    try:
+        for at in range(4 if encoding == "cdr" else 0, len(good) - 3):
+            payload = good[:at] + b"\xff\xff\xff\x7f" + good[at + 4 :]
+            with contextlib.suppress(UndecodableMessageError):
+                decoder.rows(memoryview(payload))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+JSON_STAMP = {"stamp": {"sec": 5, "nanosec": 6}, "frame_id": "map"}
+JSON_POSE = {"position": {"x": 1, "y": 2.5, "z": 3}, "orientation": {"x": 0, "y": 0, "z": 0, "w": 1}}
+UNIT = (0.0, 0.0, 0.0, 1.0)
+NOT_GIVEN = [-1.0] + [0.0] * 8
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        (
+            "geometry_msgs/msg/PoseStamped",
+            {"header": JSON_STAMP, "pose": JSON_POSE},
+            r.PoseRow(5_000_000_006, "map", "", (1.0, 2.5, 3.0), UNIT),
+        ),
+        (
+            "nav_msgs/Odometry",
+            {"header": JSON_STAMP, "child_frame_id": "base", "pose": {"pose": JSON_POSE}},
+            r.PoseRow(5_000_000_006, "map", "base", (1.0, 2.5, 3.0), UNIT),
+        ),
+        (
+            "tf2_msgs/TFMessage",
+            {
+                "transforms": [
+                    {
+                        "header": {"stamp": {"secs": 7, "nsecs": 8}, "frame_id": "a"},
+                        "child_frame_id": "b",
+                        "transform": {"translation": {"x": 1}, "rotation": JSON_POSE["orientation"]},
+                    }
+                ]
+            },
+            r.TransformRow(7_000_000_008, "a", "b", (1.0, 0.0, 0.0), UNIT),
+        ),
+        (
+            "sensor_msgs/Imu",
+            {
+                "header": JSON_STAMP,
+                "orientation": JSON_POSE["orientation"],
+                "orientation_covariance": NOT_GIVEN,
+                "angular_velocity": {"x": 1, "y": 2, "z": 3},
+                "linear_acceleration": {"x": 0, "y": 0, "z": 9.81},
+                "linear_acceleration_covariance": [0.0] * 9,
+            },
+            r.ImuRow(5_000_000_006, "map", None, (1.0, 2.0, 3.0), (0.0, 0.0, 9.81)),
+        ),
+        (
+            "sensor_msgs/msg/CameraInfo",
+            {
+                "header": JSON_STAMP,
+                "width": 4,
+                "height": 3,
+                "distortion_model": "plumb_bob",
+                "K": [1] * 9,
+                "D": [],
+            },
+            r.CameraInfoRow(5_000_000_006, "map", 4, 3, "plumb_bob", (1.0,) * 9, ()),
+        ),
+        (
+            "sensor_msgs/CompressedImage",
+            {"header": JSON_STAMP, "format": "jpeg", "data": "/9g="},
+            r.ImageRow(5_000_000_006, "map", "jpeg", memoryview(b"\xff\xd8"), None, None, None, False),
+        ),
+        (
+            "sensor_msgs/Image",
+            {"header": JSON_STAMP, "width": 2, "height": 1, "step": 2, "encoding": "mono8", "data": "AQI="},
+            r.ImageRow(5_000_000_006, "map", "mono8", memoryview(b"\1\2"), 2, 1, 2, False),
+        ),
+        ("std_msgs/String", {"data": "pour"}, r.TextRow(0, "", "pour")),
+    ],
+)
+def test_ros_types_are_read_from_json_too(name: str, value: Any, expected: r.Row) -> None:
+    decoder = find_decoder("json", "jsonschema", name, b"{}")
+    assert isinstance(decoder, Decoder)
+    assert plain(decoder.rows(memoryview(json.dumps(value).encode()))) == plain([expected])
+    for bad in (
+        "[]",
+        '{"header": 5}',
+        '{"transforms": [{}]}',
+        '{"pose": 1, "data": 2, "K": 3, "orientation": 4}',
+    ):
+        with contextlib.suppress(UndecodableMessageError):
+            decoder.rows(memoryview(bad.encode()))
