@@ -19,6 +19,7 @@ from episode_assets.anonymization.searching import FaceSearch
 from episode_assets.anonymization.signals import PictureSignals, SignalMeter
 from episode_assets.anonymization.tables import signals_table
 from episode_assets.anonymization.tracks import Detections
+from episode_assets.errors import SourceChanged
 from episode_assets.recording import ImageMessage, ImageStream, PictureStep, UndecodableImage
 from episode_assets.video import Picture, UndecodablePicture, decode_pictures
 
@@ -127,16 +128,29 @@ class UnitPictures:
                 yield step.position, step.message, picture
 
     def again(self, position: int) -> Picture:
-        """Return a usable picture, decoded anew; cheapest in the order of positions."""
+        """Return a usable picture, decoded anew; cheapest in the order of positions.
+
+        Raises:
+            SourceChanged: It does not decode any more.
+        """
         skipped = position - self._next
         if skipped < 0 or self._stream.lead_in(position) < skipped:
             self._ahead = decode_pictures(self, position, self._stop)
         for step, decoded in self._ahead:
             if step.position == position:
                 self._next = position + 1
-                assert isinstance(decoded, Picture)
-                return decoded
+                return self._still_whole(position, decoded)
         raise AssertionError(f"position {position} lies outside of [{self._start}, {self._stop})")
+
+    def _still_whole(self, position: int, picture: Picture | UndecodablePicture) -> Picture:
+        if isinstance(picture, Picture):
+            return picture
+        raise SourceChanged(
+            f"message {self._stream.message_number[position]} of {self._stream.topic} decoded when faces were sought "
+            f"in it, and does not any more: {picture.what}",
+            where=self._stream.source,
+            remedy="register the changed file as a new recording",
+        )
 
     def steps(self, start: int, stop: int) -> Iterator[PictureStep]:
         """Yield what the pictures `[start, stop)` need, like `ImageStream.steps`; kept payloads are not read again."""

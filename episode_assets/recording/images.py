@@ -77,6 +77,7 @@ class PictureStep:
         row: Its number among the pictures of the topic that the scan could read, in file order.
         position: Position in the stream; None for a message that gives no frame since it repeats a stamp.
         starts_group: Whether a decoder can begin here; true for stills.
+        stands_alone: Whether, besides, nothing behind needs anything before; a decoder then forgets what it knew.
         is_after_hole: Whether messages between the one before and this one are missing or damaged.
         message: The picture, or why it cannot be read.
     """
@@ -84,6 +85,7 @@ class PictureStep:
     row: int
     position: int | None
     starts_group: bool
+    stands_alone: bool
     is_after_hole: bool
     message: ImageMessage | UndecodableImage
 
@@ -189,24 +191,37 @@ class ImageStream:
 
     def lead_in(self, start: int) -> int:
         """Return how many messages have to be decoded before the picture at `start` can be: 0 for stills."""
-        return len(self.rows_for(start, start + 1)) - 1
+        row = int(self._row[start])
+        return row - self._group_row(row) if self.is_video else 0
 
     def rows_for(self, start: int, stop: int) -> NDArray[np.int64]:
         """Return the rows (K,) of all messages that the pictures `[start, stop)` need, in the order of decoding.
 
         Those of stills are the pictures themselves. Those of a video begin at the key frame at or before the first,
-        or one group earlier where that key frame leaves its group open.
+        or one group earlier where that key frame leaves its group open. Where pictures are stored in another order
+        than they are shown, they end with a whole group: what a decoder drops of a damaged one depends on what follows.
         """
         rows = self._row[start:stop]
         if not self.is_video or not len(rows):
             return rows
-        return np.arange(self._group_row(int(rows.min())), int(rows.max()) + 1)
+        last = int(rows.max())
+        return np.arange(
+            self._group_row(int(rows.min())), self._group_end(last) if self._is_reordered else last + 1
+        )
 
     def _group_row(self, row: int) -> int:
         index = int(np.searchsorted(self._group_rows, row, side="right")) - 1
         if index > 0 and self._stored.group_start[self._group_rows[index]] == GroupStart.OPEN:
             index -= 1
         return int(self._group_rows[index]) if index >= 0 else row
+
+    def _group_end(self, row: int) -> int:
+        index = int(np.searchsorted(self._group_rows, row, side="right"))
+        return int(self._group_rows[index]) if index < len(self._group_rows) else len(self._stored.stamp_ns)
+
+    @cached_property
+    def _is_reordered(self) -> bool:
+        return bool((np.diff(self._row) < 0).any())
 
     @cached_property
     def _group_rows(self) -> NDArray[np.intp]:
@@ -234,6 +249,7 @@ class ImageStream:
                 row,
                 position if position >= 0 else None,
                 bool(self._stored.group_start[row] != GroupStart.NONE),
+                bool(self._stored.group_start[row] == GroupStart.CLOSED),
                 bool(self._stored.is_after_hole[row]),
                 message,
             )

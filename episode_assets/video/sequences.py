@@ -74,6 +74,10 @@ class Step(Protocol):
         """Whether a decoder can begin here."""
 
     @property
+    def stands_alone(self) -> bool:
+        """Whether nothing from here on needs anything before; implies `starts_group`."""
+
+    @property
     def is_after_hole(self) -> bool:
         """Whether messages before it are missing."""
 
@@ -160,6 +164,9 @@ class _Decoder(Generic[StepT]):
             self._format = message.format
         if step.is_after_hole:
             yield from self._broken("messages are missing before it")
+        if step.stands_alone:
+            # Nothing that a damaged group left behind may show in the next one.
+            yield from self._broken("")
         if self._context is None and not step.starts_group:
             detail = self._broken_by or "the stream begins inside a group"
             yield step, UndecodablePicture(f"no key frame yet: {detail}")

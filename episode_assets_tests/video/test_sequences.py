@@ -37,6 +37,10 @@ class Step:
     starts_group: bool
     is_after_hole: bool = False
 
+    @property
+    def stands_alone(self) -> bool:
+        return self.starts_group
+
 
 @dataclass(frozen=True)
 class InMemory:
