@@ -4,6 +4,7 @@
     ├── PermanentError            the same input will fail again
     │   ├── BadRecording          the file is not a readable recording
     │   ├── MissingStream         a stream that this step cannot do without is absent
+    │   │   └── AmbiguousStream   several topics could be it, and nothing tells which
     │   ├── SourceChanged         the file is not the one that was registered
     │   ├── BadConfig             an option is unknown or out of range (also a ValueError)
     │   ├── ArtifactMissing       nothing has been published under this name (also a LookupError)
@@ -70,6 +71,10 @@ class BadRecording(PermanentError):
 
 class MissingStream(PermanentError):
     """A stream that the step cannot do without is absent or undecodable."""
+
+
+class AmbiguousStream(MissingStream):
+    """Several topics could fill a role and nothing in the recording tells which one does."""
 
 
 class SourceChanged(PermanentError):

@@ -7,6 +7,8 @@ rooms above.
 
 from __future__ import annotations
 
+from episode_assets.recording.attachments import Attachment
+from episode_assets.recording.clouds import Cloud, CloudStream, UndecodableCloud
 from episode_assets.recording.config import ROLES, RecordingConfig
 from episode_assets.recording.depth_pictures import decode_depth
 from episode_assets.recording.images import (
@@ -17,6 +19,11 @@ from episode_assets.recording.images import (
     UndecodableImage,
 )
 from episode_assets.recording.inspection import inspect
+from episode_assets.recording.interpolation import (
+    Interpolated,
+    interpolate_positions,
+    interpolate_rotations,
+)
 from episode_assets.recording.inventory import Gap, Inventory, LinkFromOptical, RoleChoice, TopicInfo
 from episode_assets.recording.mesh import MeshSoup
 from episode_assets.recording.messages import Message, MessageReader, UndecodableMessage, read_messages
@@ -25,40 +32,56 @@ from episode_assets.recording.scan import scan_recording
 from episode_assets.recording.streams import (
     CameraInfoStream,
     ImuStream,
+    PoseSetStream,
     PoseStream,
+    TextStream,
     TfStream,
     TrackingStream,
 )
-from episode_assets.recording.timeline import gap_before, median_step_ns, nearest
+from episode_assets.recording.sync import SyncInfo
+from episode_assets.recording.timeline import LogOffset, gap_before, median_step_ns, nearest
 from episode_assets.recording.view import RecordingView
+from episode_assets.recording.wall_clock import WallClock
 
 __all__ = [
     "ROLES",
+    "Attachment",
     "CameraInfoStream",
+    "Cloud",
+    "CloudStream",
     "Duplicate",
     "Gap",
     "ImageMessage",
     "ImageStream",
     "ImuStream",
+    "Interpolated",
     "Inventory",
     "LinkFromOptical",
+    "LogOffset",
     "MeshSoup",
     "Message",
     "MessageReader",
     "PairedReading",
     "PictureStep",
+    "PoseSetStream",
     "PoseStream",
     "RecordingConfig",
     "RecordingView",
     "RoleChoice",
+    "SyncInfo",
+    "TextStream",
     "TfStream",
     "TopicInfo",
     "TrackingStream",
+    "UndecodableCloud",
     "UndecodableImage",
     "UndecodableMessage",
+    "WallClock",
     "decode_depth",
     "gap_before",
     "inspect",
+    "interpolate_positions",
+    "interpolate_rotations",
     "median_step_ns",
     "nearest",
     "read_messages",

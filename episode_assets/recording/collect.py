@@ -24,7 +24,9 @@ from episode_assets.recording.rows import (
     ImuRow,
     MarkerRow,
     PoseRow,
+    PosesRow,
     Row,
+    TextRow,
     TrackingRow,
     TransformRow,
     UndecodableMessageError,
@@ -39,10 +41,18 @@ class TopicLog:
     """Everything known about one topic with one type while the walk goes on.
 
     `number`, `stamp` and `log` have one entry for each kept row (a tf message gives several); `all_log` has one for
-    each message of the topic.
+    each message of the topic. Pose sets and texts serve for anything and may be many: their content is kept only where
+    `keeps_content` says that it may fill a role.
     """
 
-    def __init__(self, key: Key, schema_data: bytes, decoder: Decoder | Undecodable | None) -> None:
+    def __init__(
+        self,
+        key: Key,
+        schema_data: bytes,
+        decoder: Decoder | Undecodable | None,
+        *,
+        keeps_content: bool = True,
+    ) -> None:
         self.schema_data = schema_data
         self.topic, self.schema, self.schema_encoding, self.message_encoding = key
         self.decoder = decoder if isinstance(decoder, Decoder) else None
@@ -55,6 +65,11 @@ class TopicLog:
         self._damages = 0
         self.floats, self.texts = array("d"), list[tuple[object, ...]]()
         self.mesh = MeshMerger()
+        self.sizes = array("q")
+        self.keeps_content = keeps_content
+        self.decoded = 0
+        self.without_stamp = 0
+        self.cut_texts = 0
         self.undecodable = 0
         self.first_error: str | None = None
         self.frame_id = ""
@@ -94,12 +109,16 @@ class TopicLog:
                 self.first_error = f"message {number} at log time {message.log_time_ns}: {error}"
             return
         take = _TAKERS[self.decoder.kind]
+        self.decoded += 1 if rows else 0
         for row in rows:
             self._place(row, number, message)
             take(self, row)
 
     def _place(self, row: Row, number: int, message: StoredMessage) -> None:
-        stamp = row.stamp_ns if 0 < row.stamp_ns < 1 << 63 else message.log_time_ns
+        stamp = row.stamp_ns
+        if not 0 < stamp < 1 << 63:
+            stamp = message.log_time_ns
+            self.without_stamp += 1
         self.number.append(number)
         self.stamp.append(stamp)
         self.log.append(message.log_time_ns)
@@ -122,13 +141,31 @@ class TopicLog:
 
     def has_acceleration(self) -> bool:
         """Whether an IMU topic gives finite accelerations that are not all zero."""
-        acceleration = self.numbers(IMU_WIDTH)[:, :3]
-        finite = np.isfinite(acceleration).all(axis=1)
-        return bool(finite.any() and np.any(acceleration[finite] != 0))
+        return _says_something(self.numbers(IMU_WIDTH)[:, :3])
+
+    def has_turn_rates(self) -> bool:
+        """Whether an IMU topic gives finite turn rates that are not all zero."""
+        return _says_something(self.numbers(IMU_WIDTH)[:, 3:6])
+
+    def unset_rotations(self) -> int:
+        """Return how many poses have a quaternion that is zero or not finite, and so no rotation."""
+        if self.kind not in ROTATION_KINDS:
+            return 0
+        length = np.linalg.norm(self.numbers(POSE_WIDTH)[:, 3:], axis=1)
+        return int(np.count_nonzero(~(length > SHORTEST_QUATERNION)))  # a NaN is not longer either
 
 
 PLACED_KINDS = frozenset({"image", "point_cloud"})
+ROTATION_KINDS = frozenset({"pose", "trajectory", "tf", "poses"})
 IMU_WIDTH, POSE_WIDTH, CAMERA_WIDTH = 10, 7, 9
+SHORTEST_QUATERNION = 1e-6
+LONGEST_TEXT = 65_536
+"""Characters that are kept of one text; the rest is cut and counted."""
+
+
+def _says_something(values: NDArray[np.float64]) -> bool:
+    finite = np.isfinite(values).all(axis=1)
+    return bool(finite.any() and np.any(values[finite] != 0))
 
 
 def _group_start(row: Row) -> GroupStart:
@@ -177,6 +214,18 @@ def _take_marker(log: TopicLog, row: MarkerRow) -> None:
     log.mesh.add(row)
 
 
+def _take_poses(log: TopicLog, row: PosesRow) -> None:
+    if log.keeps_content:
+        log.sizes.append(len(row.poses))
+        log.floats.frombytes(np.ascontiguousarray(row.poses, dtype=np.float64).tobytes())
+
+
+def _take_text(log: TopicLog, row: TextRow) -> None:
+    if log.keeps_content:
+        log.cut_texts += len(row.text) > LONGEST_TEXT
+        log.keep_text(row.text[:LONGEST_TEXT])
+
+
 def _take_nothing(log: TopicLog, row: Row) -> None:
     del log, row
 
@@ -193,7 +242,7 @@ _TAKERS: Mapping[str, Callable[[TopicLog, Row], None]] = {
         "camera_info": _take_camera_info,
         "mesh": _take_marker,
         "point_cloud": _take_nothing,
-        "poses": _take_nothing,
-        "text": _take_nothing,
+        "poses": _take_poses,
+        "text": _take_text,
     }.items()
 }

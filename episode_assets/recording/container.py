@@ -79,7 +79,11 @@ class PackedChunk:
 
 @dataclass(frozen=True)
 class AttachmentPlace:
-    """An attachment and where its bytes lie in the file; times as the format keeps them, in ns."""
+    """An attachment and where its bytes lie in the file; times as the format keeps them, in ns.
+
+    `crc` is the CRC-32 of its record up to the end of its bytes, 0 where the writer computed none or only the index of
+    the file was read.
+    """
 
     name: str
     media_type: str
@@ -87,6 +91,7 @@ class AttachmentPlace:
     log_time_ns: int
     offset: int
     length: int
+    crc: int = 0
 
 
 @dataclass
@@ -98,7 +103,6 @@ class Container:
     schemas: dict[int, Schema] = field(default_factory=dict)
     channels: dict[int, Channel] = field(default_factory=dict)
     metadata: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    attachments: list[tuple[str, str, int]] = field(default_factory=list)
     attachment_places: list[AttachmentPlace] = field(default_factory=list)
     statistics: Statistics | None = None
     chunks: int = 0

@@ -83,7 +83,7 @@ def _from_index(source: Source, config: RecordingConfig) -> tuple[Logs, Containe
         summary.metadata
     ):
         return None
-    container.attachments = list(summary.attachments)
+    container.attachment_places = list(summary.attachments)
     container.chunks = len(summary.chunks)
     container.compressions = {chunk.compression for chunk in summary.chunks}
     return logs, container

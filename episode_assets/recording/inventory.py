@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from episode_assets.recording.container import Damage
-from episode_assets.recording.timeline import Clock
+from episode_assets.recording.container import AttachmentPlace, Damage
+from episode_assets.recording.sync import SyncInfo
+from episode_assets.recording.timeline import Clock, LogOffset
+from episode_assets.recording.wall_clock import TimeUnit, WallClock
 
 SCHEMA = "episode_assets.inventory"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,13 @@ class TopicInfo:
         median_step_ns: Median difference of the sorted stamps; 0 for fewer than two messages.
         repeated_stamps: Messages whose stamp occurred before.
         backward_steps: Messages whose stamp is below their predecessor's in file order.
+        largest_backward_step_ns: The largest of those steps.
+        log_backward_steps: Messages whose log time is below their predecessor's in file order.
         gaps: Holes in time order, by the one gap rule.
+        log_offset: Log time minus stamp; None where messages have no stamps or only the index was read.
+        without_stamp: Rows that took the log time since their header has no stamp, where others have one.
+        unset_rotations: Poses whose quaternion is zero or not finite; they are kept and have no rotation.
+        cut_texts: Texts that were longer than what is kept of one.
     """
 
     topic: str
@@ -79,7 +87,13 @@ class TopicInfo:
     median_step_ns: int = 0
     repeated_stamps: int = 0
     backward_steps: int = 0
+    largest_backward_step_ns: int = 0
+    log_backward_steps: int = 0
     gaps: tuple[Gap, ...] = ()
+    log_offset: LogOffset | None = None
+    without_stamp: int = 0
+    unset_rotations: int = 0
+    cut_texts: int = 0
 
     @property
     def rate_hz(self) -> float | None:
@@ -96,12 +110,23 @@ class RoleChoice:
         topics: Chosen topics; empty when none fits or the choice is ambiguous.
         reason: Why these, or why none.
         candidates: All topics whose type fits.
+        is_ambiguous: Whether several topics could fill the role and nothing decides; `reason` names them.
+        frames: For poses that were put together from the frame tree, its frames from the fixed one to the link.
+        left_out: How many stamps of such poses are left out, since an edge is not known there.
     """
 
     role: str
     topics: tuple[str, ...]
     reason: str
     candidates: tuple[str, ...] = ()
+    is_ambiguous: bool = False
+    frames: tuple[str, ...] = ()
+    left_out: int = 0
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether the recording has a stream of this role."""
+        return bool(self.topics or self.frames)
 
 
 @dataclass(frozen=True)
@@ -148,11 +173,14 @@ class Inventory:
         gravity: `included`, `removed` or `unknown` in the acceleration of the IMU.
         link_from_optical: Rotation between camera and pose frames; None when the index only was read.
         metadata: All metadata records by name; private, never handed on as a whole.
-        attachments: (name, media type, bytes) of each attachment; their content is not kept.
+        attachments: Each attachment with its place in the file; their bytes stay there, and are private.
         salvaged_messages: How many of the messages lie in chunks that are cut or broken, before the break. They
             are counted like the others, in their topics as well.
         repeated_metadata: Names of metadata records that occur again; the last of each name is kept.
         has_statistics: Whether the file holds a record of its own counts; they are never taken for counted ones.
+        wall_clock: How stamps become wall-clock time, or None where nothing tells.
+        log_time_unit: What log times count, where stamps since 1970 tell; anything but `ns` is a fault of the writer.
+        sync: How the stamps of pictures and other roles fit; empty when only the index was read.
     """
 
     basis: str
@@ -177,10 +205,13 @@ class Inventory:
     gravity: str
     link_from_optical: LinkFromOptical | None
     metadata: Mapping[str, Mapping[str, str]]
-    attachments: tuple[tuple[str, str, int], ...]
+    attachments: tuple[AttachmentPlace, ...]
     salvaged_messages: int = 0
     repeated_metadata: tuple[str, ...] = ()
     has_statistics: bool = False
+    wall_clock: WallClock | None = None
+    log_time_unit: TimeUnit = "ns"
+    sync: tuple[SyncInfo, ...] = ()
 
     def topic(self, name: str) -> TopicInfo | None:
         """Return the topic with that name; with several types under one name, the one with most messages."""
@@ -200,7 +231,7 @@ class Inventory:
     def from_json(cls, data: Mapping[str, Any]) -> Inventory:
         """Return the inventory of `to_json`'s values."""
         fields = {key: value for key, value in data.items() if key not in {"schema", "schema_version"}}
-        link = fields["link_from_optical"]
+        link, wall_clock = fields["link_from_optical"], fields["wall_clock"]
         return cls(
             **{
                 **fields,
@@ -209,8 +240,10 @@ class Inventory:
                 "topics": tuple(_topic_from_json(item) for item in fields["topics"]),
                 "roles": {role: _choice_from_json(item) for role, item in fields["roles"].items()},
                 "link_from_optical": None if link is None else _link_from_json(link),
-                "attachments": tuple((name, kind, size) for name, kind, size in fields["attachments"]),
-                "repeated_metadata": tuple(fields.get("repeated_metadata", ())),
+                "attachments": tuple(AttachmentPlace(**item) for item in fields["attachments"]),
+                "repeated_metadata": tuple(fields["repeated_metadata"]),
+                "wall_clock": None if wall_clock is None else WallClock(**wall_clock),
+                "sync": tuple(SyncInfo(**item) for item in fields["sync"]),
             }
         )
 
@@ -224,11 +257,19 @@ def _damage_from_json(item: Mapping[str, Any]) -> Damage:
 
 
 def _topic_from_json(item: Mapping[str, Any]) -> TopicInfo:
-    return TopicInfo(**{**item, "gaps": tuple(Gap(**gap) for gap in item["gaps"])})
+    offset = item["log_offset"]
+    return TopicInfo(
+        **{
+            **item,
+            "gaps": tuple(Gap(**gap) for gap in item["gaps"]),
+            "log_offset": None if offset is None else LogOffset(**offset),
+        }
+    )
 
 
 def _choice_from_json(item: Mapping[str, Any]) -> RoleChoice:
-    return RoleChoice(item["role"], tuple(item["topics"]), item["reason"], tuple(item["candidates"]))
+    lists = {name: tuple(item[name]) for name in ("topics", "candidates", "frames")}
+    return RoleChoice(**{**item, **lists})
 
 
 def _link_from_json(item: Mapping[str, Any]) -> LinkFromOptical:

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from episode_assets.recording.clouds import CloudStream, cloud_stream
 from episode_assets.recording.collect import TopicLog
 from episode_assets.recording.container import IN_FILE, Container, PackedChunk
 from episode_assets.recording.decoders import Decoder, find_decoder
@@ -119,11 +121,8 @@ class Places:
 
     def image_stream(self, role: str, info: TopicInfo, *, source: str, source_bytes: int) -> ImageStream:
         """Return the pictures of a topic that fills a role, in the order of their stamps."""
-        decoder = find_decoder(
-            info.message_encoding, info.schema_encoding, info.schema, self._schemas[info.topic, info.schema]
-        )
-        assert isinstance(decoder, Decoder)
-        stored = self._stored(role)
+        decoder = self._decoder(info)
+        stored = self._stored(role, info.topic)
         order = np.argsort(stored.stamp_ns, kind="stable")
         repeated = np.zeros(len(order), dtype=np.bool_)
         repeated[1:] = np.diff(stored.stamp_ns[order]) == 0
@@ -153,6 +152,27 @@ class Places:
             decoder,
         )
 
-    def _stored(self, role: str) -> StoredPictures:
-        mine = np.array(self._places.column("role").to_pylist()) == role
+    def cloud_stream(self, info: TopicInfo, *, source: str) -> CloudStream:
+        """Return the clouds of a topic, in the order of their stamps."""
+        return cloud_stream(
+            info.topic,
+            info.frame_id,
+            source,
+            stored=self._stored("point_cloud", info.topic),
+            packed=self._packed,
+            decoder=self._decoder(info),
+        )
+
+    def _decoder(self, info: TopicInfo) -> Decoder:
+        decoder = find_decoder(
+            info.message_encoding, info.schema_encoding, info.schema, self._schemas[info.topic, info.schema]
+        )
+        assert isinstance(decoder, Decoder)
+        return decoder
+
+    def _stored(self, role: str, topic: str) -> StoredPictures:
+        mine = self._is_in("role", role) & self._is_in("topic", topic)
         return StoredPictures(*(column(self._places, item.name)[mine] for item in fields(StoredPictures)))
+
+    def _is_in(self, name: str, value: str) -> NDArray[np.bool_]:
+        return np.array(pc.equal(self._places.column(name), value).to_numpy(), dtype=np.bool_)

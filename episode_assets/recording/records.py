@@ -104,6 +104,16 @@ def parse_attachment_head(body: memoryview, body_at: int) -> AttachmentPlace:
     return AttachmentPlace(name, media_type, create_time_ns, log_time_ns, body_at + stream.count, length)
 
 
+def place_of_attachment(index: AttachmentIndex) -> AttachmentPlace:
+    """Return where the bytes of an attachment lie, from its entry in the index; the checksum is not in there."""
+    # Before them come two times, two texts with their lengths, and their own length.
+    names = len(index.name.encode()) + len(index.media_type.encode())
+    data_at = index.offset + RECORD_HEAD.size + 8 + 8 + 4 + 4 + names + 8
+    return AttachmentPlace(
+        index.name, index.media_type, index.create_time, index.log_time, data_at, index.data_size
+    )
+
+
 def count_messages(records: memoryview, channels: Collection[int]) -> Counter[int]:
     """Return how many messages each of the given channels has among whole records."""
     found = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from episode_assets.errors import NothingToExport
 from episode_assets.outcome import Note, Outcome, Skipped
 from episode_assets.progress import Progress, silent
 from episode_assets.recording.config import RecordingConfig
-from episode_assets.recording.inventory import Inventory
+from episode_assets.recording.inventory import Inventory, RoleChoice
 from episode_assets.recording.opening import open_walk
 from episode_assets.recording.places import CHUNKS, OFFSETS, SCHEMAS, write_places
+from episode_assets.recording.roles import require_clear
 from episode_assets.recording.source import Source
 from episode_assets.recording.stream_tables import STREAMS, write_streams
-from episode_assets.recording.survey import Logs, logs_by_role, require_readable, survey
+from episode_assets.recording.survey import Logs, require_readable, survey_all
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ INVENTORY = "inventory.json"
 IDENTITY = "recording.json"
 
 MIB = 1 << 20
+_ONCE_PER_STAMP = frozenset({"rgb", "depth", "camera_info", "depth_camera_info", "pose", "imu", "tracking"})
+"""Roles in which a stamp stands once; the others keep every message."""
 _DEFAULT = RecordingConfig()
 
 
@@ -57,11 +60,12 @@ def scan_recording(
         BadRecording: The file is no MCAP recording, or nothing of it can be read.
         NothingToExport: The file is whole and holds no message.
         MissingStream: A configured topic is missing or of the wrong type.
+        AmbiguousStream: Several topics could fill a role, and nothing tells which one does.
     """
     del workers
     with Source(uri) as source:
         walk = open_walk(source, max_chunk_bytes=config.max_chunk_mib * MIB, progress=progress)
-        logs = Logs(walk.container)
+        logs = Logs(walk.container, config)
         for message in walk.messages():
             logs.add(message)
         sha256 = walk.sha256()
@@ -69,33 +73,33 @@ def scan_recording(
     require_readable(logs, walk.container, size_bytes=size, where=uri)
     if not logs.messages:
         raise NothingToExport("the recording is valid and holds 0 messages: nothing to export", where=uri)
-    inventory = survey(
+    inventory, chosen, pose = survey_all(
         logs, walk.container, config=config, basis="scan", size_bytes=size, sha256=sha256, where=uri
     )
-    chosen = logs_by_role(logs.all(), inventory.roles)
+    require_clear(inventory.roles, where=uri)
     (directory / INVENTORY).write_text(inventory.dumps(), encoding="utf-8")
     identity = json.dumps({"recording_id": recording_id}, indent=2, sort_keys=True) + "\n"
     (directory / IDENTITY).write_text(identity, encoding="utf-8")
     write_places(directory, chosen, walk.container)
-    written = write_streams(directory, chosen)
+    written = write_streams(directory, chosen, pose)
     logger.info("scanned %s: %d messages in %d bytes", recording_id, logs.messages, size)
     return _outcome(inventory, written)
 
 
-def _outcome(inventory: Inventory, written: Mapping[str, int]) -> Outcome:
+def _outcome(inventory: Inventory, written: Sequence[str]) -> Outcome:
     files = (
         INVENTORY,
         IDENTITY,
         OFFSETS,
         CHUNKS,
         SCHEMAS,
-        *(f"{STREAMS}/{role}.parquet" for role in sorted(written)),
+        *(f"{STREAMS}/{name}.parquet" for name in written),
     )
-    filled = [role for role, choice in inventory.roles.items() if choice.topics]
+    filled = [role for role, choice in inventory.roles.items() if choice.is_filled]
     skipped = [
         Skipped(role, f"no_{role}", choice.reason)
         for role, choice in inventory.roles.items()
-        if not choice.topics
+        if not choice.is_filled
     ]
     return Outcome(
         core=files,
@@ -130,12 +134,31 @@ def notes_of(inventory: Inventory) -> list[Note]:
     notes += [
         Note("ambiguous_role", choice.reason, stream=role)
         for role, choice in inventory.roles.items()
-        if choice.reason.startswith("ambiguous")
+        if choice.is_ambiguous
     ]
-    link = inventory.link_from_optical
-    if link is not None and link.source != "tf" and inventory.role("pose"):
+    link, pose = inventory.link_from_optical, inventory.roles["pose"]
+    if link is not None and link.source != "tf" and pose.is_filled:
         notes.append(Note("camera_frame_" + link.source, link.detail, stream="tf"))
+    return notes + _pose_notes(pose) + _clock_notes(inventory)
+
+
+def _pose_notes(pose: RoleChoice) -> list[Note]:
+    if not pose.frames:
+        return []
+    notes = [Note("pose_from_tf", pose.reason, stream="pose")]
+    if pose.left_out:
+        detail = f"{pose.left_out} stamps of the frame tree have no pose: a slower edge is not known there"
+        notes.append(Note("pose_left_out", detail, stream="pose", count=pose.left_out))
     return notes
+
+
+def _clock_notes(inventory: Inventory) -> list[Note]:
+    if inventory.log_time_unit == "ns":
+        return []
+    counted = {"us": "microseconds", "ms": "milliseconds", "s": "seconds"}.get(inventory.log_time_unit)
+    found = f"count {counted}" if counted else "lie far from the stamps"
+    detail = f"log times {found} instead of nanoseconds since 1970; header stamps are used"
+    return [Note("log_time_unit", detail)]
 
 
 def _kept(inventory: Inventory) -> str:
@@ -152,7 +175,13 @@ def _topic_notes(info: Any) -> list[Note]:
         )
     if info.cannot_decode and info.count:
         notes.append(Note("cannot_decode", info.cannot_decode, stream=info.topic, count=info.count))
-    if info.role and info.repeated_stamps:
+    if info.role and info.unset_rotations:
+        detail = f"{info.unset_rotations} poses have a zero or not finite quaternion and so no rotation; they are kept"
+        notes.append(Note("unset_rotations", detail, stream=info.topic, count=info.unset_rotations))
+    if info.role and info.cut_texts:
+        detail = f"{info.cut_texts} texts are longer than 65 536 characters and are cut there"
+        notes.append(Note("cut_texts", detail, stream=info.topic, count=info.cut_texts))
+    if info.role in _ONCE_PER_STAMP and info.repeated_stamps:
         detail = f"{info.repeated_stamps} messages repeat a stamp and are left out"
         notes.append(Note("repeated_stamps", detail, stream=info.topic, count=info.repeated_stamps))
     return notes

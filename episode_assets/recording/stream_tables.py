@@ -14,7 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from episode_assets.recording.collect import CAMERA_WIDTH, IMU_WIDTH, POSE_WIDTH, TopicLog
-from episode_assets.recording.survey import tf_stream
+from episode_assets.recording.frame_tree import tf_stream
+from episode_assets.recording.pose_from_tf import PoseFromTf
 from episode_assets.recording.tables import (
     IMU_COLUMNS,
     K_COLUMNS,
@@ -25,18 +26,34 @@ from episode_assets.recording.tables import (
 )
 
 STREAMS = "streams"
+UNTIMED_TRAJECTORY = "trajectory_sets"
+"""Table of paths whose poses have no stamps of their own; they are no trajectory over time."""
 
 
-def write_streams(directory: Path, chosen: Mapping[str, Sequence[TopicLog]]) -> dict[str, int]:
-    """Write the small streams that have rows; returns the rows of each by role."""
-    rows: dict[str, int] = {}
+def write_streams(
+    directory: Path, chosen: Mapping[str, Sequence[TopicLog]], pose: PoseFromTf | None = None
+) -> tuple[str, ...]:
+    """Write the small streams that have rows; returns the names of the tables.
+
+    Args:
+        directory: Where the scan goes.
+        chosen: Logs by role.
+        pose: Poses that were put together from the frame tree, where no topic has them.
+    """
+    tables: dict[str, Mapping[str, Any]] = {}
     for role, columns_of in _WRITERS.items():
         members = [log for log in chosen[role] if len(log.stamp)]
-        if members:
-            columns = columns_of(members, chosen)
-            rows[role] = len(next(iter(columns.values())))
-            write_table(directory / STREAMS / f"{role}.parquet", columns)
-    return rows
+        untimed = [log for log in members if role == "trajectory" and log.kind == "poses"]
+        timed = [log for log in members if log not in untimed]
+        if timed:
+            tables[role] = columns_of(timed, chosen)
+        if untimed:
+            tables[UNTIMED_TRAJECTORY] = _pose_set_columns(untimed, chosen)
+    if pose is not None:
+        tables["pose"] = _derived_pose_columns(pose)
+    for name, columns in tables.items():
+        write_table(directory / STREAMS / f"{name}.parquet", columns)
+    return tuple(sorted(tables))
 
 
 def sorted_once(log: TopicLog) -> NDArray[np.int64]:
@@ -68,7 +85,64 @@ def _pose_columns(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[Top
     del chosen
     log = members[0]
     order = sorted_once(log)
-    return _stamped(log, order) | split(POSE_COLUMNS, log.numbers(POSE_WIDTH)[order])
+    columns = _stamped(log, order) | {"is_interpolated": np.zeros(len(order), dtype=np.bool_)}
+    return columns | split(POSE_COLUMNS, log.numbers(POSE_WIDTH)[order])
+
+
+def _derived_pose_columns(pose: PoseFromTf) -> dict[str, Any]:
+    return {
+        "message_number": pose.message_number,
+        "stamp_ns": pose.stamp_ns,
+        "log_time_ns": pose.log_time_ns,
+        "is_interpolated": pose.is_interpolated,
+    } | split(POSE_COLUMNS, pose.values)
+
+
+def _pose_set_columns(
+    members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]
+) -> dict[str, Any]:
+    del chosen
+    sizes = [np.array(log.sizes, dtype=np.int64) for log in members]
+    stamps = _joined(
+        [np.repeat(np.array(log.stamp, np.int64), n) for log, n in zip(members, sizes, strict=True)]
+    )
+    numbers = _joined(
+        [np.repeat(np.array(log.number, np.int64), n) for log, n in zip(members, sizes, strict=True)]
+    )
+    places = _joined([np.arange(size) for n in sizes for size in n.tolist()])
+    member = np.repeat(np.arange(len(members)), [int(n.sum()) for n in sizes])
+    order = np.lexsort((places, numbers, member, stamps))
+    values = np.concatenate([log.numbers(POSE_WIDTH) for log in members])
+    return {
+        "stamp_ns": stamps[order],
+        "message_number": numbers[order],
+        "topic": _names([log.topic for log in members], member[order]),
+        "frame_id": _names([log.frame_id for log in members], member[order]),
+        "pose_index": places[order],
+    } | split(POSE_COLUMNS, values[order])
+
+
+def _text_columns(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> dict[str, Any]:
+    del chosen
+    stamps = _joined([np.array(log.stamp, dtype=np.int64) for log in members])
+    numbers = _joined([np.array(log.number, dtype=np.int64) for log in members])
+    member = np.repeat(np.arange(len(members)), [len(log.stamp) for log in members])
+    texts = [str(text) for log in members for (text,) in log.texts]
+    order = np.lexsort((numbers, member, stamps))
+    return {
+        "stamp_ns": stamps[order],
+        "message_number": numbers[order],
+        "topic": _names([log.topic for log in members], member[order]),
+        "text": pa.array([texts[row] for row in order.tolist()], pa.string()),
+    }
+
+
+def _names(names: Sequence[str], index: NDArray[np.int64]) -> Any:
+    return pa.array([names[place] for place in index.tolist()], pa.string())
+
+
+def _joined(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
 def _trajectory_columns(
@@ -142,4 +216,6 @@ _WRITERS = {
     "depth_camera_info": _camera_info_columns,
     "trajectory": _trajectory_columns,
     "mesh": _mesh_columns,
+    "hands": _pose_set_columns,
+    "annotations": _text_columns,
 }

@@ -7,6 +7,7 @@ They are written by `scan` as Parquet and loaded whole, since fifteen minutes ta
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,9 @@ class PoseStream:
         quaternion_xyzw: (N, 4) float64, rotates link coordinates into `frame_id`; zeros mean unset.
         frame_id: The fixed frame.
         child_frame_id: The link, or empty where the recording does not name it.
+        source: `topic`, or `tf` where the poses were put together from the frame tree.
+        is_interpolated: (N,) bool, true where an edge of the frame tree lies between two of its samples; None where
+            all poses are as sent.
     """
 
     stamp_ns: NDArray[np.int64]
@@ -55,6 +59,51 @@ class PoseStream:
     quaternion_xyzw: NDArray[np.float64]
     frame_id: str
     child_frame_id: str
+    source: Literal["topic", "tf"] = "topic"
+    is_interpolated: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PoseSetStream:
+    """Sets of poses, of the joints of hands for example: one row per pose, all messages of all topics, all kept.
+
+    Rows are in the order of stamp, topic, message and place in the message. Poses of one message share its stamp, and
+    several messages may share one: none is left out.
+
+    Attributes:
+        stamp_ns: (N,) int64, not decreasing.
+        message_number: (N,) int64 number of the message among all of its topic.
+        topic: (N,) names.
+        pose_index: (N,) int64 place in the message, from 0.
+        translation: (N, 3) float64 metres in `frame_id`.
+        quaternion_xyzw: (N, 4) float64; zeros mean unset.
+        frame_id: (N,) frame that the first message of the topic names.
+    """
+
+    stamp_ns: NDArray[np.int64]
+    message_number: NDArray[np.int64]
+    topic: tuple[str, ...]
+    pose_index: NDArray[np.int64]
+    translation: NDArray[np.float64]
+    quaternion_xyzw: NDArray[np.float64]
+    frame_id: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TextStream:
+    """Annotations as sent: tasks, events, labels; messages of unknown JSON schemas as their JSON text.
+
+    Attributes:
+        stamp_ns: (N,) int64, not decreasing; log time for types without a header, such as std_msgs/String.
+        message_number: (N,) int64 number of the message among all of its topic.
+        topic: (N,) names.
+        text: (N,) texts, cut at 65 536 characters.
+    """
+
+    stamp_ns: NDArray[np.int64]
+    message_number: NDArray[np.int64]
+    topic: tuple[str, ...]
+    text: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from typing import cast
 from mcap.opcode import Opcode
 from mcap.records import AttachmentIndex, ChunkIndex, Footer, Header, MetadataIndex
 
-from episode_assets.recording.container import Container
+from episode_assets.recording.container import AttachmentPlace, Container
 from episode_assets.recording.identify import MCAP_MAGIC
 from episode_assets.recording.records import (
     PARSE_ERRORS,
@@ -17,6 +17,7 @@ from episode_assets.recording.records import (
     iterate_records,
     keep_record,
     parse_record,
+    place_of_attachment,
 )
 from episode_assets.recording.source import Source
 
@@ -30,14 +31,14 @@ class Summary:
         container: Its schemas, channels and statistics.
         chunks: Chunk indexes in the order of the file.
         metadata: Places of metadata records: (offset, length).
-        attachments: (name, media type, bytes) of each attachment.
+        attachments: Places of attachments.
     """
 
     start: int
     container: Container
     chunks: tuple[ChunkIndex, ...]
     metadata: tuple[tuple[int, int], ...]
-    attachments: tuple[tuple[str, str, int], ...]
+    attachments: tuple[AttachmentPlace, ...]
 
     @property
     def chunk_offsets(self) -> tuple[int, ...]:
@@ -80,7 +81,7 @@ def _parse_summary(start: int, records: memoryview) -> Summary:
     box = Container()
     chunks: list[ChunkIndex] = []
     metadata: list[tuple[int, int]] = []
-    attachments: list[tuple[str, str, int]] = []
+    attachments: list[AttachmentPlace] = []
     for opcode, body in iterate_records(records):
         if opcode == Opcode.CHUNK_INDEX:
             chunks.append(parse_record(ChunkIndex, body))
@@ -88,8 +89,7 @@ def _parse_summary(start: int, records: memoryview) -> Summary:
             place = parse_record(MetadataIndex, body)
             metadata.append((place.offset, place.length))
         elif opcode == Opcode.ATTACHMENT_INDEX:
-            index = parse_record(AttachmentIndex, body)
-            attachments.append((index.name, index.media_type, index.data_size))
+            attachments.append(place_of_attachment(parse_record(AttachmentIndex, body)))
         elif opcode in SMALL_RECORDS:
             keep_record(box, opcode, body)
     chunks.sort(key=lambda chunk: int(chunk.chunk_start_offset))

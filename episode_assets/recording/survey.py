@@ -7,33 +7,47 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.errors import BadRecording
-from episode_assets.recording.collect import IMU_WIDTH, POSE_WIDTH, Key, TopicLog
+from episode_assets.recording.collect import IMU_WIDTH, Key, TopicLog
 from episode_assets.recording.config import RecordingConfig
 from episode_assets.recording.container import Container, StoredMessage
-from episode_assets.recording.decoders import find_decoder
-from episode_assets.recording.frames import edges_by_child, find_link_from_optical
-from episode_assets.recording.inventory import Gap, Inventory, LinkFromOptical, RoleChoice, TopicInfo
-from episode_assets.recording.roles import KINDS_OF_ROLE, Candidate, choose_roles, is_static
-from episode_assets.recording.streams import TfStream
-from episode_assets.recording.timeline import clock_of, gap_before, median_step_ns
+from episode_assets.recording.decoders import Decoder, find_decoder
+from episode_assets.recording.frame_tree import derive_pose, link_of
+from episode_assets.recording.inventory import Gap, Inventory, RoleChoice, TopicInfo
+from episode_assets.recording.pose_from_tf import PoseFromTf
+from episode_assets.recording.roles import (
+    KINDS_OF_ROLE,
+    Candidate,
+    choose_roles,
+    is_pose_in_fixed_frame,
+    told_by_name,
+)
+from episode_assets.recording.sync import SYNC_PAIRS, SyncInfo, sync_of
+from episode_assets.recording.timeline import clock_of, gap_before, log_offset, median_step_ns
+from episode_assets.recording.wall_clock import log_time_unit, wall_clock_of
 
 STANDARD_GRAVITY_RANGE = (9.3, 10.3)
 REMOVED_BELOW = 1.5
 QUIET_RAD_S = 0.1
 _FEW_SAMPLES = 20
 _FEW_DAMAGES = 3
+_SEVERAL_ROWS_PER_STAMP = frozenset({"tf", "trajectory", "mesh"})
+"""Kinds whose messages hold several rows, which may share a stamp without being repeated."""
+_DEFAULT = RecordingConfig()
 
 
 class Logs:
     """The logs of all topics of a walk, and the order in which their messages came."""
 
-    def __init__(self, container: Container) -> None:
+    def __init__(self, container: Container, config: RecordingConfig = _DEFAULT) -> None:
         self._container = container
+        self._configured = {topic for topics in config.topic_map().values() for topic in topics}
         self._by_channel: dict[int, tuple[object, TopicLog]] = {}
         self._by_key: dict[Key, TopicLog] = {}
         self._last_log_ns: int | None = None
@@ -76,10 +90,16 @@ class Logs:
         key = (channel.topic, name, encoding, channel.message_encoding)
         log = self._by_key.get(key)
         if log is None:
-            log = TopicLog(key, data, find_decoder(channel.message_encoding, encoding, name, data))
-            self._by_key[key] = log
+            log = self._by_key[key] = self._new_log(key, data)
         self._by_channel[channel_id] = (channel, log)
         return log
+
+    def _new_log(self, key: Key, schema_data: bytes) -> TopicLog:
+        topic, name, schema_encoding, message_encoding = key
+        decoder = find_decoder(message_encoding, schema_encoding, name, schema_data)
+        kind = decoder.kind if isinstance(decoder, Decoder) else None
+        keeps = topic in self._configured or told_by_name(kind, topic)
+        return TopicLog(key, schema_data, decoder, keeps_content=keeps)
 
     def all(self) -> tuple[TopicLog, ...]:
         """Return the logs of every channel in the file, empty ones included, by topic and type."""
@@ -96,9 +116,12 @@ def candidates_of(logs: Iterable[TopicLog]) -> tuple[Candidate, ...]:
             kind=log.kind,
             count=len(log.all_log) if log.stamp else 0,
             frame_id=log.frame_id,
+            child_frame_id=log.child_frame_id,
+            schema=log.schema,
             is_depth=log.is_depth,
             picture_size=log.picture_size,
             has_acceleration=log.kind == "imu" and log.has_acceleration(),
+            has_turn_rates=log.kind == "imu" and log.has_turn_rates(),
             triangles=log.mesh.triangle_count,
         )
         for log in logs
@@ -136,6 +159,20 @@ def require_readable(logs: Logs, container: Container, *, size_bytes: int, where
     )
 
 
+class Survey(NamedTuple):
+    """All that a finished walk says.
+
+    Attributes:
+        inventory: What the recording holds.
+        chosen: The logs that fill each role.
+        pose: Poses that were put together from the frame tree, where no topic has them.
+    """
+
+    inventory: Inventory
+    chosen: Mapping[str, tuple[TopicLog, ...]]
+    pose: PoseFromTf | None
+
+
 def survey(
     logs: Logs,
     container: Container,
@@ -151,15 +188,36 @@ def survey(
     Raises:
         MissingStream: A configured topic is missing or of the wrong type.
     """
+    return survey_all(
+        logs, container, config=config, basis=basis, size_bytes=size_bytes, sha256=sha256, where=where
+    ).inventory
+
+
+def survey_all(
+    logs: Logs,
+    container: Container,
+    *,
+    config: RecordingConfig,
+    basis: str,
+    size_bytes: int,
+    sha256: str | None,
+    where: str,
+) -> Survey:
+    """Return the inventory of a finished walk with the logs and poses that it speaks of; raises like `survey`."""
     topics = logs.all()
-    choices = choose_roles(candidates_of(topics), config, where=where)
+    choices = dict(choose_roles(candidates_of(topics), config, where=where))
+    pose = None
+    if basis == "scan":
+        choices["pose"], pose = _pose_choice(choices["pose"], logs_by_role(topics, choices), config)
     chosen = logs_by_role(topics, choices)
     role_of = {id(log): role for role, members in chosen.items() for log in members}
     infos = tuple(topic_info(log, role_of.get(id(log)), config) for log in topics)
     log_bounds = [(min(log.all_log), max(log.all_log)) for log in topics if log.all_log]
     stamps = [info.first_ns for info in infos if info.first_ns is not None and info.time_basis == "stamp"]
     first = min((low for low, _ in log_bounds), default=None)
-    return Inventory(
+    first_stamp = min(stamps, default=None)
+    metadata = dict(container.metadata)
+    inventory = Inventory(
         basis=basis,
         size_bytes=size_bytes,
         sha256=sha256,
@@ -168,7 +226,7 @@ def survey(
         chunks=container.chunks,
         compressions=tuple(sorted(name or "none" for name in container.compressions)),
         messages=logs.messages,
-        clock=clock_of(min(stamps, default=first)),
+        clock=clock_of(first if first_stamp is None else first_stamp),
         first_ns=first,
         last_ns=max((high for _, high in log_bounds), default=None),
         backward_steps=logs.backward_steps,
@@ -182,12 +240,49 @@ def survey(
         gravity=gravity_of(chosen["imu"][0].numbers(IMU_WIDTH))
         if chosen["imu"] and basis == "scan"
         else "unknown",
-        link_from_optical=link_of(chosen, container.library) if basis == "scan" else None,
-        metadata=dict(container.metadata),
-        attachments=tuple(container.attachments),
+        link_from_optical=link_of(chosen, container.library, pose) if basis == "scan" else None,
+        metadata=metadata,
+        attachments=tuple(container.attachment_places),
         salvaged_messages=container.salvaged_messages,
         repeated_metadata=_repeated(name for name, _ in container.metadata),
         has_statistics=container.statistics is not None,
+        wall_clock=wall_clock_of(
+            first_stamp_ns=first if first_stamp is None else first_stamp,
+            log_offsets=[info.log_offset for info in infos if info.log_offset is not None],
+            metadata=metadata,
+            where=where,
+        ),
+        log_time_unit=log_time_unit(first_stamp, first),
+        sync=_sync(chosen, pose) if basis == "scan" else (),
+    )
+    return Survey(inventory, chosen, pose)
+
+
+def _pose_choice(
+    choice: RoleChoice, chosen: Mapping[str, Sequence[TopicLog]], config: RecordingConfig
+) -> tuple[RoleChoice, PoseFromTf | None]:
+    """Return the choice of poses after a look at the frame tree, for recordings without poses in a fixed frame."""
+    is_settled = "pose" in config.topic_map() or choice.is_ambiguous
+    is_fixed = any(is_pose_in_fixed_frame(log.frame_id) for log in chosen["pose"])
+    if is_settled or is_fixed or not chosen["tf"]:
+        return choice, None
+    found = derive_pose(chosen)
+    if isinstance(found, str):
+        reason = choice.reason if choice.topics else f"{choice.reason}; {found}"
+        return replace(choice, reason=reason), None
+    reason = f"derived from tf: {' > '.join(found.frames)}"
+    derived = replace(choice, topics=(), reason=reason, frames=found.frames, left_out=found.left_out)
+    return derived, found
+
+
+def _sync(chosen: Mapping[str, Sequence[TopicLog]], pose: PoseFromTf | None) -> tuple[SyncInfo, ...]:
+    stamps = {role: np.array(members[0].stamp, dtype=np.int64) for role, members in chosen.items() if members}
+    if pose is not None:
+        stamps["pose"] = pose.stamp_ns
+    return tuple(
+        sync_of(first, second, stamps[first], stamps[second])
+        for first, second in SYNC_PAIRS
+        if first in stamps and second in stamps
     )
 
 
@@ -197,11 +292,14 @@ def _repeated(names: Iterable[str]) -> tuple[str, ...]:
 
 def topic_info(log: TopicLog, role: str | None, config: RecordingConfig) -> TopicInfo:
     """Return the figures of one topic."""
-    has_stamps = len(log.stamp) > 0 and len(set(log.number)) >= len(log.all_log) - log.undecodable
-    times = np.array(log.stamp if has_stamps else log.all_log, dtype=np.int64)
+    messages = len(log.all_log)
+    has_stamps = log.without_stamp < len(log.stamp) and log.decoded >= messages - log.undecodable
+    logged = np.array(log.log if has_stamps else log.all_log, dtype=np.int64)
+    times = np.array(log.stamp, dtype=np.int64) if has_stamps else logged
     distinct = np.unique(times)
     gaps = np.flatnonzero(gap_before(distinct))
-    messages = len(log.all_log)
+    steps = np.diff(times)
+    own = times != logged if log.without_stamp else np.ones(len(times), dtype=np.bool_)
     return TopicInfo(
         topic=log.topic,
         schema=log.schema,
@@ -221,9 +319,15 @@ def topic_info(log: TopicLog, role: str | None, config: RecordingConfig) -> Topi
         first_ns=int(distinct[0]) if len(distinct) else None,
         last_ns=int(distinct[-1]) if len(distinct) else None,
         median_step_ns=median_step_ns(distinct),
-        repeated_stamps=0 if log.kind == "tf" else len(times) - len(distinct),
-        backward_steps=int(np.count_nonzero(np.diff(times) < 0)),
+        repeated_stamps=0 if log.kind in _SEVERAL_ROWS_PER_STAMP else len(times) - len(distinct),
+        backward_steps=int(np.count_nonzero(steps < 0)),
+        largest_backward_step_ns=int(max(-steps.min(), 0)) if len(steps) else 0,
+        log_backward_steps=int(np.count_nonzero(np.diff(np.array(log.all_log, dtype=np.int64)) < 0)),
         gaps=tuple(Gap(int(distinct[i - 1]), int(distinct[i])) for i in gaps),
+        log_offset=log_offset(times[own], logged[own]) if has_stamps else None,
+        without_stamp=log.without_stamp if has_stamps else 0,
+        unset_rotations=log.unset_rotations(),
+        cut_texts=log.cut_texts,
     )
 
 
@@ -243,37 +347,3 @@ def gravity_of(samples: NDArray[np.float64]) -> str:
     if low <= float(np.linalg.norm(used, axis=1).mean()) <= high:
         return "included"
     return "removed" if float(np.linalg.norm(used.mean(axis=0))) < REMOVED_BELOW else "unknown"
-
-
-def tf_stream(members: Sequence[TopicLog]) -> TfStream:
-    """Return the edges of all tf topics, united and sorted by stamp; a repeated edge at one stamp is kept once."""
-    stamps = np.concatenate(
-        [np.array(log.stamp, dtype=np.int64) for log in members] or [np.empty(0, np.int64)]
-    )
-    values = np.concatenate([log.numbers(POSE_WIDTH) for log in members] or [np.empty((0, POSE_WIDTH))])
-    pairs = [(str(parent), str(child)) for log in members for parent, child in log.texts]
-    static = np.concatenate(
-        [np.full(len(log.stamp), is_static(log.topic)) for log in members] or [np.empty(0, bool)]
-    )
-    seen: set[tuple[int, str, str]] = set()
-    order = []
-    for row in np.argsort(stamps, kind="stable"):
-        edge = (int(stamps[row]), *pairs[row])
-        if edge not in seen:
-            seen.add(edge)
-            order.append(int(row))
-    parents, children = tuple(pairs[row][0] for row in order), tuple(pairs[row][1] for row in order)
-    index = np.array(order, dtype=np.int64)
-    return TfStream(stamps[index], parents, children, values[index, :3], values[index, 3:], static[index])
-
-
-def link_of(chosen: Mapping[str, Sequence[TopicLog]], library: str) -> LinkFromOptical:
-    """Return how the camera sits in the frame of the poses."""
-    pose, picture = chosen["pose"], chosen["rgb"] or chosen["depth"]
-    return find_link_from_optical(
-        edges_by_child(tf_stream(chosen["tf"])),
-        optical=picture[0].frame_id if picture else "",
-        pose_frame=pose[0].frame_id if pose else "",
-        pose_child=pose[0].child_frame_id if pose else "",
-        library=library,
-    )

@@ -6,6 +6,7 @@ for all rooms; what a room does at a gap belongs to that room.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -20,14 +21,22 @@ GAP_FACTOR = 2.5
 EPOCH_FROM_NS = 100_000_000_000_000_000
 """Stamps above this (March 1973) count as epoch time, those below as uptime or another relative clock."""
 
+_DRIFT_PARTS = 32
+_FEWEST_FOR_DRIFT = 16
+_SHORTEST_FOR_DRIFT_NS = 2_000_000_000
+
 
 def median_step_ns(stamps_ns: Stamps) -> int:
     """Return the median difference of increasing stamps in whole nanoseconds; 0 for fewer than two."""
     if len(stamps_ns) < 2:
         return 0
-    # The lower of the two middle values: a difference that occurs, and no float on the way.
-    steps = np.diff(stamps_ns)
-    return int(np.partition(steps, (len(steps) - 1) // 2)[(len(steps) - 1) // 2])
+    return median_of(np.diff(stamps_ns)) or 0
+
+
+def median_of(values: NDArray[np.int64]) -> int | None:
+    """Return the lower of the two middle values: one that occurs, and no float on the way; None without values."""
+    middle = (len(values) - 1) // 2
+    return int(np.partition(values, middle)[middle]) if len(values) else None
 
 
 def gap_before(stamps_ns: Stamps) -> NDArray[np.bool_]:
@@ -66,3 +75,52 @@ def nearest(stamps_ns: Stamps, queries_ns: Stamps, *, tolerance_ns: int | None =
 def clock_of(first_stamp_ns: int | None) -> Clock:
     """Return which clock a recording runs on, from its smallest stamp."""
     return "epoch" if first_stamp_ns is not None and first_stamp_ns > EPOCH_FROM_NS else "relative"
+
+
+@dataclass(frozen=True)
+class LogOffset:
+    """How far the log times of a topic lie from its header stamps: log time minus stamp.
+
+    Attributes:
+        median_ns: Median.
+        min_ns: Smallest.
+        max_ns: Largest.
+        drift_ppm: How much faster the clock of the log runs, in parts per million (microseconds per second); None for
+            fewer than 16 messages or less than two seconds.
+    """
+
+    median_ns: int
+    min_ns: int
+    max_ns: int
+    drift_ppm: float | None
+
+
+def log_offset(stamps_ns: Stamps, log_times_ns: Stamps) -> LogOffset | None:
+    """Return how log times (N,) lie from stamps (N,), both in one order; None without messages."""
+    offsets = log_times_ns - stamps_ns
+    median = median_of(offsets)
+    if median is None:
+        return None
+    order = np.argsort(stamps_ns, kind="stable")
+    drift = _drift_ppm(stamps_ns[order], offsets[order] - median)
+    return LogOffset(median, int(offsets.min()), int(offsets.max()), drift)
+
+
+def _drift_ppm(stamps_ns: Stamps, offsets_ns: Stamps) -> float | None:
+    """Return the slope of offsets over sorted stamps: the median slope between the medians of up to 32 parts.
+
+    Delays of single messages are one-sided and long, so that neither a least-squares line nor the first and last
+    message can tell the drift (Theil 1950, Sen 1968, over parts instead of samples).
+    """
+    if len(stamps_ns) < _FEWEST_FOR_DRIFT or stamps_ns[-1] - stamps_ns[0] < _SHORTEST_FOR_DRIFT_NS:
+        return None
+    parts = np.array_split(np.arange(len(stamps_ns)), min(_DRIFT_PARTS, len(stamps_ns) // 4))
+    at = np.array([median_of(stamps_ns[part]) for part in parts], dtype=np.int64)
+    offset = np.array([median_of(offsets_ns[part]) for part in parts], dtype=np.int64)
+    one, other = np.triu_indices(len(parts), k=1)
+    apart = at[other] - at[one]
+    far = apart > 0
+    if not far.any():
+        return None
+    slopes = (offset[other] - offset[one])[far] / apart[far]
+    return round(float(np.median(slopes)) * 1e6, 3)

@@ -16,17 +16,21 @@ from numpy.typing import NDArray
 
 from episode_assets.errors import ArtifactDamaged, MissingStream, SourceChanged
 from episode_assets.recording.allowed_metadata import allowed, allowed_profile
+from episode_assets.recording.attachments import Attachment
+from episode_assets.recording.clouds import CloudStream
 from episode_assets.recording.images import ImageStream
 from episode_assets.recording.inventory import Inventory
 from episode_assets.recording.mesh import MeshSoup, soup
 from episode_assets.recording.places import Places
 from episode_assets.recording.scan import IDENTITY, INVENTORY
 from episode_assets.recording.source import Source
-from episode_assets.recording.stream_tables import STREAMS
+from episode_assets.recording.stream_tables import STREAMS, UNTIMED_TRAJECTORY
 from episode_assets.recording.streams import (
     CameraInfoStream,
     ImuStream,
+    PoseSetStream,
     PoseStream,
+    TextStream,
     TfStream,
     TrackingStream,
 )
@@ -143,7 +147,7 @@ class RecordingView:
 
     @cached_property
     def pose(self) -> PoseStream | None:
-        """Poses of the camera link, or None."""
+        """Poses of the camera link, or None; put together from the frame tree where no topic has them."""
         return self._poses("pose")
 
     @cached_property
@@ -186,6 +190,48 @@ class RecordingView:
         return self._calibrations("depth_camera_info")
 
     @cached_property
+    def hands(self) -> PoseSetStream | None:
+        """Poses of hands and their joints from the recording itself, all messages of all topics, or None."""
+        return self._pose_sets("hands")
+
+    @cached_property
+    def untimed_trajectory(self) -> PoseSetStream | None:
+        """Paths whose poses have no stamps of their own (PoseArray, PosesInFrame), or None."""
+        return self._pose_sets(UNTIMED_TRAJECTORY)
+
+    @cached_property
+    def annotations(self) -> TextStream | None:
+        """Texts about tasks, events and labels, or None; free text of people, which may be private."""
+        table = self._table("annotations")
+        if table is None:
+            return None
+        return TextStream(
+            column(table, "stamp_ns"),
+            column(table, "message_number"),
+            texts(table, "topic"),
+            texts(table, "text"),
+        )
+
+    @cached_property
+    def point_clouds(self) -> tuple[CloudStream, ...]:
+        """The point clouds of each topic that fills the role, without colours; points are read when asked for."""
+        infos = (self.inventory.topic(topic) for topic in self.inventory.roles["point_cloud"].topics)
+        return tuple(
+            self._places.cloud_stream(info, source=self.source) for info in infos if info is not None
+        )
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The attachments of the recording; private, never handed on."""
+        return tuple(Attachment(place, self.source) for place in self.inventory.attachments)
+
+    @property
+    def clock_offset_ns(self) -> int | None:
+        """What to add to a stamp to get wall-clock time (see `Inventory.wall_clock`), or None where nothing tells."""
+        clock = self.inventory.wall_clock
+        return None if clock is None else clock.offset_ns
+
+    @cached_property
     def mesh(self) -> MeshSoup | None:
         """The scene mesh in the world frame without colours, or None."""
         table = self._table("mesh")
@@ -218,9 +264,29 @@ class RecordingView:
         if table is None:
             return None
         values = stack(table, POSE_COLUMNS)
-        info = self.inventory.role(role)
+        stamps, translation, quaternion = column(table, "stamp_ns"), values[:, :3], values[:, 3:]
+        choice, info = self.inventory.roles[role], self.inventory.role(role)
+        if choice.frames:
+            between = column(table, "is_interpolated")
+            ends = choice.frames[0], choice.frames[-1]
+            return PoseStream(stamps, translation, quaternion, *ends, "tf", between)
         frames = (info.frame_id, info.child_frame_id) if info else ("", "")
-        return PoseStream(column(table, "stamp_ns"), values[:, :3], values[:, 3:], *frames)
+        return PoseStream(stamps, translation, quaternion, *frames)
+
+    def _pose_sets(self, name: str) -> PoseSetStream | None:
+        table = self._table(name)
+        if table is None:
+            return None
+        values = stack(table, POSE_COLUMNS)
+        return PoseSetStream(
+            column(table, "stamp_ns"),
+            column(table, "message_number"),
+            texts(table, "topic"),
+            column(table, "pose_index"),
+            values[:, :3],
+            values[:, 3:],
+            texts(table, "frame_id"),
+        )
 
     def _calibrations(self, role: str) -> CameraInfoStream | None:
         table = self._table(role)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 
 from isal.isal_zlib import crc32
 from mcap.opcode import Opcode
@@ -49,6 +50,7 @@ from episode_assets.recording.summary import Summary, read_summary
 from episode_assets.recording.unpacking import ChunkRefusedError, unpack, unpack_partly
 
 _ATTACHMENT_HEAD_BYTES = 64 * 1024
+_CRC_BYTES = 4
 _CHUNK, _MESSAGE = int(Opcode.CHUNK), int(Opcode.MESSAGE)
 """As plain numbers: members of an enumeration cost too much in the loop over messages."""
 
@@ -277,15 +279,20 @@ class Walk:
 
     def _attachment(self, start: int, length: int) -> None:
         head = self._reader.peek(min(length, _ATTACHMENT_HEAD_BYTES))
+        end = self._reader.offset + length
         try:
             place = parse_attachment_head(head, start + RECORD_HEAD.size)
-            self.container.attachments.append((place.name, place.media_type, place.length))
-            self.container.attachment_places.append(place)
         except PARSE_ERRORS as error:
-            self.container.note_damage(
-                "bad_record", start, length, f"attachment record is unreadable: {error}"
-            )
-        self._reader.skip(length)
+            detail = f"attachment record is unreadable: {error}"
+            self.container.note_damage("bad_record", start, length, detail)
+        else:
+            crc_at = place.offset + place.length
+            if crc_at + _CRC_BYTES <= end:
+                self._reader.skip(crc_at - self._reader.offset)
+                crc = int.from_bytes(self._reader.take(_CRC_BYTES), "little")
+                place = replace(place, crc=crc)
+            self.container.attachment_places.append(place)
+        self._reader.skip(end - self._reader.offset)
 
     # Chunks
 
@@ -300,7 +307,9 @@ class Walk:
             self._resume_after(start, Opcode.CHUNK, length)
             return
         if extent != length or head.record_bytes > length:
-            detail = f"a chunk of {length} bytes that holds {head.record_bytes} by its head: {extent} are read"
+            detail = (
+                f"a chunk of {length} bytes that holds {head.record_bytes} by its head: {extent} are read"
+            )
             self.container.keep_damage(Damage("bad_record", start, RECORD_HEAD.size, detail, messages=0))
         if extent > left:
             self.container.cut_offset = start

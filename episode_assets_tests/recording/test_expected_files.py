@@ -168,7 +168,7 @@ def linear(file: Path) -> tuple[int, int, int]:
         box = walk.container
     if not messages and (box.truncated or box.damage):
         raise BadRecording("damaged before its first message")
-    return messages, len(box.attachments), len(box.metadata)
+    return messages, len(box.attachment_places), len(box.metadata)
 
 
 def indexed(file: Path) -> tuple[int, int, int]:
