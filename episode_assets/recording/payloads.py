@@ -86,10 +86,10 @@ class PayloadReader:
                 f"chunk at offset {chunk.offset} changed since the scan: {error}", where=self._source.uri
             ) from error
 
-    def _row(self, row_id: int, length: int) -> bytes:
+    def _row(self, row_id: int, length: int) -> bytes | memoryview:
         if self._database is None:
             self._database = open_database(self._source)
-        data = read_row(self._database, row_id)
+        data = read_row(self._database, row_id, max_bytes=length)
         if data is None or len(data) != length:
             raise BadRecording(
                 f"row {row_id} no longer holds the {length} bytes that it held when it was scanned",

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from mcap.records import Channel, Schema
+from zstandard import frame_content_size
 
 from episode_assets.errors import BadRecording
 from episode_assets.progress import Progress, silent
 from episode_assets.recording.container import IN_ROWS, Container, StoredMessage
 from episode_assets.recording.cut_page import CutPage, Row
 from episode_assets.recording.source import ForwardReader, Source, local_path
+from episode_assets.recording.unpacking import ChunkRefusedError, unpack
 
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ROW_IDS_END = 1 << 63
 _ALL = -1
 _ROWS_TRIED = 1000
@@ -167,10 +170,15 @@ class SqliteWalk:
         if not isinstance(timestamp, int) or timestamp < 0 or not isinstance(data, bytes):
             box.note_damage("bad_record", 0, 0, f"row {row_id}: a message without time or payload")
             return None
+        try:
+            payload = _plain(data, self._max_payload_bytes)
+        except ChunkRefusedError as error:
+            box.note_damage("bad_record", 0, len(data), f"row {row_id}: {error}")
+            return None
         self._source.bytes_read += len(data)
         self._bytes_done = min(self._bytes_done + len(data), self._source.size)
         self._progress("read", self._bytes_done, self._source.size)
-        return StoredMessage(topic_id, timestamp, memoryview(data), IN_ROWS, row_id)
+        return StoredMessage(topic_id, timestamp, memoryview(payload), IN_ROWS, row_id)
 
 
 def _ordered_rows(database: sqlite3.Connection, start: int, limit: int) -> Iterator[Row]:
@@ -199,13 +207,26 @@ def open_database(source: Source) -> sqlite3.Connection:
     return database
 
 
-def read_row(database: sqlite3.Connection, row_id: int) -> bytes | None:
-    """Return the payload of the message in a row, or None where it is gone or unreadable."""
+def read_row(database: sqlite3.Connection, row_id: int, *, max_bytes: int) -> bytes | memoryview | None:
+    """Return the payload of the message in a row, or None where it is gone, unreadable, or over `max_bytes`."""
     try:
         found = database.execute("SELECT data FROM messages WHERE rowid = ?", (row_id,)).fetchone()
-    except sqlite3.Error:
+        return _plain(found[0], max_bytes) if found and isinstance(found[0], bytes) else None
+    except (sqlite3.Error, ChunkRefusedError):
         return None
-    return found[0] if found and isinstance(found[0], bytes) else None
+
+
+def _plain(data: bytes, max_bytes: int) -> bytes | memoryview:
+    """Return a payload unpacked, where the recorder packed each message by itself; raises ChunkRefusedError.
+
+    No serialisation that a bag holds begins as a zstd frame does: CDR begins with a zero.
+    """
+    if not data.startswith(_ZSTD_MAGIC):
+        return data
+    stated = frame_content_size(data)
+    if not 0 <= stated <= max_bytes:
+        raise ChunkRefusedError("chunk_too_large", f"a packed message claims {stated} bytes")
+    return unpack("zstd", data, stated)
 
 
 def _path_of(source: Source) -> Path:

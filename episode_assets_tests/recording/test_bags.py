@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import fsspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -133,6 +134,16 @@ def test_each_payload_is_found_again_at_its_place(name: str, data: Path) -> None
         with PayloadReader(source, packed) as payloads:
             for chunk, offset, payload in places[::97]:
                 assert bytes(payloads.get(chunk, offset, len(payload))) == payload
+
+
+def test_a_remote_bag_reads_like_a_local_one(data: Path) -> None:
+    file = data / "ros1" / "turtles_lz4.bag"
+    fsspec.filesystem("memory").pipe("/bags/turtles.bag", file.read_bytes())
+
+    here, there = inspect(str(file)), inspect("memory://bags/turtles.bag")
+
+    assert there.topics == here.topics
+    assert there.messages == 8647
 
 
 def test_a_bag_that_was_not_closed_gives_all_its_messages_and_says_so(data: Path) -> None:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer  # noqa: TID253  # the other side of every test here
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer  # noqa: TID253  # the other side of every test here
 
 from episode_assets.errors import BadRecording, EpisodeAssetsError, NothingToExport
 from episode_assets.recording import inspect, scan_recording
@@ -42,9 +43,12 @@ def kinds(container: Container) -> list[str]:
     return [damage.kind for damage in container.damage]
 
 
-def write_bag(directory: Path, *, messages: int = 20, text_bytes: int = 500) -> Path:
+def write_bag(directory: Path, *, messages: int = 20, text_bytes: int = 500, packed: bool = False) -> Path:
     """A bag as rosbags writes it: strings that say their number, and poses."""
-    with Writer(directory, version=9, storage_plugin=StoragePlugin.SQLITE3) as writer:
+    bag = Writer(directory, version=9, storage_plugin=StoragePlugin.SQLITE3)
+    if packed:
+        bag.set_compression(CompressionMode.MESSAGE, CompressionFormat.ZSTD)
+    with bag as writer:
         words = writer.add_connection("/words", "std_msgs/msg/String", typestore=STORE)
         poses = writer.add_connection("/pose", "geometry_msgs/msg/PoseStamped", typestore=STORE)
         for number in range(messages):
@@ -110,6 +114,32 @@ def test_each_payload_is_found_again_by_its_row(tmp_path: Path) -> None:
         for message in reversed(seen):
             assert message.chunk == IN_ROWS
             assert payloads.get(IN_ROWS, message.offset, len(message.payload)) == message.payload
+
+
+def test_messages_packed_one_by_one_are_unpacked(tmp_path: Path) -> None:
+    plain, _ = walked(write_bag(tmp_path / "plain"))
+    file = write_bag(tmp_path / "packed", packed=True)
+    with Reader(file.parent) as reader:
+        assert reader.compression_mode == "message"
+
+    seen, container = walked(file)
+
+    assert rows(seen) == rows(plain)
+    assert container.damage_total == 0
+    with Source(str(file)) as source, PayloadReader(source, {}) as payloads:
+        assert payloads.get(IN_ROWS, 5, len(plain[4].payload)) == plain[4].payload
+
+
+def test_a_packed_message_that_claims_an_absurd_size_is_refused(tmp_path: Path) -> None:
+    bomb = zstandard.ZstdCompressor().compress(bytes(3_000_000)).hex()
+    file = make_database(
+        tmp_path / "bomb.db3", TOPICS, A_TOPIC, MESSAGES, f"INSERT INTO messages VALUES (1, 1, 5, x'{bomb}')"
+    )
+
+    seen, container = walked(file, limit=1 << 20)
+
+    assert seen == []
+    assert "claims 3000000 bytes" in container.damage[0].detail
 
 
 def test_a_row_that_changed_since_the_scan_is_named(tmp_path: Path) -> None:
