@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from episode_assets.recording import RecordingView, decode_depth
+from episode_assets.recording import Cloud, RecordingView, decode_depth
 from episode_assets_tests.recording.scene.scene import (
     DISTORTION,
     LATENCY_NS,
@@ -34,7 +34,6 @@ def true_columns(scene: Scene) -> dict[str, Columns]:
         (WORLD, LINK): np.hstack([scene.translation, scene.quaternion_xyzw]),
         (LINK, OPTICAL): np.tile([0.0, 0, 0, *LINK_FROM_OPTICAL_XYZW], (frames, 1)),
     }
-    joints = scene.hand_joints
     return {
         "rgb": {**_pictures(scene), "payload": scene.jpegs},
         "depth": {**_pictures(scene), "mm": scene.depth_mm},
@@ -53,11 +52,11 @@ def true_columns(scene: Scene) -> dict[str, Columns]:
         "trajectory": _poses(scene),
         "mesh": {"corners": scene.mesh_corners, "frame_id": WORLD},
         "point_cloud": {"stamp_ns": scene.frame_ns, "points": scene.clouds, "frame_id": WORLD},
-        "hands": {
-            "stamp_ns": scene.frame_ns,
-            "poses": np.concatenate([joints, np.broadcast_to(_IDENTITY, (*joints.shape[:2], 4))], axis=2),
+        "hands": _joints(scene),
+        "annotations": {
+            "stamp_ns": np.array([stamp_ns for stamp_ns, _ in scene.texts]),
+            "text": tuple(text for _, text in scene.texts),
         },
-        "annotations": {"stamp_ns": [at for at, _ in scene.texts], "text": [text for _, text in scene.texts]},
     }
 
 
@@ -88,6 +87,17 @@ def _poses(scene: Scene) -> Columns:
         "translation": scene.translation,
         "quaternion_xyzw": scene.quaternion_xyzw,
         "frame_id": WORLD,
+    }
+
+
+def _joints(scene: Scene) -> Columns:
+    frames, joints = scene.hand_joints.shape[:2]
+    turned = np.tile(_IDENTITY, (frames * joints, 1))
+    return {
+        "stamp_ns": np.repeat(scene.frame_ns, joints),
+        "pose_index": np.tile(np.arange(joints), frames),
+        "pose": np.hstack([scene.hand_joints.reshape(-1, 3), turned]),
+        "frame_id": (OPTICAL,) * (frames * joints),
     }
 
 
@@ -173,6 +183,31 @@ def _read_mesh(view: RecordingView) -> Columns:
     return {"corners": view.mesh.vertices[view.mesh.triangles.ravel()], "frame_id": view.mesh.frame_id}
 
 
+def _read_hands(view: RecordingView) -> Columns:
+    assert view.hands is not None
+    return {
+        "stamp_ns": view.hands.stamp_ns,
+        "pose_index": view.hands.pose_index,
+        "pose": np.hstack([view.hands.translation, view.hands.quaternion_xyzw]),
+        "frame_id": view.hands.frame_id,
+    }
+
+
+def _read_annotations(view: RecordingView) -> Columns:
+    assert view.annotations is not None
+    return {"stamp_ns": view.annotations.stamp_ns, "text": view.annotations.text}
+
+
+def _read_clouds(view: RecordingView) -> Columns:
+    (stream,) = view.point_clouds
+    clouds = [cloud for cloud in stream.read() if isinstance(cloud, Cloud)]
+    return {
+        "stamp_ns": stream.stamp_ns,
+        "points": tuple(np.column_stack([cloud.points, cloud.values["confidence"]]) for cloud in clouds),
+        "frame_id": stream.frame_id,
+    }
+
+
 _READERS = {
     "rgb": _read_rgb,
     "depth": _read_depth,
@@ -184,6 +219,9 @@ _READERS = {
     "tracking": _read_tracking,
     "trajectory": _read_poses("trajectory"),
     "mesh": _read_mesh,
+    "point_cloud": _read_clouds,
+    "hands": _read_hands,
+    "annotations": _read_annotations,
 }
 
 
