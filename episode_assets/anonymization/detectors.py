@@ -25,6 +25,10 @@ CERTAIN = 0.5
 """On the common scale of scores, the one from which on a find is certain. It is CenterFace's scale."""
 
 
+AUTO = 0.0
+"""As the certain score of a model: the one that goes with the model."""
+
+
 class Label(StrEnum):
     """What a box shows."""
 
@@ -132,8 +136,10 @@ def check_choice(section: str, name: str, value: object, choices: Sequence[str])
         raise BadConfig(f"{section}.{name} must be {' or '.join(choices)}, got {value!r}")
 
 
-def check_certain(section: str, name: str, value: Any) -> None:
+def check_certain(section: str, name: str, value: Any, *, or_auto: bool = False) -> None:
     """Refuse a score that cannot be the certain one of a model; raises BadConfig."""
+    if or_auto and value == AUTO and not isinstance(value, bool):
+        return
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.05 <= value <= 0.99:
         raise BadConfig(f"{section}.{name} must be 0.05..0.99, got {value!r}")
 

@@ -17,6 +17,7 @@ import numpy as np
 from episode_assets import models
 from episode_assets.anonymization.boxes import Boxes, keep_best
 from episode_assets.anonymization.detectors import (
+    AUTO,
     RGB,
     Label,
     check_certain,
@@ -33,7 +34,6 @@ Generation = Literal["gen1", "gen2"]
 
 INSTALL = "pip install torch"
 _LICENCE = "LicenseRef-EgoBlur"
-_AUTO = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,14 @@ class EgoBlurOptions:
         default="gen2", metadata={"help": "which generation both files are of: gen1 or gen2"}
     )
     certain_face_score: float = field(
-        default=_AUTO,
+        default=AUTO,
         metadata={
             "help": "score of the face model, 0.05..0.99, that counts as certain (0.5 of strong_score's scale); lower "
             "blurs more, false faces too; 0 takes the publisher's (gen1 0.9, gen2 0.674)"
         },
     )
     certain_plate_score: float = field(
-        default=_AUTO,
+        default=AUTO,
         metadata={
             "help": "the same of the plate model; 0 takes the publisher's (gen1 0.9, gen2 0.745)",
         },
@@ -94,8 +94,7 @@ class EgoBlurOptions:
         check_path("egoblur", "plates", self.plates)
         check_choice("egoblur", "generation", self.generation, tuple(_CONTRACTS))
         for name in ("certain_face_score", "certain_plate_score"):
-            if getattr(self, name) != _AUTO:
-                check_certain("egoblur", name, getattr(self, name))
+            check_certain("egoblur", name, getattr(self, name), or_auto=True)
 
     @property
     def labels(self) -> frozenset[Label]:

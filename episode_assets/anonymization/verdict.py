@@ -21,7 +21,10 @@ from episode_assets.outcome import Json
 
 AUDIT_SCHEMA_VERSION = 2
 
-_NOT_FOUND = "faces smaller than smallest_face_px, faces turned sideways or upside down, and faces the detector does not know"
+_NOT_FOUND = (
+    "faces smaller than smallest_face_px, faces turned sideways or upside down, "
+    "and faces the detector does not know"
+)
 _PLATES_TOO = "licence plates that the detector does not know, screens, documents, photographs without a face"
 _NO_PLATES = "licence plates, screens, documents, photographs without a face"
 
