@@ -53,7 +53,7 @@ def _source(inputs: Inputs) -> dict[str, Json]:
         "sha256": inventory.sha256,
         "profile": inputs.raw.profile,
         "clock": clock_word(inputs.raw),
-        "clock_offset_ns": None,
+        "clock_offset_ns": inputs.raw.clock_offset_ns,
         "truncated": inventory.truncated,
         "first_stamp_ns": int(stamps[0]),
         "last_stamp_ns": int(stamps[-1]),

@@ -61,7 +61,8 @@ class TopicInfo:
         largest_backward_step_ns: The largest of those steps.
         log_backward_steps: Messages whose log time is below their predecessor's in file order.
         gaps: Holes in time order, by the one gap rule.
-        log_offset: Log time minus stamp; None where messages have no stamps or only the index was read.
+        log_offset: Log time minus stamp; None where messages have no stamps, or many as those of paths, or only the
+            index was read.
         without_stamp: Rows that took the log time since their header has no stamp, where others have one.
         unset_rotations: Poses whose quaternion is zero or not finite; they are kept and have no rotation.
         cut_texts: Texts that were longer than what is kept of one.

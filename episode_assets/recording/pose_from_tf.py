@@ -91,7 +91,8 @@ def pose_from_tf(edges: Sequence[EdgeSamples], optical: str) -> PoseFromTf | str
     try:
         chain = _chain(by_child, _camera_frame(by_child, optical))
         clock = _clock(chain)
-        if chain[-1].is_constant and len(chain) > 1:
+        if chain[-1].is_constant and chain[-1] is not clock:
+            _held(chain[-1], 1)  # what the camera's place in its link is taken from has to be usable too
             chain = chain[:-1]
         return _along(chain, clock)
     except NoPoseError as reason:
@@ -131,12 +132,12 @@ def _chain(by_child: Mapping[str, Sequence[EdgeSamples]], frame: str) -> list[Ed
 
 
 def _clock(chain: Sequence[EdgeSamples]) -> EdgeSamples:
-    """Return the moving edge with the shortest median step, which gives the stamps."""
+    """Return the moving edge with the shortest median step and the most samples, which gives the stamps."""
     sent = [edge for edge in chain if not edge.is_static and len(edge.stamp_ns) > 1]
     moving = [edge for edge in sent if not edge.is_constant] or sent
     if not moving:
         raise NoPoseError(f"no edge between {chain[0].parent} and {chain[-1].child} moves")
-    return min(moving, key=lambda edge: median_step_ns(edge.stamp_ns))
+    return min(moving, key=lambda edge: (median_step_ns(edge.stamp_ns), -len(edge.stamp_ns)))
 
 
 def _along(chain: Sequence[EdgeSamples], clock: EdgeSamples) -> PoseFromTf:
