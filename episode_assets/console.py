@@ -77,7 +77,7 @@ def describe_repair(report: RepairReport) -> str:
         if part.damage_total > len(part.damage):
             lines.append(f"and {part.damage_total - len(part.damage)} more damaged stretches")
         if part.attachments_left_out:
-            lines.append(f"lost {part.attachments_left_out} attachments that are cut or too large")
+            lines.append(f"lost {part.attachments_left_out} attachments that are damaged or too large")
     return "\n".join(lines)
 
 

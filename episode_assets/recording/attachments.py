@@ -36,21 +36,30 @@ class Attachment:
             SourceChanged: The recording ends before them.
             BadRecording: They do not match the checksum that the recording gives them.
         """
-        place = self.place
-        head_bytes = _TIMES_AND_LENGTHS_BYTES + len(place.name.encode()) + len(place.media_type.encode())
         with Source(self.source) as source:
-            record = source.read_at(place.offset - head_bytes, head_bytes + place.length)
-        if len(record) != head_bytes + place.length:
-            raise SourceChanged(
-                f"the recording ends before attachment {place.name!r}",
-                where=self.source,
-                remedy="register the changed file as a new recording",
-            )
-        # 0 means that the writer computed none.
-        if place.crc and crc32(record) != place.crc:
-            raise BadRecording(
-                f"attachment {place.name!r} at byte {place.offset} does not match its checksum",
-                where=self.source,
-                remedy="copy the recording again from the device",
-            )
-        return record[head_bytes:]
+            return attachment_bytes(source, self.place)
+
+
+def attachment_bytes(source: Source, place: AttachmentPlace) -> bytes:
+    """Return the bytes of an attachment from an open recording.
+
+    Raises:
+        SourceChanged: The recording ends before them.
+        BadRecording: They do not match the checksum that the recording gives them.
+    """
+    head_bytes = _TIMES_AND_LENGTHS_BYTES + len(place.name.encode()) + len(place.media_type.encode())
+    record = source.read_at(place.offset - head_bytes, head_bytes + place.length)
+    if len(record) != head_bytes + place.length:
+        raise SourceChanged(
+            f"the recording ends before attachment {place.name!r}",
+            where=source.uri,
+            remedy="register the changed file as a new recording",
+        )
+    # 0 means that the writer computed none.
+    if place.crc and crc32(record) != place.crc:
+        raise BadRecording(
+            f"attachment {place.name!r} at byte {place.offset} does not match its checksum",
+            where=source.uri,
+            remedy="copy the recording again from the device",
+        )
+    return record[head_bytes:]

@@ -18,10 +18,17 @@ from typing import IO
 from mcap.records import Channel
 from mcap.writer import CompressionType, Writer
 
-from episode_assets.errors import BadConfig, BadRecording, DiskFull, NothingToExport, StorageTrouble
+from episode_assets.errors import (
+    BadConfig,
+    BadRecording,
+    DiskFull,
+    NothingToExport,
+    SourceChanged,
+    StorageTrouble,
+)
 from episode_assets.progress import Progress, silent
 from episode_assets.recording.config import RecordingConfig
-from episode_assets.recording.container import Container, Damage, StoredMessage
+from episode_assets.recording.container import AttachmentPlace, Container, Damage, StoredMessage
 from episode_assets.recording.opening import AnyWalk, open_walk
 from episode_assets.recording.parts import parts_of
 from episode_assets.recording.source import Source, local_path
@@ -54,7 +61,7 @@ class RepairedPart:
         cut_offset: Byte at which the file is cut, or None.
         damage: Stretches that could not be read (the first hundred).
         damage_total: How many there are.
-        attachments_left_out: Attachments that are cut or larger than the limit for chunks.
+        attachments_left_out: Attachments that do not match their checksum, or are larger than the limit for chunks.
     """
 
     uri: str
@@ -252,8 +259,9 @@ class _Copy:
         """Copy the attachments of a part; return how many had to be left out."""
         left_out = 0
         for place in walk.container.attachment_places:
-            data = walk.read_attachment(place) if place.length <= self.max_bytes else b""
-            if len(data) < place.length:
+            try:
+                data = self._attachment(walk, place)
+            except (BadRecording, SourceChanged):
                 left_out += 1
                 continue
             self._started(walk.container).add_attachment(
@@ -261,6 +269,11 @@ class _Copy:
             )
             self.attachments += 1
         return left_out
+
+    def _attachment(self, walk: Walk, place: AttachmentPlace) -> bytes:
+        if place.length > self.max_bytes:
+            raise BadRecording(f"attachment {place.name!r} of {place.length} bytes is over the limit")
+        return walk.read_attachment(place)
 
 
 def _record(parts: Sequence[RepairedPart]) -> dict[str, str]:

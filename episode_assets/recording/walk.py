@@ -20,6 +20,7 @@ from isal.isal_zlib import crc32
 from mcap.opcode import Opcode
 
 from episode_assets.progress import Progress, silent
+from episode_assets.recording.attachments import attachment_bytes
 from episode_assets.recording.container import (
     IN_FILE,
     AttachmentPlace,
@@ -100,8 +101,12 @@ class Walk:
         return self._reader.sha256()
 
     def read_attachment(self, place: AttachmentPlace) -> bytes:
-        """Return the bytes of an attachment that the walk has passed, fewer where the file is cut inside it."""
-        return self._source.read_at(place.offset, place.length)
+        """Return the bytes of an attachment that the walk has passed.
+
+        Raises:
+            BadRecording: They do not match their checksum.
+        """
+        return attachment_bytes(self._source, place)
 
     def _walk(self) -> Iterator[StoredMessage]:
         reader = self._reader

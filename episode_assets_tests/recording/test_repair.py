@@ -114,6 +114,18 @@ def test_a_whole_recording_keeps_everything(compression: str, rich: Path, tmp_pa
     assert "/never/used" in {channel.topic for channel in summary.channels.values()}
 
 
+def test_an_attachment_with_wrong_bytes_is_left_out_and_counted(rich: Path, tmp_path: Path) -> None:
+    content = bytearray(rich.read_bytes())
+    content[content.index(bytes(range(256))) + 100] ^= 1
+    rich.write_bytes(content)
+
+    result = call(str(rich), str(tmp_path / "out.mcap"))
+
+    assert "lost 1 attachments" in result.stdout
+    assert "100 messages in 3 channels, 0 attachments" in result.stdout
+    assert result.stderr.splitlines()[-1].startswith("warning:")
+
+
 def test_the_same_input_gives_the_same_bytes(rich: Path, tmp_path: Path) -> None:
     digests = set()
     for name in ("a.mcap", "b.mcap"):
