@@ -215,9 +215,9 @@ class Inventory:
     sync: tuple[SyncInfo, ...] = ()
 
     def topic(self, name: str) -> TopicInfo | None:
-        """Return the topic with that name; with several types under one name, the one with most messages."""
+        """Return the topic with that name; with several types under one name, the one that is used or has most."""
         found = [info for info in self.topics if info.topic == name]
-        return max(found, key=lambda info: info.count, default=None)
+        return max(found, key=lambda info: (info.role is not None, info.count), default=None)
 
     def role(self, role: str) -> TopicInfo | None:
         """Return the (first) topic that fills a role, or None."""

@@ -78,6 +78,9 @@ _ROLES_TOLD_BY_NAME: Mapping[str, Mapping[str, frozenset[str]]] = {
 }
 """Kinds that serve for anything, so that only the name or the configuration tells which role a topic has."""
 
+UNITED_ROLES = frozenset({"tf", "trajectory", "hands", "annotations"})
+"""Roles whose rows are kept together, whatever their topics and types."""
+
 _NEARLY_ALL = 0.9
 """Counts above this share of the largest count as equal: a few lost messages are no reason to choose."""
 
@@ -167,9 +170,9 @@ def choose_roles(
         chosen[role] = choice.picked
         choices[role] = RoleChoice(
             role,
-            tuple(c.topic for c in choice.picked),
+            tuple(dict.fromkeys(c.topic for c in choice.picked)),
             choice.reason,
-            tuple(c.topic for c in fitting),
+            tuple(dict.fromkeys(c.topic for c in fitting)),
             is_ambiguous=bool(choice.equals),
         )
     return choices

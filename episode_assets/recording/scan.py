@@ -16,7 +16,7 @@ from episode_assets.errors import NothingToExport
 from episode_assets.outcome import Note, Outcome, Skipped
 from episode_assets.progress import Progress, silent
 from episode_assets.recording.config import RecordingConfig
-from episode_assets.recording.inventory import Inventory, RoleChoice
+from episode_assets.recording.inventory import Inventory, RoleChoice, TopicInfo
 from episode_assets.recording.opening import open_walk
 from episode_assets.recording.places import CHUNKS, OFFSETS, SCHEMAS, write_places
 from episode_assets.recording.roles import require_clear
@@ -131,6 +131,7 @@ def notes_of(inventory: Inventory) -> list[Note]:
     ]
     for info in inventory.topics:
         notes += _topic_notes(info)
+        notes += _other_type_notes(info, inventory)
     notes += [
         Note("ambiguous_role", choice.reason, stream=role)
         for role, choice in inventory.roles.items()
@@ -185,6 +186,17 @@ def _topic_notes(info: Any) -> list[Note]:
         detail = f"{info.repeated_stamps} messages repeat a stamp and are left out"
         notes.append(Note("repeated_stamps", detail, stream=info.topic, count=info.repeated_stamps))
     return notes
+
+
+def _other_type_notes(info: TopicInfo, inventory: Inventory) -> list[Note]:
+    used = inventory.topic(info.topic)
+    if used is None or used.role is None or info.role is not None or info.cannot_decode or not info.count:
+        return []
+    detail = (
+        f"{info.count} messages of type {info.schema!r} in {info.message_encoding} are left out: "
+        f"{used.count} of type {used.schema!r} in {used.message_encoding} have the same topic"
+    )
+    return [Note("other_type", detail, stream=info.topic, count=info.count)]
 
 
 def _summary(inventory: Inventory) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from episode_assets.recording.inventory import Gap, Inventory, RoleChoice, Topic
 from episode_assets.recording.pose_from_tf import PoseFromTf
 from episode_assets.recording.roles import (
     KINDS_OF_ROLE,
+    UNITED_ROLES,
     Candidate,
     choose_roles,
     is_pose_in_fixed_frame,
@@ -132,16 +133,24 @@ def candidates_of(logs: Iterable[TopicLog]) -> tuple[Candidate, ...]:
 def logs_by_role(
     logs: Sequence[TopicLog], choices: Mapping[str, RoleChoice]
 ) -> dict[str, tuple[TopicLog, ...]]:
-    """Return the logs that fill each role."""
-    return {
-        role: tuple(
-            log
+    """Return the logs that fill each role.
+
+    Where a topic was written with several types or encodings, roles that unite topics take all of them; the others
+    take the one with most messages, since numbers and decoders of one stream cannot be mixed.
+    """
+    chosen = {}
+    for role, choice in choices.items():
+        by_topic = [
+            [log for log in logs if log.topic == topic and log.kind in KINDS_OF_ROLE[role]]
             for topic in choice.topics
-            for log in logs
-            if log.topic == topic and log.kind in KINDS_OF_ROLE[role]
+        ]
+        chosen[role] = tuple(
+            log
+            for found in by_topic
+            if found
+            for log in (found if role in UNITED_ROLES else [max(found, key=lambda log: len(log.all_log))])
         )
-        for role, choice in choices.items()
-    }
+    return chosen
 
 
 def require_readable(logs: Logs, container: Container, *, size_bytes: int, where: str) -> None:
