@@ -13,7 +13,8 @@ from typing import TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.recording.container import StoredMessage
+from episode_assets.recording.batches import Batch, Layout, layout_of
+from episode_assets.recording.container import IN_FILE, StoredMessage
 from episode_assets.recording.decoders import Decoder, Undecodable
 from episode_assets.recording.key_frames import GroupStart, group_start
 from episode_assets.recording.mesh import MeshMerger
@@ -77,6 +78,8 @@ class TopicLog:
         self.picture_format = ""
         self.picture_size: tuple[int, int] | None = None
         self.is_depth = False
+        self._batch: Batch | None = None
+        self._batch_texts = list[tuple[object, ...]]()
         self._known_texts: dict[tuple[object, ...], tuple[object, ...]] = {}
 
     @property
@@ -94,8 +97,52 @@ class TopicLog:
         number = len(self.all_log)
         self._damages = damages
         self.all_log.append(message.log_time_ns)
-        self.payload_bytes += len(message.payload)
+        length = len(message.payload)
+        self.payload_bytes += length
+        if self._batch is not None and self._batch.length == length:
+            if self._batch.add(message.payload, number, message.log_time_ns):
+                self.settle()
+            return
+        self.settle()
+        before = len(self.stamp)
         self.look_at(message, number)
+        if self._batch is None and len(self.stamp) > before:
+            layout = layout_of(self.schema, self.message_encoding, message.payload)
+            self._batch = None if layout is None else Batch(layout)
+            self._batch_texts = self.texts[len(self.texts) - layout.rows :] if layout and self.texts else []
+
+    def settle(self) -> None:
+        """Decode what waits to be decoded together; call it before anything is read."""
+        if self._batch is None or not self._batch.numbers:
+            return
+        layout, (data, numbers, log_times_ns) = self._batch.layout, self._batch.empty()
+        fits = layout.fits(data)
+        for run in np.split(np.arange(len(fits)), np.flatnonzero(np.diff(fits)) + 1):
+            if fits[run[0]]:
+                self._take_together(layout, data[run], numbers[run], log_times_ns[run])
+                continue
+            for row in run.tolist():
+                message = StoredMessage(
+                    0, int(log_times_ns[row]), memoryview(data[row].tobytes()), IN_FILE, 0
+                )
+                self.look_at(message, int(numbers[row]))
+
+    def _take_together(
+        self,
+        layout: Layout,
+        data: NDArray[np.uint8],
+        numbers: NDArray[np.int64],
+        log_times_ns: NDArray[np.int64],
+    ) -> None:
+        logs, stamps = np.repeat(log_times_ns, layout.rows), layout.stamps_ns(data)
+        unset = stamps <= 0
+        self.without_stamp += int(np.count_nonzero(unset))
+        self.decoded += len(data)
+        self.number.frombytes(np.repeat(numbers, layout.rows).tobytes())
+        self.stamp.frombytes(np.where(unset, logs, stamps).tobytes())
+        self.log.frombytes(logs.tobytes())
+        self.floats.frombytes(np.ascontiguousarray(layout.numbers(data)).tobytes())
+        self.texts.extend(self._batch_texts * len(data))
 
     def look_at(self, message: StoredMessage, number: int) -> None:
         """Decode one message, which is already counted, and keep its rows or places."""

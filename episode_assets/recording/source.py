@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import sys
 import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
 
 from episode_assets.errors import BadRecording, StorageTrouble
 from episode_assets.recording.read_ahead import ReadAhead
@@ -35,6 +39,9 @@ _MERGED_GAP_BYTES = 1 << 14
 _LARGEST_MERGED_BYTES = 8 << 20
 _SKIP_BYTES = 1 << 20
 _DIGESTED_ASIDE_BYTES = 1 << 17
+_BUFFERS_HELD = 3
+_BUFFER_STEP_BYTES = 1 << 18
+_LARGEST_BUFFER_HELD_BYTES = 16 << 20
 
 
 class Source:
@@ -236,13 +243,32 @@ class _Digest:
             self._under_way = None
 
 
+class _Buffers:
+    """Memory for blocks, used again once nobody looks at it: fresh pages cost more than the bytes that fill them."""
+
+    def __init__(self) -> None:
+        self._held = list[NDArray[np.uint8]]()
+
+    def take(self, size: int) -> memoryview:
+        """Return `size` writable bytes of any content."""
+        for array in self._held:
+            # The list, the variable and the argument: no view of it is left anywhere.
+            if len(array) >= size and sys.getrefcount(array) == 3:
+                return memoryview(array.data)[:size]
+        array = np.empty(-(-size // _BUFFER_STEP_BYTES) * _BUFFER_STEP_BYTES, dtype=np.uint8)
+        if size <= _LARGEST_BUFFER_HELD_BYTES:
+            self._held = [*self._held[-(_BUFFERS_HELD - 1) :], array]
+        return memoryview(array.data)[:size]
+
+
 class ForwardReader:
     """One pass over a source, front to back, that digests every byte it passes."""
 
     def __init__(self, source: Source, *, with_digest: bool = True) -> None:
         self._source = source
         self._digest = _Digest() if with_digest else None
-        self._block = bytearray()
+        self._buffers = _Buffers()
+        self._block = memoryview(b"")
         self._used = 0
         self._step = source.expect_all()
         self.offset = 0
@@ -259,7 +285,7 @@ class ForwardReader:
         held = len(self._block) - self._used
         if length > held:
             self._refill(length, held)
-        view = memoryview(self._block)[self._used : self._used + length]
+        view = self._block[self._used : self._used + length]
         self._used += length
         self.offset += length
         return view
@@ -270,15 +296,15 @@ class ForwardReader:
         held = len(self._block) - self._used
         if length > held:
             self._refill(length, held)
-        return memoryview(self._block)[self._used : self._used + length]
+        return self._block[self._used : self._used + length]
 
     def _refill(self, length: int, held: int) -> None:
         """Replace the block by one that starts with the bytes still held and has at least `length`."""
         ahead = self.offset + held
         fresh_bytes = min(self._fresh_bytes(length, held), self._source.size - ahead)
-        block = bytearray(held + fresh_bytes)
-        block[:held] = memoryview(self._block)[self._used :]
-        fresh = memoryview(block)[held:]
+        block = self._buffers.take(held + fresh_bytes)
+        block[:held] = self._block[self._used :]
+        fresh = block[held:]
         if not self._source.read_into(ahead, fresh):
             raise EndOfBytes
         if self._digest:

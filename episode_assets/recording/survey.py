@@ -70,7 +70,7 @@ class Logs:
         """Count messages known from the index only, given in file order."""
         self.messages += len(log_times_ns)
         for channel_id in np.unique(channel_ids):
-            self.log_of(int(channel_id)).all_log.extend(log_times_ns[channel_ids == channel_id].tolist())
+            self.log_of(int(channel_id)).all_log.frombytes(log_times_ns[channel_ids == channel_id].tobytes())
         last = [] if self._last_log_ns is None else [self._last_log_ns]
         steps = -np.diff(np.concatenate([np.array(last, dtype=np.int64), log_times_ns]))
         if len(steps):
@@ -106,6 +106,8 @@ class Logs:
         """Return the logs of every channel in the file, empty ones included, by topic and type."""
         for channel_id in self._container.channels:
             self.log_of(channel_id)
+        for log in self._by_key.values():
+            log.settle()
         return tuple(self._by_key[key] for key in sorted(self._by_key))
 
 

@@ -109,3 +109,27 @@ def test_what_cannot_be_opened_is_named(address: str) -> None:
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(BadRecording, match="not a regular file"):
         Source(str(tmp_path))
+
+
+@given(lengths=st.lists(st.integers(1, 200_000), min_size=5, max_size=40), kept=st.sets(st.integers(0, 39)))
+@settings(max_examples=40, deadline=None)
+def test_what_a_pass_hands_out_stays_as_long_as_somebody_holds_it(
+    long_file: Path, lengths: list[int], kept: set[int]
+) -> None:
+    content, views, at = long_file.read_bytes(), list[tuple[int, memoryview]](), 0
+    with Source(str(long_file)) as source:
+        reader = ForwardReader(source)
+        for number, length in enumerate(lengths):
+            view = reader.take(length)
+            if number in kept:
+                views.append((at, view))
+            del view
+            at += length
+        assert all(view == content[start : start + len(view)] for start, view in views)
+
+
+@pytest.fixture(scope="module")
+def long_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("long") / "content"
+    path.write_bytes(hashlib.shake_128(b"long").digest(8_000_001))
+    return path
