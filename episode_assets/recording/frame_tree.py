@@ -50,15 +50,15 @@ def link_of(
     return find_link_from_optical(
         edges_by_child(tf_stream(chosen["tf"])),
         optical=_optical_frame(chosen),
-        pose_frame=pose_frame,
-        pose_child=pose_child,
+        pose_frame=pose_frame.strip("/"),
+        pose_child=pose_child.strip("/"),
         library=library,
     )
 
 
 def derive_pose(chosen: Mapping[str, Sequence[TopicLog]]) -> PoseFromTf | str:
     """Return the poses of the camera from the frame tree, or why it gives none."""
-    return pose_from_tf(edge_samples(chosen["tf"]), _optical_frame(chosen).strip("/"))
+    return pose_from_tf(edge_samples(chosen["tf"]), _optical_frame(chosen))
 
 
 def edge_samples(members: Sequence[TopicLog]) -> tuple[EdgeSamples, ...]:
@@ -88,7 +88,7 @@ def edge_samples(members: Sequence[TopicLog]) -> tuple[EdgeSamples, ...]:
 
 def _optical_frame(chosen: Mapping[str, Sequence[TopicLog]]) -> str:
     picture = chosen["rgb"] or chosen["depth"]
-    return picture[0].frame_id if picture else ""
+    return picture[0].frame_id.strip("/") if picture else ""
 
 
 def _joined(members: Sequence[TopicLog], name: str) -> NDArray[np.int64]:

@@ -42,10 +42,13 @@ def rotated(points: NDArray[np.float64], quaternion_xyzw: ArrayLike) -> NDArray[
 
 
 def edges_by_child(tf: TfStream) -> dict[str, Edge]:
-    """Return the edge above each frame. A frame with two parents keeps the first that was sent."""
+    """Return the edge above each frame. A frame with two parents keeps the first that was sent.
+
+    Older transforms write a frame with a leading slash: it is the same frame, named without.
+    """
     rows: dict[tuple[str, str], list[int]] = {}
     for row, pair in enumerate(zip(tf.parent, tf.child, strict=True)):
-        rows.setdefault(pair, []).append(row)
+        rows.setdefault((pair[0].strip("/"), pair[1].strip("/")), []).append(row)
     edges: dict[str, Edge] = {}
     for (parent, child), positions in rows.items():
         values = np.hstack([tf.translation[positions], tf.quaternion_xyzw[positions]])

@@ -66,6 +66,7 @@ class TopicInfo:
         without_stamp: Rows that took the log time since their header has no stamp, where others have one.
         unset_rotations: Poses whose quaternion is zero or not finite; they are kept and have no rotation.
         cut_texts: Texts that were longer than what is kept of one.
+        left_out_pieces: Pieces of a mesh in another frame than its first one, which are left out.
     """
 
     topic: str
@@ -95,6 +96,7 @@ class TopicInfo:
     without_stamp: int = 0
     unset_rotations: int = 0
     cut_texts: int = 0
+    left_out_pieces: int = 0
 
     @property
     def rate_hz(self) -> float | None:

@@ -34,11 +34,15 @@ class MeshSoup:
 
 
 class MeshMerger:
-    """Follows the markers of one topic and knows the mesh that they add up to."""
+    """Follows the markers of one topic and knows the mesh that they add up to.
+
+    Pieces in another frame than the first lie somewhere else: they are left out and counted.
+    """
 
     def __init__(self) -> None:
         self._pieces: dict[tuple[str, int], NDArray[np.float64]] = {}
         self.frame_id = ""
+        self.left_out = 0
 
     def add(self, marker: MarkerRow) -> None:
         """Apply one marker; kinds other than triangle lists only take away what had their id."""
@@ -49,7 +53,10 @@ class MeshMerger:
         self._pieces.pop(key, None)
         if marker.action != _DELETE and marker.type == TRIANGLE_LIST:
             self.frame_id = self.frame_id or marker.frame_id
-            self._pieces[key] = _placed(marker)
+            if marker.frame_id == self.frame_id:
+                self._pieces[key] = _placed(marker)
+            else:
+                self.left_out += 1
 
     @property
     def triangle_count(self) -> int:

@@ -182,6 +182,9 @@ def _topic_notes(info: Any) -> list[Note]:
     if info.role and info.cut_texts:
         detail = f"{info.cut_texts} texts are longer than 65 536 characters and are cut there"
         notes.append(Note("cut_texts", detail, stream=info.topic, count=info.cut_texts))
+    if info.role and info.left_out_pieces:
+        detail = f"{info.left_out_pieces} pieces of the mesh are in another frame than {info.frame_id!r} and left out"
+        notes.append(Note("mesh_in_other_frames", detail, stream=info.topic, count=info.left_out_pieces))
     if info.role in _ONCE_PER_STAMP and info.repeated_stamps:
         detail = f"{info.repeated_stamps} messages repeat a stamp and are left out"
         notes.append(Note("repeated_stamps", detail, stream=info.topic, count=info.repeated_stamps))

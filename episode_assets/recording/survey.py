@@ -335,10 +335,11 @@ def topic_info(log: TopicLog, role: str | None, config: RecordingConfig) -> Topi
         largest_backward_step_ns=int(max(-steps.min(), 0)) if len(steps) else 0,
         log_backward_steps=int(np.count_nonzero(np.diff(np.array(log.all_log, dtype=np.int64)) < 0)),
         gaps=tuple(Gap(int(distinct[i - 1]), int(distinct[i])) for i in gaps),
-        log_offset=log_offset(times[own], logged[own]) if has_stamps else None,
+        log_offset=log_offset(times[own], logged[own]) if has_stamps and log.kind != "trajectory" else None,
         without_stamp=log.without_stamp if has_stamps else 0,
         unset_rotations=log.unset_rotations(),
         cut_texts=log.cut_texts,
+        left_out_pieces=log.mesh.left_out,
     )
 
 

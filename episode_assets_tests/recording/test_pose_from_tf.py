@@ -95,12 +95,15 @@ def test_older_transforms_with_leading_slashes_name_the_same_frames(
     tmp_path: Path, view_of: Callable[..., RecordingView]
 ) -> None:
     stamps = range(EPOCH_NS, EPOCH_NS + 5 * STEP, STEP)
-    moving: list[Edge] = [(s, "/map", "/" + OPTICAL, (1, 2, 3), IDENTITY) for s in stamps]
-    view = view_of(_write(tmp_path / "rig.mcap", [], moving))
+    moving: list[Edge] = [(s, "/map", "/base_link", (1, 2, 3), IDENTITY) for s in stamps]
+    static: list[Edge] = [(EPOCH_NS, "/base_link", "/" + OPTICAL, (0.5, 0, 0), TO_OPTICAL)]
+    view = view_of(_write(tmp_path / "rig.mcap", static, moving))
 
     assert view.pose is not None
     assert view.pose.translation.tolist() == [[1, 2, 3]] * 5
-    assert view.pose.child_frame_id == OPTICAL
+    assert view.pose.child_frame_id == "base_link"
+    assert view.link_from_optical[1] == "tf"
+    assert view.optical_offset_m.tolist() == [0.5, 0, 0]
 
 
 MOVING: list[Edge] = [(EPOCH_NS + n * STEP, "world", "base_link", (n, 0, 0), IDENTITY) for n in range(5)]
