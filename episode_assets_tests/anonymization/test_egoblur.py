@@ -83,6 +83,18 @@ def test_red_is_found_where_it_is_at_every_scale(
     assert box[4] > 0.5
 
 
+@pytest.mark.parametrize("kind", [FourOutputs, Scripted])
+@pytest.mark.parametrize("place", [(0, 0, 80, 120), (560, 360, 640, 480)])
+def test_the_model_sees_the_picture_up_to_its_edges(
+    place: tuple[int, int, int, int], kind: type[FourOutputs], tmp_path: Path
+) -> None:
+    file = save(kind(Rectangles(RED_BGR)), tmp_path / "faces.jit")
+
+    (box,) = search(EgoBlurOptions(faces=str(file)), size=(640, 480))(planes(picture_with(red=(place, RED))))
+
+    assert box[:4] == pytest.approx(place, abs=3)
+
+
 def test_faces_and_plates_come_from_their_own_files_with_their_labels(tmp_path: Path) -> None:
     faces = save(FourOutputs(Rectangles(RED_BGR)), tmp_path / "faces.jit")
     plates = save(Scripted(Rectangles(BLUE_BGR)), tmp_path / "plates.jit")

@@ -40,9 +40,10 @@ def search(options: RetinaFaceOptions, *, min_face_px: float = 32) -> FaceSearch
     )
 
 
-def planes():
+def planes(place: tuple[int, int, int, int] = (400, 60, 480, 180)):
     canvas = np.full((480, 640, 3), 120, np.uint8)
-    canvas[60:180, 400:480] = RED
+    x0, y0, x1, y1 = place
+    canvas[y0:y1, x0:x1] = RED
     canvas[300:380, 40:160] = BLUE
     return decode_picture("rgb8", canvas.tobytes(), width=640, height=480, step=640 * 3)
 
@@ -57,6 +58,13 @@ def test_red_is_found_where_it_is_at_every_scale(min_face_px: float, tmp_path: P
     assert boxes[1, :4] == pytest.approx([400, 60, 480, 180], abs=3)
     # The file says 0.95, and 0.8 counts as certain unless set otherwise.
     assert boxes[1, 4] == pytest.approx(0.875, abs=0.01)
+
+
+@pytest.mark.parametrize("place", [(0, 0, 80, 120), (560, 360, 640, 480)])
+def test_the_model_sees_the_picture_up_to_its_edges(place: tuple[int, int, int, int], tmp_path: Path) -> None:
+    look = search(RetinaFaceOptions(weights=str(save(Rectangles(RED), tmp_path / "weights.pth"))))
+
+    assert look(planes(place))[1, :4] == pytest.approx(place, abs=3)
 
 
 def test_a_batch_gives_what_its_pictures_give_one_by_one(tmp_path: Path) -> None:
