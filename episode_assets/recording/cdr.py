@@ -37,6 +37,10 @@ class CdrCursor(Cursor):
         """Move to the next multiple of `size`."""
         self.at += -(self.at - ORIGIN) % size
 
+    def stamp(self) -> int:
+        """Return a time: int32 seconds, uint32 nanoseconds."""
+        return self.i32() * NS_PER_S + self.u32()
+
     def header(self) -> tuple[int, str]:
         """Return stamp and frame of a std_msgs/Header: int32 seconds, uint32 nanoseconds, text."""
         self.align(4)
@@ -50,4 +54,5 @@ class CdrCursor(Cursor):
 
     def _text(self, length: int) -> str:
         raw = self.raw(length)
-        return str(raw[:-1] if length and raw[-1] == 0 else raw, "utf-8")
+        end = length - 1 if length and raw[-1] == 0 else length
+        return str(raw[:end], "utf-8")

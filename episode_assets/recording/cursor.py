@@ -34,6 +34,10 @@ class Cursor(ABC):
         """Pass over the padding in front of a value of `size` bytes."""
 
     @abstractmethod
+    def stamp(self) -> int:
+        """Return a time (int64 ns)."""
+
+    @abstractmethod
     def header(self) -> tuple[int, str]:
         """Return stamp (int64 ns) and frame of a std_msgs/Header."""
 
@@ -49,27 +53,28 @@ class Cursor(ABC):
 
     def u32(self) -> int:
         """Return an unsigned 32-bit integer."""
-        return int(self.values("I", 4)[0])
+        return self._one(_U32[self.order])
 
     def i32(self) -> int:
         """Return a signed 32-bit integer."""
-        return int(self.values("i", 4)[0])
+        return self._one(_I32[self.order])
 
-    def values(self, layout: str, size: int) -> tuple[Any, ...]:
-        """Return neighbouring numbers of `size` bytes each, given in the words of `struct`: `3I`, `7d`."""
-        self.align(size)
-        packed = _struct(self.order + layout)
-        values = packed.unpack_from(self.payload, self.at)
-        self.at += packed.size
-        return values
+    def _one(self, packed: Struct) -> int:
+        self.align(4)
+        value: int = packed.unpack_from(self.payload, self.at)[0]
+        self.at += 4
+        return value
 
     def doubles(self, count: int) -> tuple[Any, ...]:
         """Return `count` 8-byte floats."""
-        return self.values(f"{count}d", 8)
+        self.align(8)
+        values = _doubles(self.order, count).unpack_from(self.payload, self.at)
+        self.at += 8 * count
+        return values
 
     def triple(self) -> Triple:
         """Return three 8-byte floats."""
-        x, y, z = self.values("3d", 8)
+        x, y, z = self.doubles(3)
         return x, y, z
 
     def raw(self, length: int) -> memoryview:
@@ -102,6 +107,10 @@ class Cursor(ABC):
         return flat.reshape(-1, width).astype(np.float64)
 
 
-@lru_cache(maxsize=256)
-def _struct(layout: str) -> Struct:
-    return Struct(layout)
+_U32 = {order: Struct(f"{order}I") for order in "<>"}
+_I32 = {order: Struct(f"{order}i") for order in "<>"}
+
+
+@lru_cache(maxsize=64)
+def _doubles(order: str, count: int) -> Struct:
+    return Struct(f"{order}{count}d")

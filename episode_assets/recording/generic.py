@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from episode_assets.recording.cursor import NS_PER_S
 from episode_assets.recording.decoding import Undecodable
 from episode_assets.recording.fields import Fields, JsonFields, ProtobufFields
 from episode_assets.recording.json_messages import SCHEMA_ENCODINGS, parse_json
@@ -61,7 +60,7 @@ def _ros_reader(
         return found
     is_stamped = found.begins_with_header or found.begins_with_stamp
     stamp = partial(_ros_stamp, found) if is_stamped else _no_stamp
-    return Reader(lambda payload: _plain_ros(found, found.decode(payload)), stamp)
+    return Reader(_RosValues(found).read, stamp)
 
 
 def _protobuf_reader(schema_encoding: str, schema_name: str, schema_data: bytes) -> Reader | Undecodable:
@@ -88,10 +87,6 @@ _ENCODINGS: Mapping[str, tuple[frozenset[str], Callable[[str, str, bytes], Reade
 }
 
 
-_NOT_SENT = frozenset({"structure_needs_at_least_one_member", "__msgtype__"})
-"""Attributes of rosbags objects that are no fields of the message."""
-
-
 def _no_stamp(payload: memoryview) -> int:
     del payload
     return 0
@@ -100,10 +95,7 @@ def _no_stamp(payload: memoryview) -> int:
 def _ros_stamp(found: RosType, payload: memoryview) -> int:
     try:
         cursor = found.cursor(payload)
-        if found.begins_with_header:
-            return cursor.header()[0]
-        seconds, nanoseconds = cursor.values("2I" if found.is_ros1 else "iI", 4)
-        return int(seconds) * NS_PER_S + int(nanoseconds)
+        return cursor.header()[0] if found.begins_with_header else cursor.stamp()
     except (struct.error, ValueError, IndexError) as error:
         raise UndecodableMessageError(f"payload of {len(payload)} bytes ends inside its stamp") from error
 
@@ -117,17 +109,32 @@ def _named_stamp(message: Fields) -> int:
         return 0  # a field of that name that is something else: a number, a text
 
 
-def _plain_ros(found: RosType, value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain_ros(found, item) for item in value]
-    kind = getattr(value, "__msgtype__", None)
-    if kind is None:
-        return value
-    # rosbags puts an underscore behind names that are words of Python: from_, in_.
-    return {
-        name: _plain_ros(found, getattr(value, f"{name}_" if keyword.iskeyword(name) else name))
-        for name in found.fields_of(kind)
-    }
+class _RosValues:
+    """Turns the objects of one type and of the types inside it into plain values."""
+
+    def __init__(self, found: RosType) -> None:
+        self._found = found
+        self._names: dict[str, list[tuple[str, str]]] = {}
+
+    def read(self, payload: memoryview) -> Any:
+        return self._plain(self._found.decode(payload))
+
+    def _plain(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._plain(item) for item in value]
+        kind = getattr(value, "__msgtype__", None)
+        if kind is None:
+            return value
+        names = self._names.get(kind) or self._names_of(kind)
+        return {name: self._plain(getattr(value, attribute)) for name, attribute in names}
+
+    def _names_of(self, kind: str) -> list[tuple[str, str]]:
+        # rosbags puts an underscore behind names that are words of Python: from_, in_.
+        names = [
+            (name, f"{name}_" if keyword.iskeyword(name) else name) for name in self._found.fields_of(kind)
+        ]
+        self._names[kind] = names
+        return names
 
 
 def _plain_protobuf(message: Any) -> dict[str, Any]:

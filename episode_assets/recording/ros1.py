@@ -22,6 +22,10 @@ class Ros1Cursor(Cursor):
     def align(self, size: int) -> None:
         """Stay: nothing is padded."""
 
+    def stamp(self) -> int:
+        """Return a time: uint32 seconds and nanoseconds."""
+        return self.u32() * NS_PER_S + self.u32()
+
     def header(self) -> tuple[int, str]:
         """Return stamp and frame of a std_msgs/Header: a running number, uint32 seconds and nanoseconds, text."""
         _, seconds, nanoseconds, length = _HEAD.unpack_from(self.payload, self.at)

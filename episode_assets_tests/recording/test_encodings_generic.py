@@ -26,6 +26,7 @@ from episode_assets.recording.decoding import Undecodable
 from episode_assets.recording.generic import Reader, find_reader
 from episode_assets.recording.rows import UndecodableMessageError
 from episode_assets_tests.recording.encodings import ROS1, ROS2, as_dict, random_message
+from episode_assets_tests.recording.scene.trees import Message, Stamp
 from episode_assets_tests.recording.test_encodings_foxglove import CASES, described, written
 
 quick = settings(max_examples=50, deadline=None)
@@ -379,6 +380,14 @@ def test_schema_texts_are_read_as_recorders_write_them(text: bytes) -> None:
 def test_a_byte_of_ros2_is_unsigned_and_one_of_ros1_signed() -> None:
     assert ros_reader("cdr", "own_msgs/msg/Own", b"byte x").decode(memoryview(b"\0\1\0\0\xff")) == {"x": 255}
     assert ros_reader("ros1", "own_msgs/Own", b"byte x").decode(memoryview(b"\xff")) == {"x": -1}
+
+
+@pytest.mark.parametrize("encoding", ["cdr", "ros1"])
+def test_ros_messages_that_begin_with_a_time_carry_it_as_their_stamp(encoding: str) -> None:
+    found = find_reader(*described(encoding, "Log"))
+    assert isinstance(found, Reader)
+    message = Message("Log", {"timestamp": Stamp(5_000_000_006), "message": "a"})
+    assert found.stamp_ns(written(encoding, message)) == 5_000_000_006
 
 
 def test_ros1_seconds_reach_beyond_the_year_2038() -> None:
