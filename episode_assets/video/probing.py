@@ -99,7 +99,10 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     with named_failures("a video cannot be read", where=path.name), av.open(str(path)) as container:
         if not container.streams.video:
             raise UndecodableVideo("the file holds no video stream", where=path.name)
-        yield container, container.streams.video[0]
+        stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise UndecodableVideo("the file names a codec that has no decoder here", where=path.name)
+        yield container, stream
 
 
 def probe(path: Path) -> VideoProbe:

@@ -30,6 +30,8 @@ _LONGEST_DELAY = 40
 _IMMEDIATE = frozenset({"av1", "vp9"})
 """Formats whose messages show one picture each, whatever they reorder inside."""
 
+_ANNEX_B, _START_CODES = frozenset({"h264", "h265"}), (b"\x00\x00\x01", b"\x00\x00\x00\x01")
+
 # Without `strict`, H.264 streams that do not state their reordering lose pictures until the decoder has guessed it.
 _OPTIONS = {**STRICT_DECODING, "strict": "1"}
 
@@ -168,8 +170,7 @@ class _Decoder(Generic[StepT]):
             # Nothing that a damaged group left behind may show in the next one.
             yield from self._broken("")
         if self._context is None and not step.starts_group:
-            detail = self._broken_by or "the stream begins inside a group"
-            yield step, UndecodablePicture(f"no key frame yet: {detail}")
+            yield step, _no_key_frame(message, self._broken_by)
             return
         if self._context is None:
             self._context, self._numbers = _opened(message.format), FrameNumbers()
@@ -240,6 +241,16 @@ def _opened(format: str) -> Any:  # noqa: A002  # the word of image messages
     context.thread_count = 1
     context.options = dict(_OPTIONS)
     return context
+
+
+def _no_key_frame(message: EncodedPicture, broken_by: str) -> UndecodablePicture:
+    if message.format in _ANNEX_B and not bytes(message.data[:4]).startswith(_START_CODES):
+        return UndecodablePicture(
+            f"a {message.format} payload that begins with {bytes(message.data[:4]).hex(' ')} instead of a start code",
+            remedy="record the stream in Annex B form, with parameter sets before each key frame",
+        )
+    detail = broken_by or "the stream begins inside a group"
+    return UndecodablePicture(f"no key frame yet: {detail}")
 
 
 def _no_picture() -> UndecodablePicture:
