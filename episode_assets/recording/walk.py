@@ -116,7 +116,8 @@ class Walk:
             if reader.remaining < RECORD_HEAD.size:
                 self._cut(start)
                 return
-            opcode, length = RECORD_HEAD.unpack(reader.take(RECORD_HEAD.size))
+            # Passed only when it is believed: the next record may begin inside what looks like a head.
+            opcode, length = RECORD_HEAD.unpack(reader.peek(RECORD_HEAD.size))
             if opcode not in _INSIDE_A_CHUNK:
                 self._losses.settle()
             if opcode == _CHUNK:
@@ -157,19 +158,18 @@ class Walk:
     # Damage between records
 
     def _is_sound(self, opcode: int, length: int) -> bool:
-        """Whether the record whose head was just read is what it claims, by its own lengths or by what follows it."""
-        reader = self._reader
+        """Whether the record that comes next is what it claims, by its own lengths or by what follows it."""
         # Unknown opcodes are passed over, as the format asks; only 0 can never be one.
-        if opcode == 0 or length > reader.remaining:
+        if opcode == 0 or length > self._reader.remaining - RECORD_HEAD.size:
             return False
         if opcode == _MESSAGE:
             return length <= self._max_chunk_bytes and self._is_sound_message(length)
-        body = reader.peek(min(length + RECORD_HEAD.size, _ATTACHMENT_HEAD_BYTES))
+        body = self._peek_body(min(length + RECORD_HEAD.size, _ATTACHMENT_HEAD_BYTES))
         if self._finder.adds_up(opcode, length, body):
             return True
         if opcode == Opcode.FOOTER or self._finder.adds_up(Opcode.CHUNK, length, body):
             return False
-        behind = reader.offset + length
+        behind = self._body_at + length
         if length + RECORD_HEAD.size <= _ATTACHMENT_HEAD_BYTES:
             is_followed = self._may_be_head(body[length:], behind)
         else:
@@ -177,17 +177,24 @@ class Walk:
         return is_followed or self._hides_no_record(length)
 
     def _is_sound_message(self, length: int) -> bool:
-        body = self._reader.peek(length + RECORD_HEAD.size)
+        body = self._peek_body(length + RECORD_HEAD.size)
         # Between chunks, one wrong bit turns a message index into something that could pass for a message.
         if self.container.chunks and self._finder.adds_up(Opcode.MESSAGE_INDEX, length, body):
             return False
-        behind = self._reader.offset + length
+        behind = self._body_at + length
         return self._may_be_head(body[length:], behind) or self._hides_no_record(length)
 
     def _hides_no_record(self, length: int) -> bool:
         # No record follows: either this one lies about its length, or the next one is damaged.
-        found = self._finder.find(self._reader.offset)
-        return found is None or found >= self._reader.offset + length
+        found = self._finder.find(self._body_at)
+        return found is None or found >= self._body_at + length
+
+    @property
+    def _body_at(self) -> int:
+        return self._reader.offset + RECORD_HEAD.size
+
+    def _peek_body(self, length: int) -> memoryview:
+        return self._reader.peek(RECORD_HEAD.size + length)[RECORD_HEAD.size :]
 
     def _may_be_head(self, head: memoryview, at: int) -> bool:
         if len(head) < RECORD_HEAD.size:
@@ -196,7 +203,7 @@ class Walk:
         return may_be_head(opcode, length, self._source.size - at)
 
     def _unsound(self, start: int, opcode: int, length: int) -> Iterator[StoredMessage]:
-        if not self._finder.adds_up(Opcode.CHUNK, length, self._reader.peek(LARGEST_CHUNK_HEAD_BYTES)):
+        if not self._finder.adds_up(Opcode.CHUNK, length, self._peek_body(LARGEST_CHUNK_HEAD_BYTES)):
             self._resume_after(start, opcode, length)
             return
         detail = f"a chunk is marked with opcode {opcode}: it is read by its head"
@@ -233,6 +240,7 @@ class Walk:
     # Records outside chunks
 
     def _other(self, start: int, opcode: int, length: int) -> None:
+        self._reader.take(RECORD_HEAD.size)
         if opcode == Opcode.ATTACHMENT:
             self._attachment(start, length)
         elif opcode in SMALL_RECORDS and length <= self._max_chunk_bytes:
@@ -255,7 +263,7 @@ class Walk:
         self.container.note_damage("bad_record", start, length, "a message index does not add up")
 
     def _loose_message(self, start: int, length: int) -> StoredMessage | None:
-        body = self._reader.take(length)
+        body = self._reader.take(RECORD_HEAD.size + length)[RECORD_HEAD.size :]
         if length < MESSAGE_HEAD.size:
             self.container.note_damage("bad_record", start, length, "message record is too short")
             return None
@@ -306,7 +314,7 @@ class Walk:
         if head is None:
             self._resume_after(start, Opcode.CHUNK, length)
             return
-        body_at, left = self._reader.offset, self._reader.remaining
+        body_at, left = self._body_at, self._reader.remaining - RECORD_HEAD.size
         extent = self._extent(head, length)
         if extent is None:
             self._resume_after(start, Opcode.CHUNK, length)
@@ -316,6 +324,7 @@ class Walk:
                 f"a chunk of {length} bytes that holds {head.record_bytes} by its head: {extent} are read"
             )
             self.container.keep_damage(Damage("bad_record", start, RECORD_HEAD.size, detail, messages=0))
+        self._reader.take(RECORD_HEAD.size)
         if extent > left:
             self.container.cut_offset = start
         stretch = RECORD_HEAD.size + min(extent, left)
@@ -352,7 +361,7 @@ class Walk:
 
     def _chunk_head(self) -> ChunkHead | None:
         try:
-            return parse_chunk_head(self._reader.peek(LARGEST_CHUNK_HEAD_BYTES))
+            return parse_chunk_head(self._peek_body(LARGEST_CHUNK_HEAD_BYTES))
         except PARSE_ERRORS:
             return None
 
@@ -361,7 +370,7 @@ class Walk:
         if head.record_bytes == length:
             return length
         for extent in (length, head.record_bytes):
-            if self._finder.may_follow(self._reader.offset + extent):
+            if self._finder.may_follow(self._body_at + extent):
                 return extent
         return None
 

@@ -278,7 +278,7 @@ def footer() -> bytes:
     return struct.pack("<BQQQI", 2, 20, 0, 0, 0)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(flips=st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255)), min_size=1, max_size=40))
 def test_every_way_to_read_damaged_files_fails_by_name_only(
     flips: list[tuple[float, int]], case: tuple[Kind, Path], tmp_path: Path
@@ -351,6 +351,20 @@ def test_sizes_that_lie_take_no_memory(name: str, tmp_path: Path) -> None:
     assert len(returned) == 50
     assert peak < 3 << 22
     assert box.damage_total
+
+
+def test_a_record_that_starts_inside_a_false_head_is_found(tmp_path: Path) -> None:
+    """The first message claims four bytes less, so that its end and the next record together look like a head."""
+    file = write(tmp_path / "whole.mcap", Kind(chunked=False), messages=50)
+    content = bytearray(file.read_bytes())
+    whole = messages_of(bytes(content))
+    first = next(item for item in whole if len(item.payload) > 300)
+    content[first.start + 1 : first.start + 9] = struct.pack("<Q", 22 + len(first.payload) - 4)
+    file.write_bytes(content)
+
+    returned, _ = walk(file)
+
+    assert holds_in_order(returned, [item for item in whole if item is not first])
 
 
 def test_a_long_stretch_of_bytes_that_look_like_records_is_passed_once(tmp_path: Path) -> None:
