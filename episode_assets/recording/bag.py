@@ -262,7 +262,7 @@ class BagWalk:
         self._losses.settle()
         at, size = self._reader.offset, self._source.size
         to = self._next_chunk()
-        if to is None and at <= self._index_pos < size:
+        if to is None and max(at, start + 1) <= self._index_pos < size:
             to = self._index_pos
         if to is None:
             self._cut(start, reason)

@@ -284,6 +284,19 @@ def test_a_bag_whose_index_is_cut_is_marked_and_keeps_all_messages(tmp_path: Pat
     assert container.truncated
 
 
+@pytest.mark.parametrize("left", range(9))
+def test_a_bag_cut_right_behind_the_start_of_its_index_is_read_to_an_end(tmp_path: Path, left: int) -> None:
+    file = write_bag(tmp_path / "a.bag")
+    data = file.read_bytes()
+    (index_pos,) = struct.unpack_from("<Q", data, data.index(b"index_pos=") + 10)
+    file.write_bytes(data[: index_pos + left])
+
+    seen, container = walked(file)
+
+    assert numbers(seen) == list(range(60))
+    assert kinds(container) == ["cut"]
+
+
 def test_a_bag_cut_between_two_records_is_marked(tmp_path: Path) -> None:
     file = write_bag(tmp_path / "a.bag")
     file.write_bytes(file.read_bytes()[: chunk_starts(file)[3]])
