@@ -35,7 +35,7 @@ PAGE_BYTES = 1 << 14
 """Remote reads below this size fetch whole pages of it, of which a few are kept: heads lie close together."""
 
 _PAGES_HELD = 4
-_MERGED_GAP_BYTES = 1 << 14
+_MERGED_GAP_BYTES = 1 << 12
 _LARGEST_MERGED_BYTES = 8 << 20
 _SKIP_BYTES = 1 << 20
 _DIGESTED_ASIDE_BYTES = 1 << 17
@@ -334,7 +334,7 @@ class ForwardReader:
 def merge_ranges(ranges: Iterable[Range]) -> list[Range]:
     """Return ranges, sorted, that cover all of the given ones: those that nearly touch become one.
 
-    Two are one where at most 16 KiB lie between them and both together stay below 8 MiB.
+    Two are one where at most 4 KiB lie between them and both together stay below 8 MiB.
     """
     merged = list[Range]()
     for at, length in sorted(item for item in ranges if item[1] > 0):

@@ -43,7 +43,7 @@ def test_merged_ranges_cover_what_was_asked_and_little_more(ranges: list[tuple[i
     for at, length in ranges:
         assert not length or any(start <= at and at + length <= start + covered for start, covered in merged)
     ends = [start + covered for start, covered in merged[:-1]]
-    assert all(start - end > 1 << 14 for (start, _), end in zip(merged[1:], ends, strict=True))
+    assert all(start - end > 1 << 12 for (start, _), end in zip(merged[1:], ends, strict=True))
 
 
 def test_ranges_beyond_the_largest_block_stay_apart() -> None:
