@@ -29,6 +29,8 @@ _ROWS_TRIED = 1000
 
 _SIDE_FILES = ("-wal", "-journal")
 _TOPIC_COLUMNS = {"id", "name", "type"}
+_TOPIC_DETAILS = frozenset({"serialization_format", "offered_qos_profiles"})
+_DEFINITION_COLUMNS = {"topic_type", "encoding", "encoded_message_definition"}
 _MESSAGE_COLUMNS = {"topic_id", "timestamp", "data"}
 _METADATA_NAME = "rosbag2"
 """Under this name rosbag2 writes the same text into its MCAP files."""
@@ -88,9 +90,9 @@ class SqliteWalk:
 
     def _read_topics(self, database: sqlite3.Connection) -> None:
         try:
-            topics = _table(database, "topics", _TOPIC_COLUMNS)
+            topics = _table(database, "topics", _TOPIC_COLUMNS, _TOPIC_DETAILS)
             messages = _columns(database, "messages")
-            definitions = _table(database, "message_definitions", {"topic_type"}) or []
+            definitions = _table(database, "message_definitions", _DEFINITION_COLUMNS) or []
             details = _table(database, "metadata", {"metadata"}) or []
         except sqlite3.DatabaseError as error:
             raise _unreadable(self._source.uri, str(error)) from error
@@ -258,13 +260,16 @@ def _columns(database: sqlite3.Connection, table: str) -> set[str]:
     return {name for (name,) in database.execute("SELECT name FROM pragma_table_info(?)", (table,))}
 
 
-def _table(database: sqlite3.Connection, table: str, required: set[str]) -> list[dict[str, Any]] | None:
+def _table(
+    database: sqlite3.Connection, table: str, required: set[str], optional: frozenset[str] = frozenset()
+) -> list[dict[str, Any]] | None:
     """Return the rows of a small table by column name, or None where the file lacks it or a required column."""
-    if not required.issubset(_columns(database, table)):
+    columns = _columns(database, table)
+    if not required.issubset(columns):
         return None
-    cursor = database.execute(f"SELECT * FROM {table}")  # noqa: S608  # the names are our own
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
+    names = sorted(required | optional & columns)
+    rows = database.execute(f"SELECT {', '.join(names)} FROM {table}")  # noqa: S608  # the names are our own
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _schema(schema_id: int, kind: str, definition: dict[str, Any]) -> Schema:
