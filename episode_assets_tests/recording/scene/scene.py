@@ -7,7 +7,8 @@ Add a stream here when recordings carry a new kind of data. How a stream is call
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from typing import NamedTuple
 
 import cv2
@@ -67,7 +68,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Everything that a file of this scene has to say.
+    """Everything that a file of this scene has to say. Arrays are read-only.
 
     Attributes:
         frame_ns: (F,) i8 stamps of the pictures, irregular, with one gap.
@@ -111,6 +112,13 @@ class Scene:
     metadata: dict[str, str]
     topics: Mapping[str, str]
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            for array in value if isinstance(value, tuple) else (value,):
+                if isinstance(array, np.ndarray):
+                    array.setflags(write=False)
+
     @property
     def pictures(self) -> list[NDArray[np.uint8]]:
         """The pictures (H,W,3), blue first, as the JPEGs hold them."""
@@ -143,8 +151,9 @@ class Scene:
         return sorted(events, key=lambda event: event.stamp_ns)
 
 
+@cache
 def film_scene() -> Scene:
-    """Film the demo's room, person and hands at irregular moments."""
+    """Film the demo's room, person and hands at irregular moments; once for all tests."""
     rng = np.random.default_rng(11)
     film = Film(DemoConfig(width=_WIDTH, height=_HEIGHT))
     frame_ns = START_NS + np.arange(_FRAMES) * _TICK_NS + rng.integers(-150_000, 150_000, _FRAMES)
