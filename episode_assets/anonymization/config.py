@@ -26,7 +26,8 @@ class FaceBlurConfig:
     score_threshold: float = field(
         default=0.2,
         metadata={
-            "help": "detection score, 0..1, from which on a box is blurred; lower blurs more, false faces too"
+            "help": "detection score, 0..1 on CenterFace's scale whoever looks, from which on a box is blurred; lower "
+            "blurs more, false faces too"
         },
     )
     strong_score: float = field(
