@@ -74,7 +74,7 @@ BACKENDS: Mapping[str, Backend] = MappingProxyType(
             RetinaFaceOptions,
         ),
         "egoblur": Backend(
-            "faces and licence plates; package torch, weights by path",
+            "faces and licence plates; packages torch and torchvision, weights by path",
             lambda sections: sections.egoblur,
             EgoBlurOptions,
         ),

@@ -1,13 +1,14 @@
 """EgoBlur, generations 1 and 2: faces and licence plates by TorchScript files given by path.
 
-Code around the published models asks for a pinned torch and an old PyAV; the files themselves need torch only, which is
-imported when a detector is made and never before. Both generations want BGR bytes, channels first, and answer in pixels
-of what they were given.
+Code around the published models asks for a pinned torch and an old PyAV; the files themselves need torch and
+torchvision, which are imported when a detector is made and never before. Both generations want BGR bytes, channels
+first, and answer in pixels of what they were given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -32,7 +33,7 @@ from episode_assets.outcome import ModelUse
 
 Generation = Literal["gen1", "gen2"]
 
-INSTALL = "pip install torch"
+INSTALL = "pip install torch torchvision"
 _LICENCE = "LicenseRef-EgoBlur"
 
 
@@ -239,9 +240,18 @@ def _array(tensor: Any, *, columns: int) -> Boxes:
 def _load(torch: Any, path: Path) -> Any:
     # The order of float additions depends on the number of threads; workers are processes anyway.
     torch.set_num_threads(1)
+    # The published files call operators of torchvision, which its import registers; a file without them needs none.
+    with suppress(ModelMissing, RuntimeError):
+        models.load_package("torchvision", remedy=INSTALL)
     try:
         return torch.jit.load(str(path), map_location="cpu").eval()
     except RuntimeError as error:
+        if "torchvision::" in str(error):
+            raise ModelMissing(
+                "the file needs the package torchvision, which is missing or not of the same release as torch",
+                where=str(path),
+                remedy=INSTALL,
+            ) from error
         raise ModelMissing(
             f"the file is no TorchScript model ({str(error).splitlines()[0]})",
             where=str(path),

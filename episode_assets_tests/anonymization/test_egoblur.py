@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +165,31 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ModelMissing, match=r"no TorchScript model.*faces\.jit.*\.jit file of EgoBlur"):
         search(EgoBlurOptions(faces=str(file)), size=(640, 480))
+
+
+def test_operators_of_torchvision_are_there_for_files_that_call_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the published files do; the stand-in for torchvision registers the one operator that this file calls."""
+    if find_spec("torchvision"):
+        pytest.skip("torchvision is installed, so a file that calls its operators says nothing here")
+    vision = Path(__file__).parent / "packages" / "vision"
+    file = tmp_path / "faces.jit"
+    code = (
+        "import sys; from pathlib import Path; import torchvision;"
+        "from episode_assets_tests.anonymization.torch_models import *;"
+        f"save(FourOutputs(Suppressing(Rectangles({RED_BGR}))), Path({str(file)!r}))"
+    )
+    paths = os.pathsep.join([str(vision), str(Path(__file__).parents[2])])
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": paths})
+    picture = planes(picture_with(red=((400, 60, 480, 180), RED)))
+
+    with pytest.raises(ModelMissing, match=r"needs the package torchvision.*pip install torch torchvision"):
+        search(EgoBlurOptions(faces=str(file)), size=(640, 480))
+    monkeypatch.syspath_prepend(str(vision))
+    (box,) = search(EgoBlurOptions(faces=str(file)), size=(640, 480))(picture)
+
+    assert box[:4] == pytest.approx([400, 60, 480, 180], abs=3)
 
 
 class Street(Scene):

@@ -91,6 +91,19 @@ class Match(nn.Module):
         )
 
 
+class Suppressing(nn.Module):
+    """Orders boxes by torchvision's operator, as detection models do; it must be registered to be made or loaded."""
+
+    def __init__(self, core: nn.Module) -> None:
+        super().__init__()
+        self.core = core
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        boxes, scores = self.core(image)
+        kept = torch.ops.torchvision.nms(boxes, scores, 0.5)
+        return boxes[kept], scores[kept]
+
+
 class FourOutputs(nn.Module):
     """Called like EgoBlur of generation 1, and like a traced one of generation 2: boxes, labels, scores, size."""
 
