@@ -84,7 +84,7 @@ BACKENDS: Mapping[str, Backend] = MappingProxyType(
 
 HELP = (
     "; ".join(f"{name} ({backend.summary})" for name, backend in BACKENDS.items())
-    + f"; several joined by {JOINT}, as in centerface{JOINT}egoblur, which loses no box of any; or an import path "
+    + f"; several joined by {JOINT}, as in centerface{JOINT}egoblur, whose boxes are united; or an import path "
     "package.module:factory"
 )
 """What a detector can be, for the help texts of settings that name one."""
