@@ -39,7 +39,7 @@ from mcap.writer import CompressionType, Writer
 
 from episode_assets.demo import DemoConfig, messages, write_demo
 from episode_assets.demo.schemas import TOPICS, schema_text
-from episode_assets.recording import inspect
+from episode_assets.recording import inspect, read_messages
 from episode_assets.recording.opening import open_walk
 from episode_assets.recording.source import Source
 from episode_assets.recording.survey import Logs
@@ -209,12 +209,10 @@ def measure_inspect_and_memory(folder: Path, size: float) -> None:
 def measure_bytes(folder: Path) -> None:
     for compression in ("none", "zstd"):
         path = write(folder / "bytes.mcap", "pictures", compression, 50e6)
-        with Source(str(path)) as source:
-            opened = open_walk(source, max_chunk_bytes=1 << 29)
-            for _ in opened.messages():
-                pass
-            opened.sha256()
-            print(f"one pass, {compression}: {source.bytes_read / source.size:.3f} of the file")
+        reader = read_messages(str(path))
+        messages = sum(1 for _ in reader)
+        times = reader.bytes_read / path.stat().st_size
+        print(f"one pass over all streams, {compression}: {messages} messages, {times:.3f} times the file")
 
 
 def repack(source: Path, target: Path, compression: str) -> Path:
@@ -239,14 +237,17 @@ def repack(source: Path, target: Path, compression: str) -> Path:
     return target
 
 
-def measure_graph(folder: Path) -> None:
+def measure_graph(folder: Path, seconds: float, recording: Path | None) -> None:
     import boto3  # type: ignore[import-untyped]
 
     from episode_assets_tests.counting_server import counting_server
 
-    demo = folder / "uncompressed.mcap"
-    write_demo(demo, config=DemoConfig(seconds=4.0, width=640, height=360))
-    files = [demo, repack(demo, folder / "zstd.mcap", "zstd")]
+    plain = folder / "uncompressed.mcap"
+    if recording is None:
+        write_demo(plain, config=DemoConfig(seconds=seconds))
+    else:
+        shutil.copyfile(recording, plain)
+    files = [plain, repack(plain, folder / "zstd.mcap", "zstd")]
     with counting_server() as (counter, endpoint):
         environment = {**os.environ, **CLIENT, "AWS_ENDPOINT_URL": endpoint}
         os.environ.update(environment)
@@ -277,6 +278,8 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=2.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--directory", type=Path, help="where files are written; default: the temporary one")
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of the demo that the graph reads")
+    parser.add_argument("--recording", type=Path, help="uncompressed recording that the graph reads instead")
     parser.add_argument("--keep", action="store_true", help="do not delete the last file of each kind")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=["inspect", "speed", "bytes"])
     arguments = parser.parse_args()
@@ -292,7 +295,7 @@ def main() -> None:
         if "bytes" in arguments.parts:
             measure_bytes(folder)
         if "graph" in arguments.parts:
-            measure_graph(folder)
+            measure_graph(folder, arguments.seconds, arguments.recording)
 
 
 if __name__ == "__main__":

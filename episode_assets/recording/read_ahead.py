@@ -13,6 +13,9 @@ from episode_assets.recording.remote import Range
 WINDOW_BYTES = 8 << 20
 """Bytes that are asked for together; with 50 ms to an object store and 32 requests at once, latency is then hidden."""
 
+FIRST_WINDOW_BYTES = 128 << 10
+"""The first window is this small and each is twice the one before: a reader who stops early has fetched little."""
+
 
 class ReadAhead:
     """Ranges fetched before they are asked for; whoever asks in another order gets None and reads on its own.
@@ -51,12 +54,12 @@ class ReadAhead:
 
 
 def _windows(ranges: Iterable[Range]) -> Iterator[list[Range]]:
-    window, size = list[Range](), 0
+    window, size, limit = list[Range](), 0, FIRST_WINDOW_BYTES
     for item in ranges:
         window.append(item)
         size += item[1]
-        if size >= WINDOW_BYTES:
+        if size >= limit:
             yield window
-            window, size = [], 0
+            window, size, limit = [], 0, min(2 * limit, WINDOW_BYTES)
     if window:
         yield window
