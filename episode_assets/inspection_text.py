@@ -21,7 +21,7 @@ _ROLES_WITH_GAPS = frozenset({"rgb", "depth", "pose"})
 _HEADER = ("topic", "role", "type/encoding", "msgs", "Hz", "span s", "gaps", "bad")
 _BASIS = {
     "index": "from the file's index; times are log times",
-    "scan": "from a walk over all messages: no whole index",
+    "scan": "from a walk over all messages",
 }
 
 
@@ -70,7 +70,7 @@ def _clock(inventory: Inventory) -> str:
     if wall is None:
         return f"{kind}, {span}; wall clock unknown"
     start = datetime.fromtimestamp((_first_stamp(inventory) + wall.offset_ns) // 1_000_000_000, UTC)
-    return f"{kind}, {span}; began {start:%Y-%m-%d %H:%M:%S} ({wall.zone}; from {printable(wall.source)})"
+    return f"{kind}, {span}; began {start:%Y-%m-%d %H:%M:%S} ({wall.zone}; {printable(wall.source)})"
 
 
 def _first_stamp(inventory: Inventory) -> int:

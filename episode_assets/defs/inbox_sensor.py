@@ -21,7 +21,9 @@ from episode_assets.errors import BadRecording, EpisodeAssetsError, SourceChange
 from episode_assets.recording.identify import MCAP_MAGIC
 from episode_assets.storage import Naming, RecordingEntry, Store
 
-SUFFIXES = (".mcap",)
+SUFFIXES = (".mcap", ".bag", ".db3")
+WRITE_AHEAD = "-wal"
+"""Beside a SQLite bag this file grows first, while the bag itself rests."""
 
 
 def inbox_sensor(inbox: str, *, recording_ids: Naming = "name") -> dg.SensorDefinition:
@@ -98,6 +100,8 @@ def list_recordings(folder: Path) -> Iterator[Seen]:
         if entry.is_dir():
             yield from (_inside(entry.name, seen) for seen in list_recordings(Path(entry.path)))
         elif entry.name.endswith(SUFFIXES) and not entry.name.startswith("."):
+            if Path(entry.path + WRITE_AHEAD).exists():
+                continue
             try:
                 status = entry.stat()
             except FileNotFoundError:

@@ -17,14 +17,14 @@ Verdict: TypeAlias = Literal["yes", "partly", "no"]
 
 @dataclass(frozen=True)
 class Want:
-    """Streams of which one is enough, and what follows where there is none.
+    """A stream, and what follows where there is none.
 
     Attributes:
-        roles: Roles, any of which will do; joined by `+` where all of them are needed together.
+        role: The role that a topic has to fill.
         consequence: What the asset then is or lacks.
     """
 
-    roles: tuple[str, ...]
+    role: str
     consequence: str
 
 
@@ -44,7 +44,7 @@ class Prospect:
     Attributes:
         asset: Its name.
         can: `yes`, `partly` (it is made, and less than it could be), or `no`.
-        missing: Roles that are wanted and not filled; alternatives joined by ` or `.
+        missing: Roles that are wanted and not filled.
         consequences: What follows from that, and from damage, in words.
     """
 
@@ -54,7 +54,7 @@ class Prospect:
     consequences: tuple[str, ...] = ()
 
 
-_PICTURES = Want(("rgb",), "no camera topic")
+_PICTURES = Want("rgb", "no camera topic")
 
 NEEDS: tuple[Needs, ...] = (
     Needs("blurred_rgb", (_PICTURES,)),
@@ -62,52 +62,40 @@ NEEDS: tuple[Needs, ...] = (
         "hand_poses",
         (_PICTURES,),
         (
-            Want(("depth",), "2-D only (no depth)"),
-            Want(("camera_info",), "2-D only (no calibration)"),
-            Want(("pose",), "in the camera's frame only (no camera poses)"),
-        ),
-    ),
-    Needs(
-        "scene_mesh",
-        (
-            _PICTURES,
-            Want(
-                ("mesh", "depth+pose+camera_info"),
-                "no mesh, and no depth with poses and calibration to make one",
-            ),
-            Want(("pose",), "no camera poses to take colours by"),
-            Want(("camera_info",), "no calibration to take colours by"),
+            Want("depth", "2-D only (no depth)"),
+            Want("camera_info", "2-D only (no calibration)"),
+            Want("pose", "in the camera's frame only (no camera poses)"),
         ),
     ),
     Needs(
         "episode_bundle",
         (_PICTURES,),
         (
-            Want(("depth",), "without depth"),
-            Want(("camera_info",), "without intrinsics"),
-            Want(("pose",), "without camera poses"),
-            Want(("imu",), "without inertial samples"),
-            Want(("mesh",), "without a mesh"),
+            Want("depth", "without depth"),
+            Want("camera_info", "without intrinsics"),
+            Want("pose", "without camera poses"),
+            Want("imu", "without inertial samples"),
+            Want("mesh", "without a mesh"),
         ),
     ),
     Needs(
         "qc_report",
         (_PICTURES,),
         (
-            Want(("depth",), "depth is scored as missing"),
-            Want(("pose",), "poses are scored as missing"),
-            Want(("imu",), "the IMU is scored as missing"),
-            Want(("tracking",), "tracking losses are not known"),
-            Want(("camera_info",), "intrinsics are not checked"),
+            Want("depth", "depth is scored as missing"),
+            Want("pose", "poses are scored as missing"),
+            Want("imu", "the IMU is scored as missing"),
+            Want("tracking", "tracking losses are not known"),
+            Want("camera_info", "intrinsics are not checked"),
         ),
     ),
     Needs(
         "lerobot_episode",
         (_PICTURES,),
         (
-            Want(("pose",), "camera poses are masked out"),
-            Want(("depth",), "hands have no place in metres (no depth)"),
-            Want(("camera_info",), "hands have no place in metres (no calibration)"),
+            Want("pose", "camera poses are masked out"),
+            Want("depth", "hands have no place in metres (no depth)"),
+            Want("camera_info", "hands have no place in metres (no calibration)"),
         ),
     ),
 )
@@ -131,31 +119,26 @@ def _prospect(inventory: Inventory, needs: Needs) -> Prospect:
 def _answer(
     inventory: Inventory, asset: str, can: Verdict, lacking: Sequence[Want], faults: Sequence[str]
 ) -> Prospect:
-    missing = tuple(" or ".join(want.roles) for want in lacking)
+    missing = tuple(want.role for want in lacking)
     consequences = tuple(_consequence(inventory, want) for want in lacking)
     return Prospect(asset, can, missing, (*consequences, *faults))
 
 
 def _is_met(inventory: Inventory, want: Want) -> bool:
-    return any(all(_is_filled(inventory, role) for role in roles.split("+")) for roles in want.roles)
-
-
-def _is_filled(inventory: Inventory, role: str) -> bool:
-    choice = inventory.roles.get(role)
+    choice = inventory.roles.get(want.role)
     return choice is not None and choice.is_filled
 
 
 def _consequence(inventory: Inventory, want: Want) -> str:
-    reasons = (inventory.roles[role].reason for role in want.roles if role in inventory.roles)
-    unclear = [reason for reason in reasons if reason.startswith("ambiguous")]
-    return f"{want.consequence}: {unclear[0]}" if unclear else want.consequence
+    choice = inventory.roles.get(want.role)
+    if choice is not None and choice.is_ambiguous:
+        return f"{want.consequence}: {choice.reason}"
+    return want.consequence
 
 
 def _faults(inventory: Inventory, needs: Needs) -> list[str]:
     """Return what is wrong with the streams that the asset takes, and with the file that holds them."""
-    wanted = {
-        role for want in (*needs.must, *needs.better_with) for item in want.roles for role in item.split("+")
-    }
+    wanted = {want.role for want in (*needs.must, *needs.better_with)}
     faults = [
         f"{info.undecodable} of {info.count} messages of {info.topic} are undecodable"
         for info in inventory.topics

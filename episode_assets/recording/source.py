@@ -380,5 +380,5 @@ def _open_local(path: Path) -> tuple[int, int]:
         raise StorageTrouble(f"opening failed: {error.strerror}", where=str(path)) from error
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise BadRecording("not a regular file", where=str(path), remedy="give the .mcap file itself")
+        raise BadRecording("not a regular file", where=str(path), remedy="give the recording itself")
     return descriptor, status.st_size

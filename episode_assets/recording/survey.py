@@ -37,6 +37,7 @@ STANDARD_GRAVITY_RANGE = (9.3, 10.3)
 REMOVED_BELOW = 1.5
 QUIET_RAD_S = 0.1
 _FEW_SAMPLES = 20
+_ABSURD_M_S2 = 1e6
 _FEW_DAMAGES = 3
 _SEVERAL_ROWS_PER_STAMP = frozenset({"tf", "trajectory", "mesh"})
 """Kinds whose messages hold several rows, which may share a stamp without being repeated."""
@@ -304,7 +305,12 @@ def _repeated(names: Iterable[str]) -> tuple[str, ...]:
 def topic_info(log: TopicLog, role: str | None, config: RecordingConfig) -> TopicInfo:
     """Return the figures of one topic."""
     messages = len(log.all_log)
-    has_stamps = log.without_stamp < len(log.stamp) and log.decoded >= messages - log.undecodable
+    # The stamps inside a path are those of its poses: the figures of its messages are their log times.
+    has_stamps = (
+        log.kind != "trajectory"
+        and log.without_stamp < len(log.stamp)
+        and log.decoded >= messages - log.undecodable
+    )
     logged = np.array(log.log if has_stamps else log.all_log, dtype=np.int64)
     times = np.array(log.stamp, dtype=np.int64) if has_stamps else logged
     distinct = np.unique(times)
@@ -335,7 +341,7 @@ def topic_info(log: TopicLog, role: str | None, config: RecordingConfig) -> Topi
         largest_backward_step_ns=int(max(-steps.min(), 0)) if len(steps) else 0,
         log_backward_steps=int(np.count_nonzero(np.diff(np.array(log.all_log, dtype=np.int64)) < 0)),
         gaps=tuple(Gap(int(distinct[i - 1]), int(distinct[i])) for i in gaps),
-        log_offset=log_offset(times[own], logged[own]) if has_stamps and log.kind != "trajectory" else None,
+        log_offset=log_offset(times[own], logged[own]) if has_stamps else None,
         without_stamp=log.without_stamp if has_stamps else 0,
         unset_rotations=log.unset_rotations(),
         cut_texts=log.cut_texts,
@@ -349,8 +355,9 @@ def gravity_of(samples: NDArray[np.float64]) -> str:
     Takes samples (N, 10) of the imu columns; only quiet ones (gyro below 0.1 rad/s) where there are enough.
     """
     acceleration, gyro = samples[:, :3], samples[:, 3:6]
-    finite = np.isfinite(acceleration).all(axis=1)
-    with np.errstate(invalid="ignore"):
+    # Damaged samples may be finite and still too large to be squared.
+    finite = (np.abs(acceleration) < _ABSURD_M_S2).all(axis=1)
+    with np.errstate(invalid="ignore", over="ignore"):
         quiet = finite & (np.linalg.norm(gyro, axis=1) < QUIET_RAD_S)
     used = acceleration[quiet if np.count_nonzero(quiet) >= _FEW_SAMPLES else finite]
     if len(used) == 0:

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from episode_assets.defs.inbox_sensor import ends_with_magic, inbox_sensor
+from episode_assets.defs.inbox_sensor import ends_with_magic, inbox_sensor, list_recordings
 from episode_assets.defs.resources import PipelineResource
 from episode_assets.recording.identify import MCAP_MAGIC
 from episode_assets_tests.conftest import Workplace
@@ -76,3 +76,12 @@ def test_an_inbox_that_is_gone_is_a_reason_and_no_empty_listing(
 @pytest.mark.parametrize("name", ["nowhere.mcap", "."])
 def test_what_cannot_be_opened_is_not_finished(workplace: Workplace, name: str) -> None:
     assert not ends_with_magic(workplace.inbox / name)
+
+
+def test_bags_are_recordings_too_unless_a_write_ahead_file_still_grows_beside_them(
+    workplace: Workplace,
+) -> None:
+    for name in ("a.bag", "b.bag.active", "c.db3", "d.db3", "d.db3-wal", "e.txt"):
+        (workplace.inbox / name).write_bytes(b"bytes")
+
+    assert sorted(seen.name for seen in list_recordings(workplace.inbox)) == ["a.bag", "c.db3"]
