@@ -8,14 +8,19 @@ from episode_assets.anonymization.blurring import blur_recording
 from episode_assets.anonymization.boxes import Boxes
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.detectors import FaceDetector, FaceDetectorFactory, Label
+from episode_assets.anonymization.redaction_document import DrawnArea, area_of, document_of, read_redactions
 
 __all__ = [
     "BACKENDS",
     "Boxes",
+    "DrawnArea",
     "FaceBlurConfig",
     "FaceDetector",
     "FaceDetectorFactory",
     "Label",
+    "area_of",
     "blur_recording",
+    "document_of",
+    "read_redactions",
     "require_detectors",
 ]

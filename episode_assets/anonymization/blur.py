@@ -19,8 +19,8 @@ Method = Literal["cells", "fill"]
 
 _MIN_CELL_PX = 8
 """No cell is smaller: eight cells across a face of 16 pixels would leave it as it is."""
-_FILL_LUMA = 126
-_FILL_CHROMA = 128
+FILL_LUMA = 126
+FILL_CHROMA = 128
 _BLOCK_PX = 8
 _QUIET_RMS = 1.0
 """Detail below this many grey levels is noise of the source's own compression: there is nothing to lose."""
@@ -41,7 +41,7 @@ def blur_rectangles(picture: Picture, rectangles: NDArray[np.int32], *, method: 
         method: `cells` averages, `fill` paints a uniform grey.
         cells: Number of cells on the long side, at least 1.
     """
-    planes = ((picture.y, 1, _FILL_LUMA), (picture.u, 2, _FILL_CHROMA), (picture.v, 2, _FILL_CHROMA))
+    planes = ((picture.y, 1, FILL_LUMA), (picture.u, 2, FILL_CHROMA), (picture.v, 2, FILL_CHROMA))
     for group in _touching_groups(rectangles[(rectangles[:, 2:] > rectangles[:, :2]).all(axis=1)]):
         for plane, shrink, grey in planes:
             if method == "fill":

@@ -6,6 +6,7 @@ This file puts the parts together. Who works on what, and when, is in `passes`; 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from episode_assets.anonymization import tables
+from episode_assets.anonymization.areas import Areas, place
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.looking import DroppedPicture, Look
 from episode_assets.anonymization.passes import Blurred, longest_step_ns, make_passes
+from episode_assets.anonymization.redaction_document import DrawnArea
 from episode_assets.anonymization.redactions import Redactions
 from episode_assets.anonymization.tracks import Source
 from episode_assets.anonymization.unit_work import Group, WorkerSettings, group_paths
@@ -36,6 +39,7 @@ def blur_recording(
     directory: Path,
     *,
     config: FaceBlurConfig,
+    redactions: Sequence[DrawnArea] = (),
     workers: int = 1,
     progress: Progress = silent,
 ) -> Outcome:
@@ -46,6 +50,7 @@ def blur_recording(
         directory: Empty, private directory; receives `rgb.mp4`, `frames`, `dropped`, `faces`, `signals` and
             `rgb_stats` as Parquet, and `audit.json`. After a failed audit only `faces.parquet` and `audit.json`.
         config: The settings.
+        redactions: What people drew to be painted over, in the order of their documents.
         workers: Processes to use; the bytes do not depend on it.
         progress: Told about frames that are done.
 
@@ -59,22 +64,31 @@ def blur_recording(
         BadConfig: The detector does not exist.
     """
     stream = view.rgb
-    size = _reference_size(stream)
+    first, size = _first_picture(stream)
+    areas = place(redactions, stream, first=first, size=size)
     scratch = directory / "groups"
     scratch.mkdir()
     settings = WorkerSettings(
-        view_directory=view.directory, source=view.source, scratch=scratch, size=size, config=config
+        view_directory=view.directory,
+        source=view.source,
+        scratch=scratch,
+        size=size,
+        config=config,
+        areas=areas,
     )
     blurred = make_passes(stream, settings, workers=workers, progress=progress)
     dropped = [picture for look in blurred.looks for picture in look.dropped]
     _check_dropped(stream, dropped, config)
     table = _FrameTable(stream, blurred.looks)
+    if len(areas):
+        blurred = replace(blurred, redactions=areas.joined_to(blurred.redactions, table.position))
     columns = _face_columns(view.recording_id, stream, blurred.redactions, table, config)
     tables.write_table(directory / "faces.parquet", tables.FACES, columns)
     write_audit(
         directory / "audit.json",
         blurred,
         config,
+        areas,
         frame_index=table.index_of,
         message_numbers=stream.message_number.tolist(),
     )
@@ -83,16 +97,16 @@ def blur_recording(
     for path in sorted(scratch.iterdir()):
         path.unlink()
     scratch.rmdir()
-    return _outcome(stream, blurred, table, dropped, config, size=size)
+    return _outcome(stream, blurred, table, dropped, config, areas, size=size)
 
 
-def _reference_size(stream: ImageStream) -> tuple[int, int]:
-    """Return the true (width, height) of the first picture that decodes; all others must have it."""
+def _first_picture(stream: ImageStream) -> tuple[int, tuple[int, int]]:
+    """Return position and true (width, height) of the first picture that decodes; all others must have that size."""
     reason = ""
     for position in range(len(stream)):
         for _, picture in decode_pictures(stream, position, position + 1):
             if isinstance(picture, Picture):
-                return picture.true_width, picture.true_height
+                return position, (picture.true_width, picture.true_height)
             reason = reason or picture.what
     raise BadRecording(
         f"none of the {len(stream)} colour pictures decodes ({reason})",
@@ -229,7 +243,6 @@ def _face_columns(
 ) -> dict[str, Any]:
     """Return the rows of `faces.parquet`: every box that was blurred, found or derived."""
     rows = redactions.tracks
-    is_audit = rows.source == Source.AUDIT
     corners = ("x0", "y0", "x1", "y1")
     return {
         "recording_id": [recording_id] * len(rows),
@@ -241,8 +254,14 @@ def _face_columns(
         "score": pa.array(rows.score, from_pandas=True),
         "track": rows.track,
         "source": [Source(value).name.lower() for value in rows.source],
-        "backend": np.where(is_audit, config.audit_detector, config.detector).tolist(),
+        "backend": _backends(rows.source, config),
     }
+
+
+def _backends(source: NDArray[np.uint8], config: FaceBlurConfig) -> list[str]:
+    """Return who found each box, or led to it."""
+    others = {Source.AUDIT: config.audit_detector, Source.REDACTION: "person"}
+    return [others.get(Source(value), config.detector) for value in source]
 
 
 def _outcome(
@@ -251,10 +270,11 @@ def _outcome(
     table: _FrameTable,
     dropped: Sequence[DroppedPicture],
     config: FaceBlurConfig,
+    areas: Areas,
     *,
     size: tuple[int, int],
 ) -> Outcome:
-    privacy = privacy_record(blurred, config)
+    privacy = privacy_record(blurred, config, areas)
     files = (*_EVIDENCE, *_PUBLISHED) if blurred.passed else _EVIDENCE
     return Outcome(
         core=files,
@@ -262,7 +282,10 @@ def _outcome(
         skipped=()
         if blurred.passed
         else (Skipped("rgb.mp4", "audit_failed", "the privacy audit did not pass"),),
-        warnings=tuple(_notes(stream, dropped, privacy, config)),
+        warnings=(
+            *_notes(stream, dropped, privacy, config),
+            *areas.notes(blurred.redactions, topic=stream.topic),
+        ),
         models=blurred.models,
         summary={
             "frames": len(table),
@@ -273,6 +296,7 @@ def _outcome(
             "duration_s": float(table.stamp_ns[-1] - table.stamp_ns[0]) / 1e9 if len(table) else 0.0,
             "frames_with_faces": privacy["frames_with_faces"],
             "face_boxes": privacy["boxes_total"],
+            **({"redactions": len(areas)} if len(areas) else {}),
         },
         privacy=privacy,
     )

@@ -17,6 +17,7 @@ from episode_assets.anonymization.blur import blur_rectangles, kept_detail
 from episode_assets.anonymization.boxes import SAME_OVERLAP, Boxes, covered_share, overlap_ratios, widened
 from episode_assets.anonymization.colour_counts import colour_counts
 from episode_assets.anonymization.config import FaceBlurConfig
+from episode_assets.anonymization.filling import MAX_LEFT, fill, left_in
 from episode_assets.anonymization.searching import FaceSearch
 from episode_assets.video import Picture, Segment, SegmentEncoder
 
@@ -41,12 +42,14 @@ class GroupAudit:
         outside: For each frame, the boxes found outside the blur.
         kept_detail: For each frame, (R,) float64: share of its detail that each rectangle kept.
         is_key: For each frame, whether it is a key frame.
+        left_in_areas: For each frame, (A,) float64: what `left_in` measured in each painted area.
     """
 
     rectangles: tuple[Rectangles, ...]
     outside: tuple[Boxes, ...]
     kept_detail: tuple[NDArray[np.float64], ...]
     is_key: tuple[bool, ...]
+    left_in_areas: tuple[NDArray[np.float64], ...]
 
 
 @dataclass(frozen=True)
@@ -124,58 +127,66 @@ def group_spans(
 
 
 def is_clean(audit: GroupAudit, config: FaceBlurConfig) -> bool:
-    """Say whether a group may be published: no strong find outside the blur, and no blur that kept its detail."""
+    """Say whether a group may be published: no strong find outside, no blur that kept its detail, nothing in areas."""
     is_strong = any((boxes[:, 4] >= config.strong_score).any() for boxes in audit.outside)
     has_detail = any((kept > config.audit_max_detail).any() for kept in audit.kept_detail)
-    return not is_strong and not has_detail
+    is_left = any((left > MAX_LEFT).any() for left in audit.left_in_areas)
+    return not is_strong and not has_detail and not is_left
 
 
 def make_group(
     pictures: Sequence[Callable[[], Picture]],
     rectangles: Sequence[Rectangles],
+    areas: Sequence[Sequence[Rectangles]],
     pts_us: Sequence[int],
     *,
     config: FaceBlurConfig,
     auditor: Auditor,
 ) -> EncodedGroup:
-    """Blur, encode and audit one group of pictures.
+    """Paint over, blur, encode and audit one group of pictures.
 
     Args:
         pictures: For each frame, what decodes its source picture anew.
         rectangles: What to blur in each of them.
+        areas: What to paint over in each of them: areas that a person drew, each as its rectangles.
         pts_us: Their stamps in microseconds.
         config: Blur and encoder settings.
         auditor: Searches the decoded result.
     """
-    segment, sources = _encode(pictures, rectangles, pts_us, config)
+    segment, sources = _encode(pictures, rectangles, areas, pts_us, config)
     colours: list[NDArray[np.int32]] = []
     outside: list[Boxes] = []
     kept: list[NDArray[np.float64]] = []
+    left: list[NDArray[np.float64]] = []
     for index, (picture, blurred) in enumerate(zip(segment.decode(), rectangles, strict=True)):
-        outside.append(auditor.finds(picture, blurred, pictures[index], is_first=index == 0))
+        hidden = np.concatenate([blurred, *areas[index]])
+        outside.append(auditor.finds(picture, hidden, pictures[index], is_first=index == 0))
+        left.append(np.array([left_in(picture, area, blurred) for area in areas[index]], np.float64))
         results = [_luma(picture, rectangle) for rectangle in blurred]
         pairs = zip(sources[index], results, strict=True)
         kept.append(np.array([kept_detail(source, result) for source, result in pairs], np.float64))
         colours.append(colour_counts(picture))
-    audit = GroupAudit(tuple(rectangles), tuple(outside), tuple(kept), segment.is_key)
+    audit = GroupAudit(tuple(rectangles), tuple(outside), tuple(kept), segment.is_key, tuple(left))
     return EncodedGroup(segment, np.stack(colours), audit)
 
 
 def _encode(
     pictures: Sequence[Callable[[], Picture]],
     rectangles: Sequence[Rectangles],
+    areas: Sequence[Sequence[Rectangles]],
     pts_us: Sequence[int],
     config: FaceBlurConfig,
 ) -> tuple[Segment, list[list[NDArray[np.uint8]]]]:
     """Return the encoded group, and the unblurred luma of its rectangles for comparison; memory only."""
     sources: list[list[NDArray[np.uint8]]] = []
     encoder: SegmentEncoder | None = None
-    for decode, blurred, stamp_us in zip(pictures, rectangles, pts_us, strict=True):
+    for decode, blurred, painted, stamp_us in zip(pictures, rectangles, areas, pts_us, strict=True):
         picture = decode()
         encoder = encoder or SegmentEncoder(
             config.encoder(), true_width=picture.true_width, true_height=picture.true_height
         )
         sources.append([_luma(picture, rectangle).copy() for rectangle in blurred])
+        fill(picture, painted)
         blur_rectangles(picture, blurred, method=config.method, cells=config.cells)
         encoder.encode(picture, pts_us=stamp_us)
     assert encoder is not None

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.anonymization.areas import Areas
 from episode_assets.anonymization.backends import make_detector
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.detectors import FaceDetector
@@ -145,6 +146,7 @@ class WorkerSettings:
         scratch: Where encoded groups are kept until they are joined.
         size: True (width, height) of the pictures.
         config: The settings of the run.
+        areas: What people drew to be painted over.
     """
 
     view_directory: Path
@@ -152,6 +154,7 @@ class WorkerSettings:
     scratch: Path
     size: tuple[int, int]
     config: FaceBlurConfig
+    areas: Areas
 
     def __call__(self) -> UnitWorker:
         """Return the worker of this process; detectors are loaded with its first task."""
@@ -211,6 +214,7 @@ class UnitWorker:
         made = make_group(
             [partial(pictures.again, position) for position in task.position.tolist()],
             task.rectangles,
+            [self._settings.areas.at(position) for position in task.position.tolist()],
             (tools.stream.stamp_ns[task.position] // 1000).tolist(),
             config=config,
             auditor=tools.auditor,

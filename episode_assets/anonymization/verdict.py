@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from episode_assets.anonymization.areas import Areas
 from episode_assets.anonymization.backends import labels_of
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.detectors import Label
+from episode_assets.anonymization.filling import MAX_LEFT
 from episode_assets.anonymization.passes import Blurred
 from episode_assets.anonymization.tracks import Source
 from episode_assets.anonymization.unit_work import SearchUse
@@ -39,8 +41,9 @@ def not_removed(config: FaceBlurConfig) -> list[str]:
     ]
 
 
-def privacy_record(blurred: Blurred, config: FaceBlurConfig) -> dict[str, Json]:
+def privacy_record(blurred: Blurred, config: FaceBlurConfig, areas: Areas) -> dict[str, Json]:
     """Return the record that stands in the manifest; `reasons` is there only if the audit failed."""
+    is_face = blurred.redactions.tracks.source != Source.REDACTION
     sources = blurred.redactions.tracks.source
     counts: dict[str, Json] = {
         source.name.lower(): int((sources == source).sum())
@@ -57,15 +60,17 @@ def privacy_record(blurred: Blurred, config: FaceBlurConfig) -> dict[str, Json]:
         "sha256": {model.name: model.sha256 for model in blurred.models},
         "thresholds": _thresholds(config),
         "frames": sum(len(look.position) for look in blurred.looks),
-        "frames_with_faces": len(np.unique(blurred.redactions.tracks.frame)),
+        "frames_with_faces": len(np.unique(blurred.redactions.tracks.frame[is_face])),
         "boxes_refuted": sum(look.refuted for look in blurred.looks),
-        "boxes_total": len(blurred.redactions),
+        "boxes_total": int(is_face.sum()),
         "boxes": counts,
         "min_face_px": _rounded(blurred.searches[0].smallest_face_px),
         "upright": "assumed",
         "method": config.method,
         "not_removed": not_removed(config),
     }
+    if len(areas):
+        record["redactions"] = areas.record(blurred.redactions)
     return record if blurred.passed else record | {"reasons": _reasons(blurred, config)}
 
 
@@ -73,6 +78,7 @@ def write_audit(
     path: Path,
     blurred: Blurred,
     config: FaceBlurConfig,
+    areas: Areas,
     *,
     frame_index: Mapping[int, int],
     message_numbers: Sequence[int],
@@ -83,13 +89,14 @@ def write_audit(
         path: Where to write.
         blurred: The recording after its passes.
         config: The settings of the run.
+        areas: What people drew to be painted over.
         frame_index: Position in the stream to frame index.
         message_numbers: Message number by position in the stream.
     """
     content: dict[str, Json] = {
         "schema": "episode_assets.face_audit",
         "schema_version": AUDIT_SCHEMA_VERSION,
-        "privacy": privacy_record(blurred, config),
+        "privacy": privacy_record(blurred, config, areas),
         "reasons": _reasons(blurred, config),
         "searches": [_search_record(search) for search in blurred.searches],
         "finds": [
@@ -134,6 +141,9 @@ def _reasons(blurred: Blurred, config: FaceBlurConfig) -> list[str]:
         reasons.append(
             f"{sharp} blurred rectangles keep more than {config.audit_max_detail:.0%} of their detail"
         )
+    painted = sum(int((left > MAX_LEFT).sum()) for audit in audits for left in audit.left_in_areas)
+    if painted:
+        reasons.append(f"{painted} painted areas are not plain after encoding; a lower crf may help")
     if not reasons and not blurred.passed:
         reasons.append("there is no picture to audit")
     return reasons
