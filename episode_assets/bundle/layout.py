@@ -29,7 +29,7 @@ SPACE_IMAGE = 1
 SPACE_CAMERA = 2
 """Codes of `/hand-pose/<side>_space`: no hand, pixels with z = 0, metres in the camera's optical frame."""
 
-ANCHORS = ("none", "anchored", "held", "pixel_only")
+ANCHORS = ("none", "anchored", "held", "pixel_only", "given")
 """Words behind the codes of `/hand-pose/<side>_anchor`, by position."""
 
 BOX_SOURCES = ("detected", "interpolated", "held", "audit", "redaction")

@@ -5,10 +5,11 @@ them apart (`sides`), and anchoring them in depth (`anchoring`, `placing`). Face
 drawing hands and writing them into episodes belongs to the rooms above.
 """
 
-from episode_assets.hands.backends import BACKENDS, Backend, HandDetector, HandEstimator, weight_names
+from episode_assets.hands.backends import BACKENDS, Backend, HandDetector, HandEstimator
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.estimate import estimate_hands
 from episode_assets.hands.landmarks import Readings
+from episode_assets.hands.precomputed import PrecomputedOptions
 from episode_assets.hands.tables import (
     FRAMES_FILE,
     FRAMES_SCHEMA,
@@ -34,7 +35,7 @@ __all__ = [
     "HandDetector",
     "HandEstimator",
     "HandPoseConfig",
+    "PrecomputedOptions",
     "Readings",
     "estimate_hands",
-    "weight_names",
 ]

@@ -1,25 +1,32 @@
-"""What a hand backend is: something that proposes regions and something that reads hands in them, chosen by name.
+"""Which hand backends exist, what each has to say about itself, and how the chosen one is made.
 
-A new backend is a module with a factory and one line in `BACKENDS`. Tracking, sides and anchoring know only the two
-protocols. Factories run inside worker processes, so a backend is named by an import path, never passed as an object.
+There are three kinds: a detector and an estimator that are followed through time (`Backend`), boxes of every picture
+and a network that reads them (`boxes.BoxBackend`), and hands that are known already and only looked up (`precomputed`).
+A new backend is a module with its `BackendOptions`, a section of `HandPoseConfig` where it has settings, and one line
+in `BACKENDS`; help texts, checks and error messages follow from that line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Protocol, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets import models
 from episode_assets.errors import BadConfig
-from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.landmarks import LandmarkEstimator, Readings
 from episode_assets.hands.palms import PalmDetector
+from episode_assets.hands.precomputed import PrecomputedOptions
 from episode_assets.hands.regions import Regions
+from episode_assets.outcome import ModelUse
+
+if TYPE_CHECKING:
+    from episode_assets.hands.config import HandPoseConfig
 
 
 class HandDetector(Protocol):
@@ -47,38 +54,183 @@ class Backend:
     estimator: HandEstimator
 
 
-BACKENDS: dict[str, str] = {"mediapipe": "episode_assets.hands.backends:mediapipe"}
-"""Backend name to `module:factory`; a factory takes a `HandPoseConfig` and returns a `Backend`."""
+Loaded: TypeAlias = Backend | None
+"""What a worker looks at pictures with; None where hands are known without looking."""
 
 
-def load_backend(config: HandPoseConfig) -> Backend:
+class BackendOptions(Protocol):
+    """The settings of one backend, and all that follows from them before anything is loaded.
+
+    Making one touches no disk and imports no runtime.
+    """
+
+    def check(self) -> None:
+        """Refuse settings with which the backend cannot work at all, such as one without weights.
+
+        Raises:
+            BadConfig: A setting that must be given is not.
+        """
+
+    def models(self) -> tuple[ModelUse, ...]:
+        """Return the files that would take part, for the fingerprint; `ABSENT` stands for missing ones."""
+
+    def require(self) -> None:
+        """Look whether files and packages are there, without loading them.
+
+        Raises:
+            ModelMissing: One is not; the message has the remedy.
+        """
+
+    def make(self) -> Loaded:
+        """Load it in this process.
+
+        Raises:
+            ModelMissing: A file or a package is not there, or a file is not what it should be.
+        """
+
+
+class BackendEntry(NamedTuple):
+    """One line of the table.
+
+    Attributes:
+        summary: What it is and what it needs, for help texts.
+        options: Takes its settings out of the configuration.
+        section_type: The type of its own section, whose defaults mean that nothing is set; None without one.
+    """
+
+    summary: str
+    options: Callable[[HandPoseConfig], BackendOptions]
+    section_type: Callable[[], object] | None = None
+
+
+@dataclass(frozen=True)
+class MediaPipeOptions:
+    """MediaPipe's palm and landmark networks; see `BackendOptions`."""
+
+    config: HandPoseConfig
+
+    def check(self) -> None:
+        """Accept: unknown weight names are told when they are looked for."""
+
+    def models(self) -> tuple[ModelUse, ...]:
+        """Return both registered weight files."""
+        return tuple(models.use(name) for name in (self.config.palm_model, self.config.landmark_model))
+
+    def require(self) -> None:
+        """Look for both files and the runtime."""
+        for name in (self.config.palm_model, self.config.landmark_model):
+            models.find(name)
+        models.require_package("ai_edge_litert", remedy="pip install ai-edge-litert")
+
+    def make(self) -> Backend:
+        """Load both networks."""
+        config = self.config
+        return Backend(
+            PalmDetector(
+                models.find(config.palm_model), threshold=config.palm_threshold, squares=config.palm_squares
+            ),
+            LandmarkEstimator(models.find(config.landmark_model), mirrored_input=config.mirrored_input),
+        )
+
+
+@dataclass(frozen=True)
+class _Plugged:
+    """A backend by import path; see `BackendOptions`."""
+
+    config: HandPoseConfig
+
+    def check(self) -> None:
+        """Accept: what it needs is known to itself."""
+
+    def models(self) -> tuple[ModelUse, ...]:
+        """Return nothing: it would have to be loaded."""
+        return ()
+
+    def require(self) -> None:
+        """Look for the factory."""
+        _find_factory(self.config.backend)
+
+    def make(self) -> Backend:
+        """Call the factory."""
+        return _find_factory(self.config.backend)(self.config)
+
+
+PRECOMPUTED = "precomputed"
+
+BACKENDS: Mapping[str, BackendEntry] = MappingProxyType(
+    {
+        "mediapipe": BackendEntry(
+            "palms are searched, hands followed; weights by `models fetch`", MediaPipeOptions
+        ),
+        PRECOMPUTED: BackendEntry(
+            "hands that the recording or a Parquet file brings, never changed",
+            lambda config: config.precomputed,
+            PrecomputedOptions,
+        ),
+    }
+)
+"""The built-in backends by name."""
+
+HELP = (
+    "; ".join(f"{name} ({entry.summary})" for name, entry in BACKENDS.items())
+    + "; or an import path package.module:factory"
+)
+"""What a backend can be, for the help text of the setting."""
+
+
+def options_of(config: HandPoseConfig) -> BackendOptions:
+    """Return the settings of the backend that the configuration names, or gives as `module:factory`."""
+    entry = BACKENDS.get(config.backend)
+    return _Plugged(config) if entry is None else entry.options(config)
+
+
+def check_backend(config: HandPoseConfig) -> None:
+    """Refuse settings that name no backend, leave it without what it needs, or have no effect; touches no disk.
+
+    Raises:
+        BadConfig: With the setting and what to set instead.
+    """
+    if config.backend not in BACKENDS and not all(_path_parts(config.backend)):
+        raise _unknown(config.backend, "no such name")
+    options_of(config).check()
+    for name, entry in BACKENDS.items():
+        is_set = entry.section_type is not None and entry.options(config) != entry.section_type()
+        if is_set and name != config.backend:
+            raise BadConfig(
+                f"{name} has settings, and the backend is {config.backend}",
+                where=name,
+                remedy=f"set backend to {name}, or take its settings out",
+            )
+
+
+def load_backend(config: HandPoseConfig) -> Loaded:
     """Load the backend that the configuration names, or gives as `module:factory`.
 
     Raises:
         BadConfig: There is no such backend.
         ModelMissing: A weight file or the runtime is not there.
     """
-    module, _, name = BACKENDS.get(config.backend, config.backend).partition(":")
+    return options_of(config).make()
+
+
+def _path_parts(name: str) -> tuple[str, str]:
+    module, _, attribute = str(name).partition(":")
+    return module.strip(), attribute.strip()
+
+
+def _find_factory(path: str) -> Callable[[HandPoseConfig], Backend]:
+    module, attribute = _path_parts(path)
     try:
-        factory = cast("Callable[[HandPoseConfig], Backend]", getattr(import_module(module), name))
+        factory: Any = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        known = ", ".join(sorted(BACKENDS))
-        raise BadConfig(
-            f"no hand backend is called {config.backend!r}", remedy=f"use one of: {known}, or module:factory"
-        ) from error
-    return factory(config)
+        raise _unknown(path, str(error)) from error
+    found: Callable[[HandPoseConfig], Backend] = factory
+    return found
 
 
-def weight_names(config: HandPoseConfig) -> tuple[str, ...]:
-    """Return the registry names of the weight files that a configuration uses."""
-    return (config.palm_model, config.landmark_model) if config.backend == "mediapipe" else ()
-
-
-def mediapipe(config: HandPoseConfig) -> Backend:
-    """Load MediaPipe's palm and landmark networks."""
-    return Backend(
-        PalmDetector(
-            models.find(config.palm_model), threshold=config.palm_threshold, squares=config.palm_squares
-        ),
-        LandmarkEstimator(models.find(config.landmark_model), mirrored_input=config.mirrored_input),
+def _unknown(name: str, why: str) -> BadConfig:
+    return BadConfig(
+        f"no hand backend is called {name!r} ({why})",
+        where="backend",
+        remedy=f"use one of: {', '.join(BACKENDS)}, or an import path such as package.module:factory",
     )

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from episode_assets.chunks import Chunk
 from episode_assets.geometry import rescale_pixels
 from episode_assets.hands.anchoring import sample_depth
-from episode_assets.hands.backends import Backend, load_backend
+from episode_assets.hands.backends import Loaded, load_backend
 from episode_assets.hands.config import HandPoseConfig
+from episode_assets.hands.following import follower_of
 from episode_assets.hands.joining import Piece
 from episode_assets.hands.sightings import Sightings
-from episode_assets.hands.tracking import Tracker
 from episode_assets.recording import (
     ImageMessage,
     PairedReading,
@@ -80,22 +80,22 @@ class HandWorker:
 
 
 def process_chunk(
-    view: RecordingView, chunk: Chunk, *, backend: Backend, config: HandPoseConfig
+    view: RecordingView, chunk: Chunk, *, backend: Loaded, config: HandPoseConfig
 ) -> ChunkResult:
     """Find the hands of one chunk."""
-    tracker = Tracker(backend, config)
+    follower = follower_of(backend, config)
     sizes: dict[int, Size] = {}
     stamps_ns = view.rgb.stamp_ns
     beside = None if view.depth is None else PairedReading(view.rgb, view.depth, most_bytes=_KEPT_DEPTH_BYTES)
     for step, picture in decode_pictures(beside or view.rgb, chunk.lead_start, chunk.tail_stop):
         if isinstance(picture, Picture) and step.position is not None:
             sizes[step.position], pixels = _scaled(picture, config.work_side_px)
-            tracker.feed(step.position, int(stamps_ns[step.position]), pixels)
-    sightings = _in_picture_pixels(tracker.sightings(), sizes, config.work_side_px)
+            follower.feed(step.position, int(stamps_ns[step.position]), pixels)
+    sightings = _in_picture_pixels(follower.sightings(), sizes, config.work_side_px)
     depths = _DepthSampler(view, beside, config)
     sightings = depths.fill(sightings, chunk, sizes)
     own = range(chunk.start, chunk.stop)
-    keys = set(tracker.key_positions)
+    keys = set(follower.key_positions)
     return ChunkResult(
         Piece(sightings, chunk.start, chunk.stop),
         np.array([sizes.get(position, (0, 0)) for position in own], np.int32).reshape(-1, 2),

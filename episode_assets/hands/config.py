@@ -7,6 +7,9 @@ from typing import Literal
 
 from episode_assets.chunks import CHUNK_FRAMES
 from episode_assets.errors import BadConfig
+from episode_assets.hands.backends import HELP, check_backend, options_of
+from episode_assets.hands.precomputed import PrecomputedOptions
+from episode_assets.outcome import ModelUse
 
 Others = Literal["keep", "drop"]
 
@@ -17,9 +20,7 @@ class HandPoseConfig:
 
     backend: str = field(
         default="mediapipe",
-        metadata={
-            "help": "Which detector and estimator read the pictures: mediapipe, or the import path module:factory."
-        },
+        metadata={"help": f"Who finds the hands: {HELP}."},
     )
     palm_model: str = field(
         default="palm_detection_lite",
@@ -157,6 +158,9 @@ class HandPoseConfig:
             "help": "How many frames a hand may keep the depth of its neighbours, 0 to 15; marked as held."
         },
     )
+    precomputed: PrecomputedOptions = field(
+        default=PrecomputedOptions(), metadata={"help": "Settings of the backend precomputed."}
+    )
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -169,6 +173,14 @@ class HandPoseConfig:
         _ordered("key_interval_s", self.key_interval_s, "key_interval_busy_s", self.key_interval_busy_s)
         _ordered("roi_min_px", self.roi_min_px, "roi_max_px", self.roi_max_px)
         _ordered("depth_near_m", self.depth_near_m, "depth_far_m", self.depth_far_m)
+        for name, section in _SECTIONS:
+            if not isinstance(getattr(self, name), section):
+                raise BadConfig(f"{name} must be a section of settings, got {getattr(self, name)!r}")
+        check_backend(self)
+
+    def models(self) -> tuple[ModelUse, ...]:
+        """Return the files that the backend uses; reads and hashes those that are given by path."""
+        return options_of(self).models()
 
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -199,6 +211,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_speed_m_s": (0.1, 50.0),
     "hold_frames": (0, 15),
 }
+
+_SECTIONS = (("precomputed", PrecomputedOptions),)
 
 
 def _ordered(low_name: str, low: float, high_name: str, high: float) -> None:

@@ -9,16 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from episode_assets.chunks import map_chunks, plan_chunks
+from episode_assets.hands.backends import PRECOMPUTED, options_of
 from episode_assets.hands.camera import intrinsics_of, or_assumed
 from episode_assets.hands.chunkwork import ChunkResult, HandWorker
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.filling import find_holes
 from episode_assets.hands.findings import Hands, Seen
+from episode_assets.hands.given import lay_out, read_samples, unused_notes
+from episode_assets.hands.given_rows import given_table
 from episode_assets.hands.joining import Piece, bridge, stitch, without_short
 from episode_assets.hands.placing import place_tracks
-from episode_assets.hands.report import outcome_of
+from episode_assets.hands.report import outcome_of, outcome_of_given
 from episode_assets.hands.rows import frames_table, hands_table
 from episode_assets.hands.sides import Owners, decide_owners
 from episode_assets.hands.sightings import no_sightings
@@ -51,23 +55,55 @@ def estimate_hands(
         progress: Told the finished frames.
 
     Raises:
-        MissingStream: The recording has no pictures.
+        MissingStream: The recording has no pictures, or brings no hands that were asked for.
         ModelMissing: A weight file or the runtime is not there.
         BadConfig: The configuration names an unknown backend.
-        BadRecording: The recording is not the file that was scanned.
+        BadRecording: The recording is not the file that was scanned, or the hands that it brings cannot be used.
     """
     config = config or HandPoseConfig()
+    work = _given if config.backend == PRECOMPUTED else _found
+    return work(view, directory, config=config, workers=workers, progress=progress)
+
+
+def _found(
+    view: RecordingView, directory: Path, *, config: HandPoseConfig, workers: int, progress: Progress
+) -> Outcome:
+    """Look for hands in the pictures."""
     seen = _look(view, config=config, workers=workers, progress=progress)
     hands = _understand(view, seen, config=config)
     table = hands_table(view, seen, hands, config=config)
-    write_table(directory / HANDS_FILE, table)
-    write_table(directory / FRAMES_FILE, frames_table(view, seen))
-    return outcome_of(view, seen, hands, table, config=config)
+    _write(directory, table, frames_table(view, seen))
+    return outcome_of(view, seen, table, config=config, calibration_reasons=hands.calibration_reasons)
+
+
+def _given(
+    view: RecordingView, directory: Path, *, config: HandPoseConfig, workers: int, progress: Progress
+) -> Outcome:
+    """Take hands that are known, and look at the pictures for their sizes and for whether they decode only."""
+    samples, notes = read_samples(view, config.precomputed)
+    seen = _look(view, config=config, workers=workers, progress=progress)
+    given = lay_out(view, seen, samples)
+    table = given_table(view, seen, given, backend=config.backend)
+    _write(directory, table, frames_table(view, seen))
+    return outcome_of_given(
+        view,
+        seen,
+        table,
+        config=config,
+        calibration_reasons=given.calibration_reasons,
+        notes=[*notes, *unused_notes(samples, given)],
+    )
+
+
+def _write(directory: Path, hands: pa.Table, frames: pa.Table) -> None:
+    write_table(directory / HANDS_FILE, hands)
+    write_table(directory / FRAMES_FILE, frames)
 
 
 def _look(view: RecordingView, *, config: HandPoseConfig, workers: int, progress: Progress) -> Seen:
     """Run the chunks and stitch what they found."""
     rgb = view.rgb
+    options_of(config).require()
     gap_before = np.asarray(rgb.gap_before)
     chunks = plan_chunks(
         rgb.stamp_ns,

@@ -2,29 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from episode_assets import models
-from episode_assets.hands.backends import weight_names
 from episode_assets.hands.config import HandPoseConfig
-from episode_assets.hands.findings import Hands, Seen
+from episode_assets.hands.findings import Seen
 from episode_assets.hands.tables import FRAMES_FILE, HANDS_FILE, HELD, INTERPOLATED, MEASURED
 from episode_assets.outcome import Json, Note, Outcome, Skipped
 from episode_assets.recording import RecordingView
 
 
 def outcome_of(
-    view: RecordingView, seen: Seen, hands: Hands, table: pa.Table, *, config: HandPoseConfig
+    view: RecordingView,
+    seen: Seen,
+    table: pa.Table,
+    *,
+    config: HandPoseConfig,
+    calibration_reasons: tuple[str, ...],
 ) -> Outcome:
-    """Return the outcome of a finished computation."""
+    """Return the outcome of a finished computation whose hands were looked for in the pictures."""
+    return _outcome(
+        seen,
+        table,
+        config=config,
+        skipped=_skipped(view),
+        warnings=(*_picture_notes(seen), *_depth_notes(seen), *_camera_notes(view, calibration_reasons)),
+    )
+
+
+def outcome_of_given(
+    view: RecordingView,
+    seen: Seen,
+    table: pa.Table,
+    *,
+    config: HandPoseConfig,
+    calibration_reasons: tuple[str, ...],
+    notes: Sequence[Note],
+) -> Outcome:
+    """Return the outcome of a computation whose hands were given.
+
+    Args:
+        view: The recording.
+        seen: Its pictures.
+        table: The rows of hands.
+        config: Settings.
+        calibration_reasons: Why intrinsics are missing, where they are.
+        notes: What is wrong with the source of the hands.
+    """
+    return _outcome(
+        seen,
+        table,
+        config=config,
+        skipped=_not_given(table),
+        warnings=(*_picture_notes(seen), *_camera_notes(view, calibration_reasons), *notes),
+    )
+
+
+def _outcome(
+    seen: Seen,
+    table: pa.Table,
+    *,
+    config: HandPoseConfig,
+    skipped: tuple[Skipped, ...],
+    warnings: tuple[Note, ...],
+) -> Outcome:
     return Outcome(
         core=(HANDS_FILE, FRAMES_FILE),
         saved=(HANDS_FILE, FRAMES_FILE),
-        skipped=_skipped(view),
-        warnings=_warnings(view, seen, hands),
-        models=tuple(models.use(name) for name in weight_names(config)),
+        skipped=skipped,
+        warnings=warnings,
+        models=config.models(),
         summary=_summary(seen, table),
     )
 
@@ -46,27 +96,41 @@ def _skipped(view: RecordingView) -> tuple[Skipped, ...]:
     return tuple(items)
 
 
-def _warnings(view: RecordingView, seen: Seen, hands: Hands) -> tuple[Note, ...]:
-    notes: list[Note] = []
+def _not_given(table: pa.Table) -> tuple[Skipped, ...]:
+    """Say which places in space no row has."""
+    return tuple(
+        Skipped(f"{HANDS_FILE}:{name}", "not_given", f"neither given nor to be had: {why}")
+        for name, why in (
+            ("joints_cam", "the hands or the camera have no known place"),
+            ("joints_world", "the camera's place is not known"),
+        )
+        if table[name].null_count == table.num_rows
+    )
+
+
+def _picture_notes(seen: Seen) -> Iterator[Note]:
     lost = int((~seen.is_decodable).sum())
     if lost:
-        notes.append(Note("undecodable", f"{lost} pictures do not decode and have no rows", "rgb", lost))
+        yield Note("undecodable", f"{lost} pictures do not decode and have no rows", "rgb", lost)
+
+
+def _depth_notes(seen: Seen) -> Iterator[Note]:
     if seen.undecodable_depth:
         text = f"{seen.undecodable_depth} depth frames do not decode; their hands are not anchored"
-        notes.append(Note("undecodable", text, "depth", seen.undecodable_depth))
+        yield Note("undecodable", text, "depth", seen.undecodable_depth)
     if seen.depth_misfits:
         text = f"the depth of {seen.depth_misfits} frames has another aspect ratio than the picture; not used"
-        notes.append(Note("depth_aspect", text, "depth", seen.depth_misfits))
+        yield Note("depth_aspect", text, "depth", seen.depth_misfits)
+
+
+def _camera_notes(view: RecordingView, calibration_reasons: tuple[str, ...]) -> Iterator[Note]:
     if view.camera_info is not None:
-        notes.extend(
-            Note("intrinsics_unusable", reason, "camera_info") for reason in hands.calibration_reasons
-        )
+        yield from (Note("intrinsics_unusable", reason, "camera_info") for reason in calibration_reasons)
         if any(abs(value) > 1e-6 for coefficients in view.camera_info.D for value in coefficients):
             text = (
                 "lens distortion is not corrected: joints far from the centre are off by as much as it bends"
             )
-            notes.append(Note("distortion_ignored", text, "camera_info"))
-    return tuple(notes)
+            yield Note("distortion_ignored", text, "camera_info")
 
 
 def _summary(seen: Seen, table: pa.Table) -> dict[str, Json]:

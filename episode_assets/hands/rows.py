@@ -20,6 +20,7 @@ from episode_assets.hands.tables import (
     INTERPOLATED,
     MEASURED,
     fixed_lists,
+    table_of,
 )
 from episode_assets.recording import RecordingView
 
@@ -57,7 +58,7 @@ def hands_table(view: RecordingView, seen: Seen, hands: Hands, *, config: HandPo
         "stamp_ns": stamps_ns,
         "side": np.where(is_right[order], "right", "left"),
         "wearer": wearer[order],
-        "track": _dense(rows.track[origin]),
+        "track": dense_numbers(rows.track[origin]),
         "kind": kind,
         "confidence": np.where(is_filled, 0, rows.presence[origin]).astype(np.float32),
         "handedness": pa.array(rows.right[origin], pa.float32(), mask=is_filled),
@@ -74,8 +75,7 @@ def hands_table(view: RecordingView, seen: Seen, hands: Hands, *, config: HandPo
         "scale": pa.array(scale.astype(np.float32), pa.float32(), mask=~np.isfinite(scale)),
         "backend": pa.array([config.backend] * len(position), pa.string()),
     }
-    arrays = [pa.array(columns[field.name]).cast(field.type) for field in HANDS_SCHEMA]
-    return pa.Table.from_arrays(arrays, schema=HANDS_SCHEMA)
+    return table_of(columns, HANDS_SCHEMA)
 
 
 def frames_table(view: RecordingView, seen: Seen) -> pa.Table:
@@ -89,9 +89,7 @@ def frames_table(view: RecordingView, seen: Seen) -> pa.Table:
         "decodable": seen.is_decodable,
         "key_detection": seen.is_key,
     }
-    return pa.Table.from_arrays(
-        [pa.array(columns[field.name]) for field in FRAMES_SCHEMA], schema=FRAMES_SCHEMA
-    )
+    return table_of(columns, FRAMES_SCHEMA)
 
 
 def _is_second(
@@ -133,7 +131,7 @@ def _depth_offsets(
     return np.where(missing, 0, offsets), missing
 
 
-def _dense(track: NDArray[np.int64]) -> NDArray[np.int64]:
+def dense_numbers(track: NDArray[np.int64]) -> NDArray[np.int64]:
     """Renumber tracks from 0 in the order in which they first appear."""
     _, first, inverse = np.unique(track, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first, kind="stable"), kind="stable")[inverse].astype(np.int64)

@@ -5,7 +5,9 @@ What the values mean is decided elsewhere; a column added here is part of the ar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +30,9 @@ JOINT_NAMES = (
 
 MEASURED, INTERPOLATED, HELD = 1, 2, 3
 """Values of `kind`: read in this frame; between two read frames; read in this frame at a neighbour's distance."""
+
+GIVEN, PIXEL_ONLY = "given", "pixel_only"
+"""Values of `anchor` beside anchored and held: the place in space came with the hand; it is not known."""
 
 HANDS_SCHEMA = pa.schema(
     [
@@ -63,6 +68,9 @@ there). joints_px are pixels of the recorded picture, whole numbers are pixel ce
 y down, z forward; joints_world are metres in the frame of the pose stream. joint_valid is true for joints that were
 read in this frame and lie in the picture. anchor is anchored, held or pixel_only. depth_dt_ns is the stamp of the depth
 frame minus that of the picture.
+
+Rows of the backend `precomputed` bring their place in space: anchor is given (or pixel_only), joints that are not known
+are NaN and not valid, confidence is 1 where the source states none, and the region is the square around the joints.
 """
 
 FRAMES_SCHEMA = pa.schema(
@@ -85,6 +93,12 @@ def write_table(path: Path, table: pa.Table) -> None:
     pq.write_table(
         table, path, compression="zstd", row_group_size=_ROW_GROUP_ROWS, write_statistics=True, version="2.6"
     )
+
+
+def table_of(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
+    """Return the columns as a table of this schema; every field of it must be there."""
+    arrays = [pa.array(columns[field.name]).cast(field.type) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def fixed_lists(

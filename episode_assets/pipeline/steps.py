@@ -14,7 +14,6 @@ from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.bundle.config import BundleConfig
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.lerobot.recipe import Recipe
-from episode_assets.models import use
 from episode_assets.outcome import ModelUse, Outcome
 from episode_assets.pipeline.reading import note_read, noting_unreadable
 from episode_assets.pipeline.step import Step, StepInputs
@@ -108,9 +107,7 @@ def _face_weights(config: FaceBlurConfig) -> tuple[ModelUse, ...]:
 
 
 def _hand_weights(config: HandPoseConfig) -> tuple[ModelUse, ...]:
-    from episode_assets.hands import weight_names
-
-    return tuple(use(name) for name in weight_names(config))
+    return config.models()
 
 
 def _no_weights(_config: object) -> tuple[ModelUse, ...]:
