@@ -39,6 +39,7 @@ from episode_assets.bundle.streams import (
 )
 from episode_assets.outcome import Json
 from episode_assets.progress import Progress
+from episode_assets.recording import RecordingView
 from episode_assets.video import VideoProbe
 
 
@@ -159,10 +160,16 @@ def write_stream_groups(file: AnnotationFile, inputs: Inputs, account: Account) 
     for group, write in writers.items():
         name = layout.in_annotation(group)
         if write is None:
-            account.skip(name, f"no_{group}_messages", f"the recording has no {group} messages")
+            account.skip(name, f"no_{group}_messages", _why_missing(group, raw))
         else:
             write()
             account.save(name)
+
+
+def _why_missing(group: str, raw: RecordingView) -> str:
+    if group == "trajectory" and raw.untimed_trajectory is not None:
+        return "the poses of the recording's paths have no stamps of their own"
+    return f"the recording has no {group} messages"
 
 
 def _write_pose_group(file: AnnotationFile, inputs: Inputs, account: Account) -> None:

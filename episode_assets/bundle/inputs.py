@@ -27,7 +27,8 @@ class Inputs:
         boxes: Where they were blurred.
         rgb: Intrinsics at every picture, None when never known.
         pose: The camera's poses, None when the recording has none.
-        pose_source: `pose`, or `trajectory` where only the sparse path exists.
+        pose_source: `pose`; `tf` where the poses were put together from the frame tree; `trajectory` where only the
+            sparse path exists.
         poses: Pose at every picture.
         config: What changes the bytes.
         privacy: The audit's verdict on the blurred video.
@@ -104,12 +105,18 @@ def gather(
         boxes=read_face_boxes(blurred / "faces.parquet", frames),
         rgb=rgb,
         pose=pose,
-        pose_source="pose" if raw.pose is not None else "trajectory",
+        pose_source=_source_of(raw.pose),
         poses=poses,
         config=config,
         privacy=privacy,
         task=task,
     )
+
+
+def _source_of(pose: PoseStream | None) -> str:
+    if pose is None:
+        return "trajectory"
+    return "tf" if pose.source == "tf" else "pose"
 
 
 def clock_word(raw: RecordingView) -> str:

@@ -401,12 +401,16 @@ class EpisodeBundle:
     def _pose_stream(self, group: str) -> PoseStream | None:
         if not self.has(f"/{group}/timestamps"):
             return None
+        marks = f"/{group}/is_interpolated"
+        is_interpolated = self._array(marks, np.bool_) if self.has(marks) else None
         return PoseStream(
             stamp_ns=self._array(f"/{group}/timestamps_ns", np.int64),
             translation=self._array(f"/{group}/translations", np.float64),
             quaternion_xyzw=self._array(f"/{group}/quaternions_xyzw", np.float64),
             frame_id=self._attribute(f"/{group}", "frame_id"),
             child_frame_id=self._attribute(f"/{group}", "child_frame_id"),
+            source="tf" if is_interpolated is not None else "topic",
+            is_interpolated=is_interpolated,
         )
 
 

@@ -21,11 +21,13 @@ def write_stamps(file: AnnotationFile, group: str, stamp_ns: NDArray[np.int64]) 
 
 
 def write_poses(file: AnnotationFile, pose: PoseStream, *, source: str) -> None:
-    """Write `/cam-pose`: the camera link in the world, every sample of the stream."""
+    """Write `/cam-pose`: the camera link in the world, every sample of the stream; interpolated ones are marked."""
     write_stamps(file, "cam-pose", pose.stamp_ns)
     file.put("/cam-pose/translations", pose.translation.astype(np.float32), units="m")
     file.put("/cam-pose/rotations", quaternion_to_matrix(pose.quaternion_xyzw).astype(np.float32))
     file.put("/cam-pose/quaternions_xyzw", pose.quaternion_xyzw)
+    if pose.is_interpolated is not None:
+        file.put("/cam-pose/is_interpolated", pose.is_interpolated.astype(np.bool_))
     file.describe(
         "/cam-pose",
         {

@@ -188,6 +188,11 @@ def _write_frame(writer: RecordingWriter, scene: Scene, frame: int, stamp_ns: in
         writer.add("/camera/pose", stamp_ns, item)
     if "tf" in scene.streams:
         writer.add("/tf", stamp_ns, _tf(stamp_ns))
+    if "moving_tf" in scene.streams:
+        edges = [_edge(stamp_ns, "world", "base", scene.translation(frame))]
+        if frame % 2 == 0:
+            edges.append(_edge(stamp_ns, "base", "camera_link", (0.01 * frame, 0, 0)))
+        writer.add("/tf", stamp_ns, message("tf2_msgs/msg/TFMessage", transforms=edges))
     if "tracking" in scene.streams:
         state = message(
             "stera_msgs/msg/TrackingState",
@@ -244,15 +249,19 @@ def _depth(scene: Scene, frame: int, stamp_ns: int) -> Any:
 
 
 def _tf(stamp_ns: int) -> Any:
-    edge = message(
+    edge = _edge(stamp_ns, "camera_link", "camera_optical_frame", (0, 0, 0), (1, 0, 0, 0))
+    return message("tf2_msgs/msg/TFMessage", transforms=[edge])
+
+
+def _edge(stamp_ns: int, parent: str, child: str, translation: Any, rotation: Any = (0, 0, 0, 1)) -> Any:
+    return message(
         "geometry_msgs/msg/TransformStamped",
-        header=header(stamp_ns, "camera_link"),
-        child_frame_id="camera_optical_frame",
+        header=header(stamp_ns, parent),
+        child_frame_id=child,
         transform=message(
-            "geometry_msgs/msg/Transform", translation=vector((0, 0, 0)), rotation=quaternion((1, 0, 0, 0))
+            "geometry_msgs/msg/Transform", translation=vector(translation), rotation=quaternion(rotation)
         ),
     )
-    return message("tf2_msgs/msg/TFMessage", transforms=[edge])
 
 
 def _write_imu(writer: RecordingWriter, first_ns: int, last_ns: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import h5py
 import pytest
@@ -69,6 +70,20 @@ def test_the_trajectory_stands_in_for_absent_poses(make: Maker) -> None:
     with h5py.File(made.path / "annotation.hdf5", "r") as file:
         assert file["/cam-pose"].attrs["source"] == "trajectory"
         assert file["/cam-pose/translations"].shape == (5, 3)
+
+
+def test_poses_put_together_from_the_frame_tree_are_marked_where_they_are_interpolated(make: Maker) -> None:
+    scene = Scene(frames=5).without("pose", "trajectory")
+    made = make(replace(scene, streams=scene.streams | {"moving_tf"}))
+
+    with h5py.File(made.path / "annotation.hdf5", "r") as file:
+        assert file["/cam-pose"].attrs["source"] == "tf"
+        assert file["/cam-pose/is_interpolated"][:].tolist() == [False, True, False, True, False]
+    with EpisodeBundle.open(made.path) as bundle:
+        assert bundle.camera_poses is not None
+        assert bundle.camera_poses.source == "tf"
+        assert bundle.camera_poses.is_interpolated is not None
+        assert bundle.camera_poses.is_interpolated.sum() == 2
 
 
 def test_intrinsics_of_another_aspect_are_refused_and_named(make: Maker) -> None:
