@@ -6,13 +6,14 @@ a lost database changes no answer, and it computes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from episode_assets.errors import EpisodeAssetsError
+from episode_assets.outcome import Json
 from episode_assets.pipeline.settings import Settings
-from episode_assets.pipeline.step import Expectation, Step, expect
+from episode_assets.pipeline.step import REDACTIONS, Expectation, Step, expect, redactions_for
 from episode_assets.pipeline.steps import STEPS, fragment_step
 from episode_assets.storage import Artifact, ArtifactKey, Publication, RecordingEntry, Store
 
@@ -28,7 +29,7 @@ class Standing:
         recording_id: Which recording.
         state: `current`; `outdated` (published, but today's computation has another fingerprint); `missing`;
             `blocked` (it waits for an upstream asset); `quarantined` (the audit refused it).
-        reason: Why it is not current: `code`, `config`, `model`, `input`, or words of the failure.
+        reason: Why it is not current: `code`, `config`, `redactions`, `model`, `input`, or words of the failure.
         artifact: What is published, if anything is.
     """
 
@@ -67,7 +68,12 @@ def _standing(
         return Standing(step.asset, recording.recording_id, "blocked", reason, published)
     verdict = store.quarantined(key)
     config = settings.config(step.asset)
-    expected = expect(step, recording, settled, config)
+    try:
+        redactions = redactions_for(step, store.recordings, recording)
+    except EpisodeAssetsError as error:
+        state: State = "missing" if published is None else "outdated"
+        return Standing(step.asset, recording.recording_id, state, error.what, published)
+    expected = expect(step, recording, settled, config, redactions)
     known = store.lookup(key, expected.fingerprint)
     if known is not None:
         return Standing(step.asset, recording.recording_id, "current", "", known)
@@ -94,8 +100,13 @@ def _differences(behind: Publication, step: Step[Any], expected: Expectation) ->
     # Two computations may lead to one version, so the record behind latest.json is asked and not the manifest.
     pairs = {
         "code": (behind.code_version, step.code_version),
-        "config": (dict(behind.config), dict(expected.config)),
+        "config": (_without_redactions(behind.config), _without_redactions(expected.config)),
+        REDACTIONS: (behind.config.get(REDACTIONS), expected.config.get(REDACTIONS)),
         "input": (dict(behind.inputs), dict(expected.inputs)),
         "model": (dict(behind.models), dict(expected.models)),
     }
     return [name for name, (before, now) in pairs.items() if before != now] or ["never finished"]
+
+
+def _without_redactions(config: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in config.items() if name != REDACTIONS}

@@ -8,7 +8,7 @@ here knows Dagster, a file format, or what any step does; the steps themselves a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
@@ -18,12 +18,24 @@ from typing import Generic, TypeVar, cast
 from episode_assets.outcome import Json, ModelUse, Outcome
 from episode_assets.progress import Progress, silent
 from episode_assets.recording import RecordingView
-from episode_assets.storage import Artifact, ArtifactKey, RecordingEntry, Registry, Store, fingerprint
+from episode_assets.storage import (
+    Artifact,
+    ArtifactKey,
+    RecordingEntry,
+    RedactionText,
+    Registry,
+    Store,
+    digest_of_redactions,
+    fingerprint,
+)
 
 Config = TypeVar("Config")
 
 HANDED_ON = frozenset({"truncated"})
 """Codes of notes that go on to everything made from an artifact: it is only a part of what was recorded."""
+
+REDACTIONS = "redactions"
+"""Name under which the digest of the documents stands among the settings of a step that takes them."""
 
 
 def _watch_nothing(_registry: Registry, _recording_id: str) -> AbstractContextManager[None]:
@@ -42,6 +54,7 @@ class StepInputs:
         recording: The registry entry of the recording.
         source: Address of the recording file, for steps that read payloads from it.
         artifacts: The latest upstream artifacts by asset name.
+        redactions: What people have written down that must not be seen, for steps that take it.
         workers: Processes that may work on chunks; never changes the result.
         progress: Who watches.
     """
@@ -49,6 +62,7 @@ class StepInputs:
     recording: RecordingEntry
     source: str
     artifacts: Mapping[str, Artifact]
+    redactions: Sequence[RedactionText] = ()
     workers: int = 1
     progress: Progress = silent
 
@@ -78,6 +92,7 @@ class Step(Generic[Config]):
         weights: The model files that a configuration uses.
         compute: The one library function, adapted to `StepInputs`.
         takes_task: Whether the task text of the recording is written into the artifact.
+        takes_redactions: Whether documents of redactions are an input.
         watch: Around the computation; tells the registry of a failure that says something about the file.
         note: After publication; tells the registry what the artifact has shown about the file.
     """
@@ -89,6 +104,7 @@ class Step(Generic[Config]):
     weights: Callable[[Config], tuple[ModelUse, ...]]
     compute: Callable[[StepInputs, Path, Config], Outcome]
     takes_task: bool = False
+    takes_redactions: bool = False
     watch: Callable[[Registry, str], AbstractContextManager[None]] = _watch_nothing
     note: Callable[[Registry, Artifact], None] = _note_nothing
 
@@ -148,8 +164,19 @@ def plain_config(config: object) -> dict[str, Json]:
     return cast("dict[str, Json]", _plain(config))
 
 
+def redactions_for(
+    step: Step[Config], registry: Registry, recording: RecordingEntry
+) -> tuple[RedactionText, ...]:
+    """Return the documents of redactions that a step takes; none for one that takes none."""
+    return registry.redactions(recording) if step.takes_redactions else ()
+
+
 def expect(
-    step: Step[Config], recording: RecordingEntry, artifacts: Mapping[str, Artifact], config: Config
+    step: Step[Config],
+    recording: RecordingEntry,
+    artifacts: Mapping[str, Artifact],
+    config: Config,
+    redactions: Sequence[RedactionText],
 ) -> Expectation:
     """Work out the fingerprint of a step from its inputs, without computing anything."""
     inputs = {name: artifacts[name].content_digest for name in step.inputs}
@@ -159,6 +186,9 @@ def expect(
     if step.takes_task:
         # It belongs to the recording and not to a configuration, yet it changes the bytes like one.
         settings["task"] = recording.task
+    digest = digest_of_redactions(redactions)
+    if digest is not None:
+        settings[REDACTIONS] = digest
     models = {weight.name: weight.sha256 for weight in step.weights(config)}
     value = fingerprint(
         asset=step.asset, code_version=step.code_version, config=settings, models=models, inputs=inputs
@@ -200,7 +230,9 @@ def bring_up_to_date(
     began = time.monotonic()
     recording = store.recordings.get(recording_id)
     artifacts = {name: store.latest(ArtifactKey(name, recording_id)) for name in step.inputs}
-    expected = expect(step, recording, artifacts, config)
+    # Read once, so that what is computed is what the fingerprint names, whoever writes meanwhile.
+    redactions = redactions_for(step, store.recordings, recording)
+    expected = expect(step, recording, artifacts, config, redactions)
     key = step.key(recording_id)
     known = None if force else store.reuse(key, expected.fingerprint)
     if known is not None:
@@ -208,7 +240,7 @@ def bring_up_to_date(
         step.note(store.recordings, known)
         return Produced(known, True, time.monotonic() - began, expected.fingerprint)
     source = store.recordings.check_unchanged(recording)
-    inputs = StepInputs(recording, source, artifacts, workers, progress)
+    inputs = StepInputs(recording, source, artifacts, redactions, workers, progress)
     with (
         step.watch(store.recordings, recording_id),
         store.draft(

@@ -34,11 +34,19 @@ def _scan(inputs: StepInputs, directory: Path, config: RecordingConfig) -> Outco
 
 
 def _blur(inputs: StepInputs, directory: Path, config: FaceBlurConfig) -> Outcome:
-    from episode_assets.anonymization import blur_recording, require_detectors
+    from episode_assets.anonymization import blur_recording, read_redactions, require_detectors
 
+    redactions = [
+        area for text in inputs.redactions for area in read_redactions(text.content, where=text.where)
+    ]
     require_detectors(config, config.detector, config.audit_detector)
     return blur_recording(
-        inputs.view, directory, config=config, workers=inputs.workers, progress=inputs.progress
+        inputs.view,
+        directory,
+        config=config,
+        redactions=redactions,
+        workers=inputs.workers,
+        progress=inputs.progress,
     )
 
 
@@ -124,7 +132,15 @@ RAW_MCAP = Step(
     watch=noting_unreadable,
     note=note_read,
 )
-BLURRED_RGB = Step("blurred_rgb", "1", ("raw_mcap",), FaceBlurConfig, _face_weights, _blur)
+BLURRED_RGB = Step(
+    "blurred_rgb",
+    "1",
+    ("raw_mcap",),
+    FaceBlurConfig,
+    _face_weights,
+    _blur,
+    takes_redactions=True,
+)
 HAND_POSES = Step("hand_poses", "1", ("raw_mcap",), HandPoseConfig, _hand_weights, _hands)
 EPISODE_BUNDLE = Step(
     "episode_bundle",

@@ -14,6 +14,7 @@ from episode_assets.storage.manifest import FileEntry, Manifest
 from episode_assets.storage.privacy_gate import AUDITED_ASSETS
 from episode_assets.storage.publication import Publication
 from episode_assets.storage.quarantine import Quarantined
+from episode_assets.storage.redactions import RedactionText, digest_of_redactions
 from episode_assets.storage.registry import Naming, RecordingEntry, Registry
 from episode_assets.storage.sources import Address
 from episode_assets.storage.store import Store
@@ -30,9 +31,11 @@ __all__ = [
     "Publication",
     "Quarantined",
     "RecordingEntry",
+    "RedactionText",
     "Registry",
     "Store",
     "content_digest",
+    "digest_of_redactions",
     "fingerprint",
     "is_safe_name",
 ]

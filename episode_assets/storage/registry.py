@@ -24,6 +24,7 @@ from episode_assets.errors import (
 from episode_assets.storage.backend import Backend
 from episode_assets.storage.canonical import to_text
 from episode_assets.storage.keys import is_safe_name
+from episode_assets.storage.redactions import RedactionText, redaction_path, redaction_texts
 from episode_assets.storage.sources import Address, absolute, full_digest, look_at, quick_digest, slug
 from episode_assets.storage.trouble import translated
 from episode_assets.storage.write_points import reached
@@ -219,6 +220,33 @@ class Registry:
     def set_task(self, recording_id: str, task: str | None) -> RecordingEntry:
         """Record what the person in the recording does, in the user's words."""
         return self._change(recording_id, lambda entry: dataclasses.replace(entry, task=task))
+
+    def redactions(self, entry: RecordingEntry) -> tuple[RedactionText, ...]:
+        """Return every document that says what must not be seen of a recording.
+
+        Raises:
+            StorageTrouble: A document is there and cannot be read.
+        """
+        with translated(self._path(entry.recording_id)):
+            return redaction_texts(self._backend, entry.recording_id, entry.addresses)
+
+    def change_redactions(self, recording_id: str, change: Callable[[bytes], bytes]) -> str:
+        """Replace the store's own document of a recording in one step, and return its address.
+
+        Args:
+            recording_id: Which recording; it must be registered.
+            change: Is given the content as it is, empty where there is none, and returns what it shall be.
+
+        Raises:
+            ArtifactMissing: The store knows no such recording.
+        """
+        path = redaction_path(self.get(recording_id).recording_id)
+        with translated(self._backend.uri_of(path)), self._backend.lock("recordings"):
+            before = self._backend.read(path) or b""
+            after = change(before)
+            if after != before:
+                self._backend.replace(path, after)
+        return self._backend.uri_of(path)
 
     def check_unchanged(self, entry: RecordingEntry) -> str:
         """Return an address that still holds the registered bytes, as far as size and time or ETag tell.
