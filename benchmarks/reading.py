@@ -40,8 +40,8 @@ from mcap.writer import CompressionType, Writer
 from episode_assets.demo import DemoConfig, messages, write_demo
 from episode_assets.demo.schemas import TOPICS, schema_text
 from episode_assets.recording import inspect, read_messages
-from episode_assets.recording.opening import open_walk
-from episode_assets.recording.source import Source
+from episode_assets.recording.containers.opening import open_walk
+from episode_assets.recording.containers.source import Source
 from episode_assets.recording.survey import Logs
 
 FIRST_NS, TICK_NS = 151_283_417_203_125, 66_666_667

@@ -18,7 +18,7 @@ from episode_assets.defs.jobs import process_recording
 from episode_assets.defs.partitions import RECORDING
 from episode_assets.defs.resources import PipelineResource
 from episode_assets.errors import BadRecording, EpisodeAssetsError, SourceChanged
-from episode_assets.recording.identify import MCAP_MAGIC
+from episode_assets.recording.containers.identify import MCAP_MAGIC
 from episode_assets.storage import Naming, RecordingEntry, Store
 
 SUFFIXES = (".mcap", ".bag", ".db3")

@@ -10,14 +10,6 @@ from __future__ import annotations
 from episode_assets.recording.attachments import Attachment
 from episode_assets.recording.clouds import Cloud, CloudStream, UndecodableCloud
 from episode_assets.recording.config import ROLES, RecordingConfig
-from episode_assets.recording.depth_pictures import decode_depth
-from episode_assets.recording.images import (
-    Duplicate,
-    ImageMessage,
-    ImageStream,
-    PictureStep,
-    UndecodableImage,
-)
 from episode_assets.recording.inspection import inspect
 from episode_assets.recording.interpolation import (
     Interpolated,
@@ -27,7 +19,15 @@ from episode_assets.recording.interpolation import (
 from episode_assets.recording.inventory import Gap, Inventory, LinkFromOptical, RoleChoice, TopicInfo
 from episode_assets.recording.mesh import MeshSoup
 from episode_assets.recording.messages import Message, MessageReader, UndecodableMessage, read_messages
-from episode_assets.recording.paired_reading import PairedReading
+from episode_assets.recording.pictures.depth_pictures import decode_depth
+from episode_assets.recording.pictures.images import (
+    Duplicate,
+    ImageMessage,
+    ImageStream,
+    PictureStep,
+    UndecodableImage,
+)
+from episode_assets.recording.pictures.paired_reading import PairedReading
 from episode_assets.recording.scan import scan_recording
 from episode_assets.recording.streams import (
     CameraInfoStream,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from isal.isal_zlib import crc32
 
 from episode_assets.errors import BadRecording, SourceChanged
-from episode_assets.recording.container import AttachmentPlace
-from episode_assets.recording.source import Source
+from episode_assets.recording.containers.container import AttachmentPlace
+from episode_assets.recording.containers.source import Source
 
 _TIMES_AND_LENGTHS_BYTES = 8 + 8 + 4 + 4 + 8
 

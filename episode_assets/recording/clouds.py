@@ -12,13 +12,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.recording.container import PackedChunk
-from episode_assets.recording.decoders import Decoder
+from episode_assets.recording.containers.container import PackedChunk
+from episode_assets.recording.containers.payloads import PayloadReader
+from episode_assets.recording.containers.source import Source
+from episode_assets.recording.encodings.decoders import Decoder
+from episode_assets.recording.encodings.rows import CloudField, CloudRow, UndecodableMessageError
 from episode_assets.recording.frames import rotated
-from episode_assets.recording.images import StoredPictures
-from episode_assets.recording.payloads import PayloadReader
-from episode_assets.recording.rows import CloudField, CloudRow, UndecodableMessageError
-from episode_assets.recording.source import Source
+from episode_assets.recording.pictures.images import StoredPictures
 
 _COORDINATES = ("x", "y", "z")
 _VALUES = ("confidence", "intensity")

@@ -13,13 +13,10 @@ from typing import TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.recording.batches import Batch, Layout, layout_of
-from episode_assets.recording.container import IN_FILE, StoredMessage
-from episode_assets.recording.decoders import Decoder, Undecodable
-from episode_assets.recording.key_frames import GroupStart, group_start
-from episode_assets.recording.mesh import MeshMerger
-from episode_assets.recording.picture_formats import is_depth_picture, picture_format
-from episode_assets.recording.rows import (
+from episode_assets.recording.containers.container import IN_FILE, StoredMessage
+from episode_assets.recording.encodings.batches import Batch, Layout, layout_of
+from episode_assets.recording.encodings.decoders import Decoder, Undecodable
+from episode_assets.recording.encodings.rows import (
     CameraInfoRow,
     ImageRow,
     ImuRow,
@@ -32,6 +29,9 @@ from episode_assets.recording.rows import (
     TransformRow,
     UndecodableMessageError,
 )
+from episode_assets.recording.mesh import MeshMerger
+from episode_assets.recording.pictures.key_frames import GroupStart, group_start
+from episode_assets.recording.pictures.picture_formats import is_depth_picture, picture_format
 
 Key: TypeAlias = tuple[str, str, str, str]
 _NAN = float("nan")

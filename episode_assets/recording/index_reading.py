@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from episode_assets.errors import BadRecording
 from episode_assets.recording.collect import TopicLog
-from episode_assets.recording.container import IN_FILE, PackedChunk, StoredMessage
-from episode_assets.recording.payloads import PayloadReader
-from episode_assets.recording.records import CHUNK_HEAD, INDEX_HEAD, MESSAGE_HEAD, RECORD_HEAD
-from episode_assets.recording.source import Source
-from episode_assets.recording.summary import Summary
+from episode_assets.recording.containers.container import IN_FILE, PackedChunk, StoredMessage
+from episode_assets.recording.containers.payloads import PayloadReader
+from episode_assets.recording.containers.records import CHUNK_HEAD, INDEX_HEAD, MESSAGE_HEAD, RECORD_HEAD
+from episode_assets.recording.containers.source import Source
+from episode_assets.recording.containers.summary import Summary
 from episode_assets.recording.survey import Logs
 
 _BATCH_BYTES = 32 << 20

@@ -11,15 +11,15 @@ from mcap.records import Metadata
 
 from episode_assets.errors import BadRecording
 from episode_assets.recording.config import RecordingConfig
-from episode_assets.recording.container import Container
-from episode_assets.recording.identify import format_of
+from episode_assets.recording.containers.container import Container
+from episode_assets.recording.containers.identify import format_of
+from episode_assets.recording.containers.opening import open_walk
+from episode_assets.recording.containers.parts import only_part
+from episode_assets.recording.containers.records import PARSE_ERRORS, iterate_records, parse_record
+from episode_assets.recording.containers.source import Source
+from episode_assets.recording.containers.summary import Summary, read_header, read_summary
 from episode_assets.recording.index_reading import IndexReader
 from episode_assets.recording.inventory import Inventory
-from episode_assets.recording.opening import open_walk
-from episode_assets.recording.parts import only_part
-from episode_assets.recording.records import PARSE_ERRORS, iterate_records, parse_record
-from episode_assets.recording.source import Source
-from episode_assets.recording.summary import Summary, read_header, read_summary
 from episode_assets.recording.survey import Logs, require_readable, survey
 
 MIB = 1 << 20

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from episode_assets.recording.container import AttachmentPlace, Damage
+from episode_assets.recording.containers.container import AttachmentPlace, Damage
 from episode_assets.recording.sync import SyncInfo
 from episode_assets.recording.timeline import Clock, LogOffset
 from episode_assets.recording.wall_clock import TimeUnit, WallClock

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.recording.encodings.rows import MarkerRow
 from episode_assets.recording.frames import rotated
-from episode_assets.recording.rows import MarkerRow
 
 TRIANGLE_LIST = 11
 _DELETE, _DELETE_ALL = 2, 3

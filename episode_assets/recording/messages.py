@@ -13,13 +13,13 @@ from typing import Any
 
 from episode_assets.errors import MissingStream, PermanentError
 from episode_assets.recording.config import RecordingConfig
-from episode_assets.recording.container import Container, Damage, StoredMessage
-from episode_assets.recording.decoding import ChannelType, Undecodable
-from episode_assets.recording.generic import Reader, find_reader
-from episode_assets.recording.opening import open_walk
-from episode_assets.recording.parts import parts_of
-from episode_assets.recording.rows import UndecodableMessageError
-from episode_assets.recording.source import Source
+from episode_assets.recording.containers.container import Container, Damage, StoredMessage
+from episode_assets.recording.containers.opening import open_walk
+from episode_assets.recording.containers.parts import parts_of
+from episode_assets.recording.containers.source import Source
+from episode_assets.recording.encodings.decoding import ChannelType, Undecodable
+from episode_assets.recording.encodings.generic import Reader, find_reader
+from episode_assets.recording.encodings.rows import UndecodableMessageError
 
 _MIB = 1 << 20
 _DEFAULT = RecordingConfig()

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from episode_assets.recording.clouds import CloudStream, cloud_stream
 from episode_assets.recording.collect import TopicLog
-from episode_assets.recording.container import IN_FILE, Container, PackedChunk
-from episode_assets.recording.decoders import Decoder, find_decoder
-from episode_assets.recording.images import Duplicate, ImageStream, StoredPictures
+from episode_assets.recording.containers.container import IN_FILE, Container, PackedChunk
+from episode_assets.recording.encodings.decoders import Decoder, find_decoder
 from episode_assets.recording.inventory import TopicInfo
+from episode_assets.recording.pictures.images import Duplicate, ImageStream, StoredPictures
 from episode_assets.recording.tables import checked_table, column, write_table
 
 OFFSETS = "offsets.parquet"

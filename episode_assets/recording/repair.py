@@ -28,11 +28,11 @@ from episode_assets.errors import (
 )
 from episode_assets.progress import Progress, silent
 from episode_assets.recording.config import RecordingConfig
-from episode_assets.recording.container import AttachmentPlace, Container, Damage, StoredMessage
-from episode_assets.recording.opening import AnyWalk, open_walk
-from episode_assets.recording.parts import parts_of
-from episode_assets.recording.source import Source, local_path
-from episode_assets.recording.walk import Walk
+from episode_assets.recording.containers.container import AttachmentPlace, Container, Damage, StoredMessage
+from episode_assets.recording.containers.opening import AnyWalk, open_walk
+from episode_assets.recording.containers.parts import parts_of
+from episode_assets.recording.containers.source import Source, local_path
+from episode_assets.recording.containers.walk import Walk
 
 REPAIR_RECORD = "episode_assets.repair"
 """Name of the metadata record that says what a repaired file was made of, and what was lost."""

@@ -16,11 +16,11 @@ from episode_assets.errors import NothingToExport
 from episode_assets.outcome import Note, Outcome, Skipped
 from episode_assets.progress import Progress, silent
 from episode_assets.recording.config import RecordingConfig
+from episode_assets.recording.containers.opening import open_walk
+from episode_assets.recording.containers.source import Source
 from episode_assets.recording.inventory import Inventory, RoleChoice, TopicInfo
-from episode_assets.recording.opening import open_walk
 from episode_assets.recording.places import CHUNKS, OFFSETS, SCHEMAS, write_places
 from episode_assets.recording.roles import require_clear
-from episode_assets.recording.source import Source
 from episode_assets.recording.stream_tables import STREAMS, write_streams
 from episode_assets.recording.survey import Logs, require_readable, survey_all
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from episode_assets.errors import BadRecording
 from episode_assets.recording.collect import IMU_WIDTH, Key, TopicLog
 from episode_assets.recording.config import RecordingConfig
-from episode_assets.recording.container import Container, StoredMessage
-from episode_assets.recording.decoders import Decoder, find_decoder
+from episode_assets.recording.containers.container import Container, StoredMessage
+from episode_assets.recording.encodings.decoders import Decoder, find_decoder
 from episode_assets.recording.frame_tree import derive_pose, link_of
 from episode_assets.recording.inventory import Gap, Inventory, RoleChoice, TopicInfo
 from episode_assets.recording.pose_from_tf import PoseFromTf

@@ -18,12 +18,12 @@ from episode_assets.errors import ArtifactDamaged, MissingStream, SourceChanged
 from episode_assets.recording.allowed_metadata import allowed, allowed_profile
 from episode_assets.recording.attachments import Attachment
 from episode_assets.recording.clouds import CloudStream
-from episode_assets.recording.images import ImageStream
+from episode_assets.recording.containers.source import Source
 from episode_assets.recording.inventory import Inventory
 from episode_assets.recording.mesh import MeshSoup, soup
+from episode_assets.recording.pictures.images import ImageStream
 from episode_assets.recording.places import Places
 from episode_assets.recording.scan import IDENTITY, INVENTORY
-from episode_assets.recording.source import Source
 from episode_assets.recording.stream_tables import STREAMS, UNTIMED_TRAJECTORY
 from episode_assets.recording.streams import (
     CameraInfoStream,

@@ -10,7 +10,7 @@ import pytest
 
 from episode_assets.defs.inbox_sensor import ends_with_magic, inbox_sensor, list_recordings
 from episode_assets.defs.resources import PipelineResource
-from episode_assets.recording.identify import MCAP_MAGIC
+from episode_assets.recording.containers.identify import MCAP_MAGIC
 from episode_assets_tests.conftest import Workplace
 
 

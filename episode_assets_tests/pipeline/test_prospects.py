@@ -9,7 +9,7 @@ from episode_assets.pipeline import STEPS
 from episode_assets.pipeline.prospects import NEEDS, Prospect, prospects_of
 from episode_assets.recording import Inventory, inspect
 from episode_assets.recording.config import ROLES
-from episode_assets.recording.container import Damage
+from episode_assets.recording.containers.container import Damage
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import numpy as np
 from rosbags.interfaces import Nodetype  # noqa: TID253  # every test of this file needs it
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore  # noqa: TID253
 
-from episode_assets.recording import rows as r
+from episode_assets.recording.encodings import rows as r
 from episode_assets_tests.recording.scene.trees import Choice, Message, Stamp
 
 ROS1 = get_typestore(Stores.ROS1_NOETIC)

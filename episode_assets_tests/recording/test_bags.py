@@ -17,10 +17,10 @@ from rosbags.rosbag1 import Reader, Writer  # noqa: TID253  # the other side of 
 
 from episode_assets.errors import BadRecording, EpisodeAssetsError
 from episode_assets.recording import inspect
-from episode_assets.recording.container import Container
-from episode_assets.recording.opening import open_walk
-from episode_assets.recording.payloads import PayloadReader
-from episode_assets.recording.source import Source
+from episode_assets.recording.containers.container import Container
+from episode_assets.recording.containers.opening import open_walk
+from episode_assets.recording.containers.payloads import PayloadReader
+from episode_assets.recording.containers.source import Source
 from episode_assets_tests.recording.conftest import DATA
 
 LIMIT = 64 << 20

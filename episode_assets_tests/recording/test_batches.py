@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from episode_assets.demo import messages
 from episode_assets.demo.schemas import TOPICS, schema_text
-from episode_assets.recording.batches import BATCH_MESSAGES, layout_of
 from episode_assets.recording.collect import TopicLog
-from episode_assets.recording.container import IN_FILE, StoredMessage
-from episode_assets.recording.decoders import find_decoder
+from episode_assets.recording.containers.container import IN_FILE, StoredMessage
+from episode_assets.recording.encodings.batches import BATCH_MESSAGES, layout_of
+from episode_assets.recording.encodings.decoders import find_decoder
 
 NUMBERS = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([0.0, -1.0, float("nan"), float("inf")]))
 FRAMES = st.sampled_from(["world", "imu_frame", "w", ""])

@@ -14,9 +14,9 @@ import zstandard
 
 from episode_assets.errors import BadRecording
 from episode_assets.recording import inspect, scan_recording
-from episode_assets.recording.compressed import CompressedSource
-from episode_assets.recording.opening import open_walk
-from episode_assets.recording.source import Source
+from episode_assets.recording.containers.compressed import CompressedSource
+from episode_assets.recording.containers.opening import open_walk
+from episode_assets.recording.containers.source import Source
 from episode_assets_tests.recording.rig import write_rig
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {

@@ -25,10 +25,10 @@ from episode_assets.errors import (
     StorageTrouble,
 )
 from episode_assets.recording import ImageMessage, RecordingView, inspect, scan_recording
-from episode_assets.recording.identify import MCAP_MAGIC
+from episode_assets.recording.containers.identify import MCAP_MAGIC
+from episode_assets.recording.containers.source import Source
+from episode_assets.recording.containers.walk import Walk
 from episode_assets.recording.inventory import Inventory
-from episode_assets.recording.source import Source
-from episode_assets.recording.walk import Walk
 from episode_assets_tests.recording.rig import (
     EPOCH_NS,
     Rig,

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from mcap_protobuf.schema import build_file_descriptor_set
 from scipy.spatial.transform import Rotation  # noqa: TID253  # an independent rotation
 
-from episode_assets.recording import rows as r
-from episode_assets.recording.decoders import Decoder, Undecodable, find_decoder
+from episode_assets.recording.encodings import rows as r
+from episode_assets.recording.encodings.decoders import Decoder, Undecodable, find_decoder
 from episode_assets_tests.recording.encodings import plain, ros_object
 from episode_assets_tests.recording.scene import json_text, protobuf
 from episode_assets_tests.recording.scene.foxglove_ros2 import STORE

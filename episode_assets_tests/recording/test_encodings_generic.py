@@ -22,9 +22,9 @@ from mcap_ros1.decoder import DecoderFactory as Ros1Factory
 from mcap_ros2.decoder import DecoderFactory as Ros2Factory
 from rosbags.typesys import Stores, get_types_from_idl, get_typestore  # noqa: TID253
 
-from episode_assets.recording.decoding import Undecodable
-from episode_assets.recording.generic import Reader, find_reader
-from episode_assets.recording.rows import UndecodableMessageError
+from episode_assets.recording.encodings.decoding import Undecodable
+from episode_assets.recording.encodings.generic import Reader, find_reader
+from episode_assets.recording.encodings.rows import UndecodableMessageError
 from episode_assets_tests.recording.encodings import ROS1, ROS2, as_dict, random_message
 from episode_assets_tests.recording.scene.trees import Message, Stamp
 from episode_assets_tests.recording.test_encodings_foxglove import CASES, described, written

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from episode_assets.recording import rows as r
-from episode_assets.recording.decoders import Decoder, Undecodable, find_decoder
-from episode_assets.recording.rows import UndecodableMessageError
+from episode_assets.recording.encodings import rows as r
+from episode_assets.recording.encodings.decoders import Decoder, Undecodable, find_decoder
+from episode_assets.recording.encodings.rows import UndecodableMessageError
 from episode_assets_tests.recording.encodings import EXPECTED, ROS1, ROS2, plain, random_message
 
 quick = settings(max_examples=50, deadline=None)

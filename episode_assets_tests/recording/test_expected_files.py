@@ -17,11 +17,11 @@ import pytest
 
 from episode_assets.errors import BadRecording, EpisodeAssetsError, NothingToExport
 from episode_assets.recording import inspect, scan_recording
+from episode_assets.recording.containers.opening import open_walk
+from episode_assets.recording.containers.parts import parts_of
+from episode_assets.recording.containers.source import Source
 from episode_assets.recording.inventory import Inventory
-from episode_assets.recording.opening import open_walk
-from episode_assets.recording.parts import parts_of
 from episode_assets.recording.scan import INVENTORY
-from episode_assets.recording.source import Source
 from episode_assets_tests.recording.conftest import DATA
 
 SALVAGED = {

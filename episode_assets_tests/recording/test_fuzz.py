@@ -25,9 +25,9 @@ from mcap.writer import CompressionType, IndexType, Writer
 
 from episode_assets.errors import EpisodeAssetsError
 from episode_assets.recording import inspect, scan_recording
-from episode_assets.recording.container import Container
-from episode_assets.recording.source import Source
-from episode_assets.recording.walk import Walk
+from episode_assets.recording.containers.container import Container
+from episode_assets.recording.containers.source import Source
+from episode_assets.recording.containers.walk import Walk
 from episode_assets_tests.conftest import Demo
 
 MAGIC_BYTES = 8

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from episode_assets.recording.key_frames import VIDEO_FORMATS, GroupStart, group_start
+from episode_assets.recording.pictures.key_frames import VIDEO_FORMATS, GroupStart, group_start
 from episode_assets_tests.video.moving import CODECS, moving
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from episode_assets.errors import BadRecording
 from episode_assets.recording import inspect
-from episode_assets.recording.parts import parts_of
+from episode_assets.recording.containers.parts import parts_of
 
 
 def names(parts: tuple[str, ...]) -> list[str]:

@@ -14,8 +14,8 @@ import pytest
 
 from episode_assets.errors import SourceChanged, StorageTrouble
 from episode_assets.recording import RecordingView, inspect, scan_recording
-from episode_assets.recording.payloads import PayloadReader
-from episode_assets.recording.source import ForwardReader, Source
+from episode_assets.recording.containers.payloads import PayloadReader
+from episode_assets.recording.containers.source import ForwardReader, Source
 from episode_assets_tests.conftest import Demo
 from episode_assets_tests.counting_server import CountingServer, counting_server
 

@@ -13,7 +13,7 @@ import pytest
 from episode_assets.errors import BadConfig, BadRecording, MissingStream
 from episode_assets.geometry import world_from_optical
 from episode_assets.recording import RecordingConfig, RecordingView, decode_depth, inspect, scan_recording
-from episode_assets.recording.source import Source
+from episode_assets.recording.containers.source import Source
 from episode_assets_tests.recording import rig as ros
 from episode_assets_tests.recording.rig import EPOCH_NS, Rig, write_rig
 
@@ -100,7 +100,7 @@ def test_the_same_file_gives_the_same_bytes_under_any_name(tmp_path: Path) -> No
 def test_consecutive_reads_unpack_a_chunk_once(
     tmp_path: Path, view_of: Callable[..., RecordingView], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from episode_assets.recording import payloads
+    from episode_assets.recording.containers import payloads
 
     view = view_of(write_rig(tmp_path / "rig.mcap", compression="zstd", chunk_bytes=16384, frames=40))
     unpacked: list[int] = []

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from episode_assets.errors import BadRecording
-from episode_assets.recording.read_ahead import WINDOW_BYTES, ReadAhead
-from episode_assets.recording.source import EndOfBytes, ForwardReader, Source, merge_ranges
+from episode_assets.recording.containers.read_ahead import WINDOW_BYTES, ReadAhead
+from episode_assets.recording.containers.source import EndOfBytes, ForwardReader, Source, merge_ranges
 
 SIZE = 300_000
 CONTENT = hashlib.shake_128(b"recording").digest(SIZE)

@@ -17,10 +17,10 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StorageP
 
 from episode_assets.errors import BadRecording, EpisodeAssetsError, NothingToExport
 from episode_assets.recording import inspect, scan_recording
-from episode_assets.recording.container import IN_ROWS, Container, StoredMessage
-from episode_assets.recording.opening import open_walk
-from episode_assets.recording.payloads import PayloadReader
-from episode_assets.recording.source import Source
+from episode_assets.recording.containers.container import IN_ROWS, Container, StoredMessage
+from episode_assets.recording.containers.opening import open_walk
+from episode_assets.recording.containers.payloads import PayloadReader
+from episode_assets.recording.containers.source import Source
 from episode_assets_tests.recording.rig import STORE, T, pose_stamped
 
 PAGE = 4096
