@@ -59,7 +59,7 @@ def inspect(uri: str, *, config: RecordingConfig = _DEFAULT) -> Inventory:
             require_readable(logs, container, size_bytes=source.size, where=uri)
         return survey(
             logs, container, config=config, basis=basis, size_bytes=source.size, sha256=None, where=uri
-        )
+        ).inventory
 
 
 def _from_index(source: Source, config: RecordingConfig) -> tuple[Logs, Container] | None:

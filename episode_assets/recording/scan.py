@@ -22,7 +22,7 @@ from episode_assets.recording.inventory import Inventory, RoleChoice, TopicInfo
 from episode_assets.recording.places import CHUNKS, OFFSETS, SCHEMAS, write_places
 from episode_assets.recording.roles import require_clear
 from episode_assets.recording.stream_tables import STREAMS, write_streams
-from episode_assets.recording.survey import Logs, require_readable, survey_all
+from episode_assets.recording.survey import Logs, require_readable, survey
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def scan_recording(
     require_readable(logs, walk.container, size_bytes=size, where=uri)
     if not logs.messages:
         raise NothingToExport("the recording is valid and holds 0 messages: nothing to export", where=uri)
-    inventory, chosen, pose = survey_all(
+    inventory, chosen, pose = survey(
         logs, walk.container, config=config, basis="scan", size_bytes=size, sha256=sha256, where=uri
     )
     require_clear(inventory.roles, where=uri)

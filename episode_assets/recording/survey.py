@@ -194,28 +194,12 @@ def survey(
     size_bytes: int,
     sha256: str | None,
     where: str,
-) -> Inventory:
-    """Return the inventory of a finished walk.
+) -> Survey:
+    """Return the inventory of a finished walk with the logs and poses that it speaks of.
 
     Raises:
         MissingStream: A configured topic is missing or of the wrong type.
     """
-    return survey_all(
-        logs, container, config=config, basis=basis, size_bytes=size_bytes, sha256=sha256, where=where
-    ).inventory
-
-
-def survey_all(
-    logs: Logs,
-    container: Container,
-    *,
-    config: RecordingConfig,
-    basis: str,
-    size_bytes: int,
-    sha256: str | None,
-    where: str,
-) -> Survey:
-    """Return the inventory of a finished walk with the logs and poses that it speaks of; raises like `survey`."""
     topics = logs.all()
     choices = dict(choose_roles(candidates_of(topics), config, where=where))
     pose = None
