@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 
 from episode_assets import __version__
-from episode_assets.console import Bars, describe_repair, megabytes, printable, table
+from episode_assets.console import (
+    Bars,
+    describe_faces,
+    describe_repair,
+    megabytes,
+    printable,
+    redaction_table,
+    table,
+)
 from episode_assets.errors import ArtifactDamaged, BadConfig, EpisodeAssetsError
 from episode_assets.instance import HOME_VARIABLE, STORE_VARIABLE, Places, find_places, prepare_instance
 
@@ -215,6 +223,82 @@ def export(recording_id: str, directory: Path, asset: str, store_uri: str | None
     from episode_assets.storage import ArtifactKey
 
     click.echo(str(_open_store(_places(store_uri)).export(ArtifactKey(asset, recording_id), directory)))
+
+
+@main.command()
+@click.argument("recording_id")
+@store_option
+@click.option("--reason", default="unspecified", show_default=True, help="Why, in one word; it is published.")
+@click.option("--box", metavar="X0,Y0,X1,Y1", help="Hide a box; x right, y down, pixels of the recording.")
+@click.option("--polygon", metavar="'X,Y X,Y X,Y ...'", help="Hide a polygon, corners in order around it.")
+@click.option("--picture", is_flag=True, help="Hide the whole picture.")
+@click.option("--relative", is_flag=True, help="Corners are shares of width and height instead of pixels.")
+@click.option("--seconds", metavar="A:B", help="As a player of the video shows them.")
+@click.option("--frames", metavar="A:B", help="Frames of the published video; written down as messages.")
+@click.option("--messages", metavar="A:B", help="Message numbers of the colour stream.")
+@click.option("--stamps-ns", metavar="A:B", help="Stamps of the pictures in nanoseconds.")
+@click.option("--all", "whole", is_flag=True, help="The whole recording.")
+@click.option("--remove", type=int, metavar="NUMBER", help="Remove an entry of the store's document.")
+@one_line_errors
+def redact(
+    recording_id: str,
+    store_uri: str | None,
+    reason: str,
+    box: str | None,
+    polygon: str | None,
+    picture: bool,
+    relative: bool,
+    seconds: str | None,
+    frames: str | None,
+    messages: str | None,
+    stamps_ns: str | None,
+    whole: bool,
+    remove: int | None,
+) -> None:
+    """Hide a screen, a document, a mirror or a person in a recording; without a shape, list what is hidden.
+
+    Both ends of A:B are hidden. The entry is written into the store, beside what is registered about the recording;
+    a document of the same kind may also lie beside the recording (FILE.redactions.yaml), and all entries count.
+    """
+    from episode_assets.pipeline import redacting
+    from episode_assets.pipeline.settings import load_settings
+
+    store = _open_store(_places(store_uri))
+    entry: dict[str, object] = {"reason": reason} | redacting.entry_of(
+        box=box, polygon=polygon, picture=picture, relative=relative
+    )
+    times = {"seconds": seconds, "messages": messages, "stamps_ns": stamps_ns}
+    entry |= redacting.span_of(store, recording_id, times, frames=frames, whole=whole)
+    is_asked_to_change = remove is not None or len(entry) > 1
+    if remove is not None:
+        where = redacting.remove_redaction(store, recording_id, remove)
+    elif is_asked_to_change:
+        where = redacting.add_redaction(store, recording_id, entry)
+    click.echo(redaction_table(redacting.list_redactions(store, recording_id)))
+    if is_asked_to_change:
+        click.echo(f"written: {where}")
+        again = ", ".join(redacting.made_again(store, recording_id, load_settings()))
+        click.echo(f"the next run makes again: {again or 'nothing that is there'}")
+        click.echo("what is published stays as it is until then")
+
+
+@main.command()
+@click.argument("recording_id")
+@click.option(
+    "--preview",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write a sheet (.png or .jpg) of blurred pictures with the boxes drawn.",
+)
+@store_option
+@one_line_errors
+def faces(recording_id: str, preview: Path | None, store_uri: str | None) -> None:
+    """Show the faces that are hidden in a recording, a line for each, and what the audit found."""
+    from episode_assets.pipeline.face_review import review_faces
+
+    review = review_faces(_open_store(_places(store_uri)), recording_id, preview=preview)
+    click.echo(describe_faces(review))
+    sys.exit(FAILED if review.refusal else 0)
 
 
 @main.command()

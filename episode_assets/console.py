@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 from tqdm import tqdm
 
 if TYPE_CHECKING:
+    from episode_assets.pipeline.face_review import FaceReview
+    from episode_assets.pipeline.redacting import ListedArea
     from episode_assets.recording.repair import RepairReport
 
 
@@ -84,3 +86,42 @@ def describe_repair(report: RepairReport) -> str:
 def printable(text: str) -> str:
     """Return text with everything that is no printable character escaped."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def redaction_table(listed: Iterable[ListedArea]) -> str:
+    """Return the entries of a recording's documents of redactions, one a line."""
+    rows = []
+    for item in listed:
+        area, span = item.area, item.area.span
+        corners = " ".join(f"{x:g},{y:g}" for x, y in area.corners)
+        when = "whole recording" if span is None else f"{span.unit} {span.first}:{span.last}"
+        unit = " (relative)" if area.is_relative else ""
+        rows.append((str(item.number), area.reason, f"{area.shape} {corners}{unit}", when, item.where))
+    return table(rows, ("", "reason", "where", "when", "document")) if rows else "no redactions"
+
+
+def describe_faces(review: FaceReview) -> str:
+    """Return the tracks of a recording, a line for each, and what its audit left open."""
+    rows = [
+        (
+            str(track.track),
+            f"{track.first_frame}-{track.last_frame}",
+            str(track.frames),
+            f"{track.longest_px:.0f} px",
+            "-" if track.highest_score is None else f"{track.lowest_score:.2f}-{track.highest_score:.2f}",
+            ", ".join(f"{kind} {count}" for kind, count in track.kinds.items()),
+            ", ".join(track.backends),
+        )
+        for track in review.tracks
+    ]
+    header = ("track", "frames", "hidden in", "longest side", "scores", "boxes", "found by")
+    lines = [table(rows, header) if rows else "nothing is hidden", review.place]
+    for find in review.finds:
+        box = ",".join(f"{value:g}" for value in find["box"])
+        place = f"frame {find['frame_index']} (message {find['message_number']}), box {box}"
+        lines.append(f"the audit found and {find['state']}: {place}, score {find['score']:g}")
+    if review.refusal:
+        lines.append(f"not published: {review.refusal}")
+    if review.sheet is not None:
+        lines.append(f"sheet of {review.sheet[1]} of {len(review.tracks)} tracks: {review.sheet[0]}")
+    return "\n".join(lines)

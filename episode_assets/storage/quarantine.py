@@ -91,6 +91,13 @@ def latest_evidence(backend: Backend, key: ArtifactKey) -> Quarantined | None:
     return max(found, key=lambda verdict: verdict.created_at, default=None)
 
 
+def read_evidence(backend: Backend, verdict: Quarantined, name: str) -> bytes | None:
+    """Return one of the files that a verdict lists, or `None` where it lists no such file."""
+    if name not in verdict.files:
+        return None
+    return backend.read(f"{_place(verdict.key, verdict.fingerprint)}/{name}")
+
+
 def _read(backend: Backend, key: ArtifactKey, fingerprint: str) -> Quarantined | None:
     place = _place(key, fingerprint)
     text = backend.read(f"{place}/{VERDICT}")

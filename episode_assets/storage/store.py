@@ -23,7 +23,7 @@ from episode_assets.storage.draft import Computation, Draft, make_latest
 from episode_assets.storage.keys import ArtifactKey, is_digest, is_safe_name, is_version
 from episode_assets.storage.manifest import MANIFEST, Manifest
 from episode_assets.storage.publication import Publication
-from episode_assets.storage.quarantine import Quarantined, latest_evidence
+from episode_assets.storage.quarantine import Quarantined, latest_evidence, read_evidence
 from episode_assets.storage.registry import Registry
 from episode_assets.storage.trouble import translated
 
@@ -175,6 +175,11 @@ class Store:
         """Return the youngest verdict that kept a result of this artifact from its readers, or `None`."""
         with translated(self._at(key)):
             return latest_evidence(self._backend, key)
+
+    def evidence(self, verdict: Quarantined, name: str) -> bytes | None:
+        """Return one of the files that lie beside a verdict, boxes and numbers, or `None` where it has no such file."""
+        with translated(verdict.uri):
+            return read_evidence(self._backend, verdict, name)
 
     def verify(self, key: ArtifactKey) -> list[str]:
         """Read the latest version to its last byte and list what does not match its manifest.
