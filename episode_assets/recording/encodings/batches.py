@@ -119,7 +119,9 @@ def _everything(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _without_covariances(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return acceleration, turn rates and orientation of sensor_msgs/Imu; NaN where its sender provides none."""
     orientation, gyro, acceleration = values[:, :4].copy(), values[:, 13:16].copy(), values[:, 25:28].copy()
-    orientation[(values[:, 4] == -1) | ~orientation.any(axis=1)] = np.nan
+    with np.errstate(invalid="ignore"):  # damaged samples may hold signalling NaN
+        is_unset = (values[:, 4] == -1) | ~orientation.any(axis=1)
+    orientation[is_unset] = np.nan
     gyro[values[:, 16] == -1] = np.nan
     acceleration[values[:, 28] == -1] = np.nan
     return np.concatenate([acceleration, gyro, orientation], axis=1)
