@@ -18,7 +18,8 @@ class BundleConfig:
     depth_faces: Literal["hole", "keep"] = field(
         default="hole",
         metadata={
-            "help": "Depth inside blurred face boxes: 'hole' writes 0 (missing), 'keep' leaves the shape of the face."
+            "help": "Depth inside blurred face boxes: 'hole' writes 0 (missing), 'keep' leaves the shape of the face. "
+            "Areas that a person drew are holes either way."
         },
     )
     depth_tolerance_s: float = field(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,11 @@ class FaceBoxes:
 
     def __len__(self) -> int:
         return len(self.frame_index)
+
+    def drawn(self) -> FaceBoxes:
+        """Return those that a person drew."""
+        is_drawn = self.source == BOX_SOURCES.index("redaction")
+        return FaceBoxes(**{item.name: getattr(self, item.name)[is_drawn] for item in fields(self)})
 
     def of_frames(self, frames: Sequence[int]) -> NDArray[np.int32]:
         """Return the rectangles of the given pictures, (n, 4) int32."""

@@ -89,8 +89,11 @@ def _prepared_depth(inputs: Inputs, pairing: DepthPairing, shape: tuple[int, int
     height, width = shape
     intrinsics = depth_intrinsics(inputs.raw, inputs.rgb, inputs.frames.stamp_ns, width=width, height=height)
     own = intrinsics if intrinsics is not None and intrinsics.source == OWN else None
+    # What a person drew is cut out of depth whatever is said about faces.
     is_cut = inputs.config.depth_faces == "hole"
-    holes = DepthHoles(inputs.frames, inputs.boxes, height, width, inputs.rgb, own) if is_cut else None
+    boxes = inputs.boxes if is_cut else inputs.boxes.drawn()
+    is_any = is_cut or len(boxes) > 0
+    holes = DepthHoles(inputs.frames, boxes, height, width, inputs.rgb, own) if is_any else None
     count = DepthCount(np.zeros(len(inputs.frames), dtype=np.bool_), height, width)
     return WrittenDepth(pairing, count, holes, intrinsics)
 

@@ -332,6 +332,7 @@ class Box:
     y0: int
     x1: int
     y1: int
+    source: str = "detected"
 
 
 def grey_of(frame: int) -> int:
@@ -439,7 +440,7 @@ def _write_faces(path: Path, boxes: tuple[Box, ...], numbers: np.ndarray, stamps
         columns[f"redact_{name}"] = pa.array(values, pa.int32())
     columns["score"] = pa.array([0.9] * len(boxes), pa.float32())
     columns["track"] = pa.array(range(len(boxes)), pa.int64())
-    columns["source"] = pa.array(["detected"] * len(boxes), pa.string())
+    columns["source"] = pa.array([box.source for box in boxes], pa.string())
     columns["backend"] = pa.array(["centerface"] * len(boxes), pa.string())
     pq.write_table(pa.table(columns), path)
 

@@ -63,6 +63,18 @@ def test_depth_of_faces_is_kept_only_when_asked_for(make: Maker) -> None:
     assert made.outcome.privacy["depth_hole_pixels"] == 0
 
 
+def test_depth_inside_an_area_that_a_person_drew_is_a_hole_whatever_faces_are(make: Maker) -> None:
+    drawn = Box(3, 9, 10, 21, 31, source="redaction")
+    kept = make(Scene(), boxes=(drawn, Box(3, 40, 0, 50, 8)), config=BundleConfig(depth_faces="keep"))
+    both = make(Scene(), boxes=(drawn, Box(3, 40, 0, 50, 8)))
+    expected = kept.scene.depth_mm(3)
+    expected[5:16, 4:11] = 0
+
+    assert np.array_equal(depth_of(kept.path)[0][3], expected)
+    expected[0:4, 20:25] = 0
+    assert np.array_equal(depth_of(both.path)[0][3], expected)
+
+
 def test_depth_far_from_its_picture_loses_the_face_of_the_next_picture_too(make: Maker) -> None:
     made = make(Scene(depth_dt_ns=30_000_000), boxes=(Box(4, 10, 10, 20, 20),))
     frames, _ = depth_of(made.path)
