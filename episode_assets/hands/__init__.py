@@ -9,6 +9,7 @@ from episode_assets.hands.backends import BACKENDS, Backend, HandDetector, HandE
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.estimate import estimate_hands
 from episode_assets.hands.landmarks import Readings
+from episode_assets.hands.mano_options import HaMeROptions, WiLoROptions
 from episode_assets.hands.precomputed import PrecomputedOptions
 from episode_assets.hands.tables import (
     FRAMES_FILE,
@@ -18,6 +19,8 @@ from episode_assets.hands.tables import (
     HELD,
     INTERPOLATED,
     JOINT_NAMES,
+    MANO_FILE,
+    MANO_SCHEMA,
     MEASURED,
 )
 
@@ -30,12 +33,16 @@ __all__ = [
     "HELD",
     "INTERPOLATED",
     "JOINT_NAMES",
+    "MANO_FILE",
+    "MANO_SCHEMA",
     "MEASURED",
     "Backend",
+    "HaMeROptions",
     "HandDetector",
     "HandEstimator",
     "HandPoseConfig",
     "PrecomputedOptions",
     "Readings",
+    "WiLoROptions",
     "estimate_hands",
 ]

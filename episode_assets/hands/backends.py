@@ -1,7 +1,7 @@
 """Which hand backends exist, what each has to say about itself, and how the chosen one is made.
 
 There are three kinds: a detector and an estimator that are followed through time (`Backend`), boxes of every picture
-and a network that reads them (`boxes.BoxBackend`), and hands that are known already and only looked up (`precomputed`).
+and a network that reads them (`BoxBackend`), and hands that are known already and only looked up (`precomputed`).
 A new backend is a module with its `BackendOptions`, a section of `HandPoseConfig` where it has settings, and one line
 in `BACKENDS`; help texts, checks and error messages follow from that line.
 """
@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from episode_assets import models
 from episode_assets.errors import BadConfig
+from episode_assets.hands.box_backend import BoxBackend
 from episode_assets.hands.landmarks import LandmarkEstimator, Readings
+from episode_assets.hands.mano_options import HaMeROptions, ManoOptions, WiLoROptions
 from episode_assets.hands.palms import PalmDetector
 from episode_assets.hands.precomputed import PrecomputedOptions
 from episode_assets.hands.regions import Regions
@@ -54,7 +56,7 @@ class Backend:
     estimator: HandEstimator
 
 
-Loaded: TypeAlias = Backend | None
+Loaded: TypeAlias = Backend | BoxBackend | None
 """What a worker looks at pictures with; None where hands are known without looking."""
 
 
@@ -150,7 +152,7 @@ class _Plugged:
         """Look for the factory."""
         _find_factory(self.config.backend)
 
-    def make(self) -> Backend:
+    def make(self) -> Loaded:
         """Call the factory."""
         return _find_factory(self.config.backend)(self.config)
 
@@ -161,6 +163,16 @@ BACKENDS: Mapping[str, BackendEntry] = MappingProxyType(
     {
         "mediapipe": BackendEntry(
             "palms are searched, hands followed; weights by `models fetch`", MediaPipeOptions
+        ),
+        "wilor": BackendEntry(
+            "every hand is boxed and read with MANO's numbers; networks by path",
+            lambda config: config.wilor,
+            WiLoROptions,
+        ),
+        "hamer": BackendEntry(
+            "the same with HaMeR's network",
+            lambda config: config.hamer,
+            HaMeROptions,
         ),
         PRECOMPUTED: BackendEntry(
             "hands that the recording or a Parquet file brings, never changed",
@@ -182,6 +194,11 @@ def options_of(config: HandPoseConfig) -> BackendOptions:
     """Return the settings of the backend that the configuration names, or gives as `module:factory`."""
     entry = BACKENDS.get(config.backend)
     return _Plugged(config) if entry is None else entry.options(config)
+
+
+def has_mano(config: HandPoseConfig) -> bool:
+    """Whether the backend says more of a hand than its joints: the numbers of MANO."""
+    return isinstance(options_of(config), ManoOptions)
 
 
 def check_backend(config: HandPoseConfig) -> None:
@@ -218,13 +235,13 @@ def _path_parts(name: str) -> tuple[str, str]:
     return module.strip(), attribute.strip()
 
 
-def _find_factory(path: str) -> Callable[[HandPoseConfig], Backend]:
+def _find_factory(path: str) -> Callable[[HandPoseConfig], Loaded]:
     module, attribute = _path_parts(path)
     try:
         factory: Any = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise _unknown(path, str(error)) from error
-    found: Callable[[HandPoseConfig], Backend] = factory
+    found: Callable[[HandPoseConfig], Loaded] = factory
     return found
 
 

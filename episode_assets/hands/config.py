@@ -8,6 +8,7 @@ from typing import Literal
 from episode_assets.chunks import CHUNK_FRAMES
 from episode_assets.errors import BadConfig
 from episode_assets.hands.backends import HELP, check_backend, options_of
+from episode_assets.hands.mano_options import HaMeROptions, WiLoROptions
 from episode_assets.hands.precomputed import PrecomputedOptions
 from episode_assets.outcome import ModelUse
 
@@ -158,6 +159,8 @@ class HandPoseConfig:
             "help": "How many frames a hand may keep the depth of its neighbours, 0 to 15; marked as held."
         },
     )
+    wilor: WiLoROptions = field(default=WiLoROptions(), metadata={"help": "Settings of the backend wilor."})
+    hamer: HaMeROptions = field(default=HaMeROptions(), metadata={"help": "Settings of the backend hamer."})
     precomputed: PrecomputedOptions = field(
         default=PrecomputedOptions(), metadata={"help": "Settings of the backend precomputed."}
     )
@@ -212,7 +215,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "hold_frames": (0, 15),
 }
 
-_SECTIONS = (("precomputed", PrecomputedOptions),)
+_SECTIONS = (("wilor", WiLoROptions), ("hamer", HaMeROptions), ("precomputed", PrecomputedOptions))
 
 
 def _ordered(low_name: str, low: float, high_name: str, high: float) -> None:

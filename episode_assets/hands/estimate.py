@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from episode_assets.chunks import map_chunks, plan_chunks
-from episode_assets.hands.backends import PRECOMPUTED, options_of
+from episode_assets.hands.backends import PRECOMPUTED, has_mano, options_of
 from episode_assets.hands.camera import intrinsics_of, or_assumed
 from episode_assets.hands.chunkwork import ChunkResult, HandWorker
 from episode_assets.hands.config import HandPoseConfig
@@ -21,12 +21,13 @@ from episode_assets.hands.findings import Hands, Seen
 from episode_assets.hands.given import lay_out, read_samples, unused_notes
 from episode_assets.hands.given_rows import given_table
 from episode_assets.hands.joining import Piece, bridge, stitch, without_short
+from episode_assets.hands.mano_rows import mano_table
 from episode_assets.hands.placing import place_tracks
 from episode_assets.hands.report import outcome_of, outcome_of_given
 from episode_assets.hands.rows import frames_table, hands_table
 from episode_assets.hands.sides import Owners, decide_owners
 from episode_assets.hands.sightings import no_sightings
-from episode_assets.hands.tables import FRAMES_FILE, HANDS_FILE, write_table
+from episode_assets.hands.tables import FRAMES_FILE, HANDS_FILE, MANO_FILE, write_table
 from episode_assets.outcome import Outcome
 from episode_assets.progress import Progress, silent
 from episode_assets.recording import RecordingView
@@ -43,7 +44,7 @@ def estimate_hands(
     workers: int = 1,
     progress: Progress = silent,
 ) -> Outcome:
-    """Find the hands of a recording and write `hands.parquet` and `frames.parquet`.
+    """Find the hands of a recording and write `hands.parquet`, `frames.parquet`, and by some backends `mano.parquet`.
 
     Works on the recorded pictures and the raw depth. Gives the same bytes for any number of workers.
 
@@ -73,6 +74,8 @@ def _found(
     hands = _understand(view, seen, config=config)
     table = hands_table(view, seen, hands, config=config)
     _write(directory, table, frames_table(view, seen))
+    if has_mano(config):
+        write_table(directory / MANO_FILE, mano_table(view, seen, hands, config=config))
     return outcome_of(view, seen, table, config=config, calibration_reasons=hands.calibration_reasons)
 
 

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.hands.backends import Loaded
+from episode_assets.hands.box_backend import BoxBackend
+from episode_assets.hands.box_following import BoxFollower
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.sightings import Sightings, no_sightings
 from episode_assets.hands.tracking import Tracker
@@ -43,4 +45,6 @@ class NoFollower:
 
 def follower_of(backend: Loaded, config: HandPoseConfig) -> Follower:
     """Return a follower for a run of pictures."""
+    if isinstance(backend, BoxBackend):
+        return BoxFollower(backend, config)
     return NoFollower() if backend is None else Tracker(backend, config)

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from episode_assets.hands.backends import has_mano
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.findings import Seen
-from episode_assets.hands.tables import FRAMES_FILE, HANDS_FILE, HELD, INTERPOLATED, MEASURED
+from episode_assets.hands.tables import FRAMES_FILE, HANDS_FILE, HELD, INTERPOLATED, MANO_FILE, MEASURED
 from episode_assets.outcome import Json, Note, Outcome, Skipped
 from episode_assets.recording import RecordingView
 
@@ -69,9 +70,10 @@ def _outcome(
     skipped: tuple[Skipped, ...],
     warnings: tuple[Note, ...],
 ) -> Outcome:
+    files = (HANDS_FILE, FRAMES_FILE, *((MANO_FILE,) if has_mano(config) else ()))
     return Outcome(
-        core=(HANDS_FILE, FRAMES_FILE),
-        saved=(HANDS_FILE, FRAMES_FILE),
+        core=files,
+        saved=files,
         skipped=skipped,
         warnings=warnings,
         models=config.models(),

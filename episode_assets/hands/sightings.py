@@ -22,6 +22,7 @@ class Sightings:
         presence: (N,) float32 in 0..1.
         right: (N,) float32 in 0..1, how much it looks like a right hand.
         depth_m: (N, 21) float32 metres from the camera plane to the skin at each joint; NaN where unknown.
+        mano: (N, 157) float32 as in `box_backend.BoxReadings`, or (N, 0) from backends without such numbers.
     """
 
     track: NDArray[np.int64]
@@ -32,6 +33,7 @@ class Sightings:
     presence: NDArray[np.float32]
     right: NDArray[np.float32]
     depth_m: NDArray[np.float32]
+    mano: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.track)
@@ -61,12 +63,14 @@ def no_sightings() -> Sightings:
         empty.astype(np.float32),
         empty.astype(np.float32),
         np.zeros((0, 21), np.float32),
+        np.zeros((0, 0), np.float32),
     )
 
 
 def join_sightings(parts: Sequence[Sightings]) -> Sightings:
     """Put tables one under the other."""
-    rows = [no_sightings(), *parts]
+    # Empty tables do not know how many numbers of MANO the others have.
+    rows = [part for part in parts if len(part)] or [no_sightings()]
     return Sightings(
         *(np.concatenate([getattr(part, item.name) for part in rows]) for item in fields(Sightings))
     )

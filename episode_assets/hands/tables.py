@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 HANDS_FILE = "hands.parquet"
 FRAMES_FILE = "frames.parquet"
+MANO_FILE = "mano.parquet"
 
 JOINT_NAMES = (
     "wrist",
@@ -71,6 +72,36 @@ frame minus that of the picture.
 
 Rows of the backend `precomputed` bring their place in space: anchor is given (or pixel_only), joints that are not known
 are NaN and not valid, confidence is 1 where the source states none, and the region is the square around the joints.
+"""
+
+MANO_SCHEMA = pa.schema(
+    [
+        pa.field("recording_id", pa.string(), nullable=False),
+        pa.field("message_number", pa.int64(), nullable=False),
+        pa.field("frame_index", pa.int64(), nullable=False),
+        pa.field("stamp_ns", pa.int64(), nullable=False),
+        pa.field("side", pa.string(), nullable=False),
+        pa.field("wearer", pa.bool_(), nullable=False),
+        pa.field("track", pa.int64(), nullable=False),
+        pa.field("box_x", pa.float32(), nullable=False),
+        pa.field("box_y", pa.float32(), nullable=False),
+        pa.field("box_side", pa.float32(), nullable=False),
+        pa.field("pred_cam", pa.list_(pa.float32(), 3), nullable=False),
+        pa.field("cam_t", pa.list_(pa.float32(), 3), nullable=False),
+        pa.field("focal_px", pa.list_(pa.float32(), 2), nullable=False),
+        pa.field("principal_px", pa.list_(pa.float32(), 2), nullable=False),
+        pa.field("global_orient", pa.list_(pa.float32(), 9), nullable=False),
+        pa.field("hand_pose", pa.list_(pa.float32(), 135), nullable=False),
+        pa.field("betas", pa.list_(pa.float32(), 10), nullable=False),
+        pa.field("backend", pa.string(), nullable=False),
+    ],
+    metadata={"rotations": "row-major matrices", "space": "of the true side; left hands mirrored back"},
+)
+"""One row per hand that a network of the MANO family read; keys are those of `hands.parquet`.
+
+pred_cam is (s, tx, ty) in the square box; cam_t is metres from the camera with focal_px and principal_px to the hand's
+origin, which like the hand's size is a guess of the network and no measurement. Rotations are matrices in the order of
+MANO's joints (index, middle, pinky, ring, thumb), in the space of the true side: those of left hands are mirrored back.
 """
 
 FRAMES_SCHEMA = pa.schema(

@@ -87,6 +87,7 @@ class Tracker:
             np.concatenate([r.presence for r in readings]).astype(np.float32),
             np.concatenate([r.right for r in readings]).astype(np.float32),
             np.full((len(rows), 21), np.nan, np.float32),
+            np.zeros((len(rows), 0), np.float32),
         )
 
     def _forget(self) -> None:

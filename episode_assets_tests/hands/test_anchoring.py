@@ -182,6 +182,7 @@ def track_of(distances_m: list[float], *, scale: float = 1.0, z: float = 0.5) ->
         presence=np.ones(count, np.float32),
         right=np.ones(count, np.float32),
         depth_m=depth.astype(np.float32),
+        mano=np.zeros((count, 0), np.float32),
     )
 
 

@@ -64,6 +64,7 @@ def rows(
         presence=np.full(count, presence, np.float32),
         right=np.full(count, right, np.float32),
         depth_m=np.full((count, 21), np.nan, np.float32),
+        mano=np.zeros((count, 0), np.float32),
     )
 
 
