@@ -122,6 +122,8 @@ def describe_faces(review: FaceReview) -> str:
         lines.append(f"the audit found and {find['state']}: {place}, score {find['score']:g}")
     if review.refusal:
         lines.append(f"not published: {review.refusal}")
+    if review.video:
+        lines.append(f"digest of the refused video, for exceptions: {review.video}")
     if review.sheet is not None:
         lines.append(f"sheet of {review.sheet[1]} of {len(review.tracks)} tracks: {review.sheet[0]}")
     return "\n".join(lines)

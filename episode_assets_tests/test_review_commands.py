@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -163,6 +165,7 @@ def test_of_a_refused_result_boxes_are_shown_and_no_picture(workplace: Workplace
     assert shown.exit_code == 1
     assert "the audit found and blocks: frame 0 (message 0), box" in shown.stdout
     assert "not published: its privacy audit says 'failed'" in shown.stdout
+    assert re.search("for exceptions: [0-9a-f]{64}\n", shown.stdout)
     assert sheet.exit_code == 1
     assert "lies in quarantine" in sheet.stderr
     assert not (workplace.folder / "sheet.png").exists()

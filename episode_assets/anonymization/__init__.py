@@ -8,7 +8,14 @@ from episode_assets.anonymization.blurring import blur_recording
 from episode_assets.anonymization.boxes import Boxes
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.detectors import FaceDetector, FaceDetectorFactory, Label
-from episode_assets.anonymization.redaction_document import DrawnArea, area_of, document_of, read_redactions
+from episode_assets.anonymization.redaction_document import (
+    DrawnArea,
+    FindException,
+    RedactionDocument,
+    area_of,
+    document_of,
+    read_redactions,
+)
 
 __all__ = [
     "BACKENDS",
@@ -17,7 +24,9 @@ __all__ = [
     "FaceBlurConfig",
     "FaceDetector",
     "FaceDetectorFactory",
+    "FindException",
     "Label",
+    "RedactionDocument",
     "area_of",
     "blur_recording",
     "document_of",

@@ -15,11 +15,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from episode_assets.anonymization import tables
-from episode_assets.anonymization.areas import Areas, place
+from episode_assets.anonymization.areas import place
 from episode_assets.anonymization.config import FaceBlurConfig
+from episode_assets.anonymization.exceptions import Exceptions
 from episode_assets.anonymization.looking import DroppedPicture, Look
 from episode_assets.anonymization.passes import Blurred, longest_step_ns, make_passes
-from episode_assets.anonymization.redaction_document import DrawnArea
+from episode_assets.anonymization.redaction_document import DrawnArea, FindException
 from episode_assets.anonymization.redactions import Redactions
 from episode_assets.anonymization.tracks import Source
 from episode_assets.anonymization.unit_work import Group, WorkerSettings, group_paths
@@ -40,6 +41,7 @@ def blur_recording(
     *,
     config: FaceBlurConfig,
     redactions: Sequence[DrawnArea] = (),
+    exceptions: Sequence[FindException] = (),
     workers: int = 1,
     progress: Progress = silent,
 ) -> Outcome:
@@ -51,6 +53,7 @@ def blur_recording(
             `rgb_stats` as Parquet, and `audit.json`. After a failed audit only `faces.parquet` and `audit.json`.
         config: The settings.
         redactions: What people drew to be painted over, in the order of their documents.
+        exceptions: Finds of the audit that people judged to be no face, each in one video alone.
         workers: Processes to use; the bytes do not depend on it.
         progress: Told about frames that are done.
 
@@ -75,6 +78,7 @@ def blur_recording(
         size=size,
         config=config,
         areas=areas,
+        exceptions=Exceptions(tuple(exceptions)),
     )
     blurred = make_passes(stream, settings, workers=workers, progress=progress)
     dropped = [picture for look in blurred.looks for picture in look.dropped]
@@ -97,7 +101,7 @@ def blur_recording(
     for path in sorted(scratch.iterdir()):
         path.unlink()
     scratch.rmdir()
-    return _outcome(stream, blurred, table, dropped, config, areas, size=size)
+    return _outcome(stream, blurred, table, dropped, settings)
 
 
 def _first_picture(stream: ImageStream) -> tuple[int, tuple[int, int]]:
@@ -269,11 +273,9 @@ def _outcome(
     blurred: Blurred,
     table: _FrameTable,
     dropped: Sequence[DroppedPicture],
-    config: FaceBlurConfig,
-    areas: Areas,
-    *,
-    size: tuple[int, int],
+    settings: WorkerSettings,
 ) -> Outcome:
+    config, areas, size = settings.config, settings.areas, settings.size
     privacy = privacy_record(blurred, config, areas)
     files = (*_EVIDENCE, *_PUBLISHED) if blurred.passed else _EVIDENCE
     return Outcome(
@@ -285,6 +287,7 @@ def _outcome(
         warnings=(
             *_notes(stream, dropped, privacy, config),
             *areas.notes(blurred.redactions, topic=stream.topic),
+            *settings.exceptions.notes(blurred.digest, topic=stream.topic),
         ),
         models=blurred.models,
         summary={

@@ -88,3 +88,19 @@ def covered_share(
             under[max(ry0 - y0, 0) : max(ry1 - y0, 0), max(rx0 - x0, 0) : max(rx1 - x0, 0)] = True
         shares[index] = under.mean()
     return shares
+
+
+def lie_inside(boxes: Boxes, holders: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which boxes lie inside one of the holders, but for a pixel that rounding may have cost.
+
+    Args:
+        boxes: (N, >=4) boxes.
+        holders: (H, 4) x0, y0, x1, y1.
+
+    Returns:
+        (N,) bool.
+    """
+    low = boxes[:, None, :2] >= holders[None, :, :2] - 1
+    high = boxes[:, None, 2:4] <= holders[None, :, 2:] + 1
+    is_held = np.asarray((low & high).all(axis=2))
+    return np.asarray(is_held.any(axis=1))

@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.anonymization.blur import blur_rectangles, kept_detail
-from episode_assets.anonymization.boxes import SAME_OVERLAP, Boxes, covered_share, overlap_ratios, widened
+from episode_assets.anonymization.boxes import (
+    SAME_OVERLAP,
+    Boxes,
+    covered_share,
+    lie_inside,
+    overlap_ratios,
+    widened,
+)
 from episode_assets.anonymization.colour_counts import colour_counts
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.filling import MAX_LEFT, fill, left_in
@@ -126,9 +133,19 @@ def group_spans(
     return tuple(pairwise(cuts))
 
 
-def is_clean(audit: GroupAudit, config: FaceBlurConfig) -> bool:
-    """Say whether a group may be published: no strong find outside, no blur that kept its detail, nothing in areas."""
-    is_strong = any((boxes[:, 4] >= config.strong_score).any() for boxes in audit.outside)
+def blocking_finds(
+    audit: GroupAudit, excepted: Sequence[NDArray[np.float32]], config: FaceBlurConfig
+) -> tuple[NDArray[np.bool_], ...]:
+    """Return for each frame which of the finds outside the blur block: strong ones that no exception holds."""
+    return tuple(
+        (boxes[:, 4] >= config.strong_score) & ~lie_inside(boxes, holders)
+        for boxes, holders in zip(audit.outside, excepted, strict=True)
+    )
+
+
+def is_clean(audit: GroupAudit, excepted: Sequence[NDArray[np.float32]], config: FaceBlurConfig) -> bool:
+    """Say whether a group may be published: no find blocks, no blur kept its detail, and nothing is left in areas."""
+    is_strong = any(blocks.any() for blocks in blocking_finds(audit, excepted, config))
     has_detail = any((kept > config.audit_max_detail).any() for kept in audit.kept_detail)
     is_left = any((left > MAX_LEFT).any() for left in audit.left_in_areas)
     return not is_strong and not has_detail and not is_left

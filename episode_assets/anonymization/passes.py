@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.anonymization.config import FaceBlurConfig
+from episode_assets.anonymization.exceptions import video_digest
 from episode_assets.anonymization.finds import Finds
 from episode_assets.anonymization.groups import group_spans
 from episode_assets.anonymization.looking import Look
@@ -80,6 +81,11 @@ class Blurred:
         return bool(self.searches) and all(search.known_answer.passed for search in self.searches)
 
     @property
+    def digest(self) -> str:
+        """Digest of the video that was made, published or not."""
+        return video_digest(group.digest for group in self.groups)
+
+    @property
     def passed(self) -> bool:
         """Whether every group came out of its audit clean, and lies in the scratch directory."""
         return self.knows_faces and bool(self.groups) and all(group.is_written for group in self.groups)
@@ -127,6 +133,7 @@ class _Passes:
         self._stream = stream
         self._config: FaceBlurConfig = settings.config
         self._size = settings.size
+        self._exceptions = settings.exceptions
         self._gap_ns = longest_step_ns(stream)
         self._units = units
         self._starts = np.array([unit.start for unit in units], np.int64)
@@ -152,8 +159,11 @@ class _Passes:
             finds = Finds.joined([finds, new])
             redactions = self._redactions(looks, finds)
             stale = self._stale(redactions)
-            self._render_again(stale, redactions, is_last=rounds == self._config.audit_rounds)
+            positions = [self._groups[key].position for key in stale]
+            tasks = [GroupTask(position, redactions.at(position)) for position in positions]
+            self._render_again(tasks, is_last=rounds == self._config.audit_rounds)
             new = self._outside(stale)
+        self._render_excepted(redactions)
         return self._blurred(looks, redactions=redactions, finds=finds, rounds=rounds)
 
     def _look_and_render(self) -> bool:
@@ -206,14 +216,10 @@ class _Passes:
         )
         return RenderTask(index, groups, is_last=self._config.audit_rounds == 0)
 
-    def _render_again(self, stale: Sequence[int], redactions: Redactions, *, is_last: bool) -> None:
-        """Make groups again, given by their first positions."""
-        positions = [self._groups[key].position for key in stale]
-        tasks = deque(
-            RenderTask(_NO_UNIT, (GroupTask(position, redactions.at(position)),), is_last)
-            for position in positions
-        )
-        total, done = sum(map(len, positions)), 0
+    def _render_again(self, groups: Sequence[GroupTask], *, is_last: bool) -> None:
+        """Make groups again."""
+        tasks = deque(RenderTask(_NO_UNIT, (group,), is_last) for group in groups)
+        total, done = sum(len(group.position) for group in groups), 0
         while tasks or any(self._crew.pending()):
             while tasks and self._has_idle():
                 self._crew.submit(tasks.popleft(), worker=self._idlest())
@@ -222,6 +228,26 @@ class _Passes:
             if isinstance(answer, RenderResult):
                 done += sum(len(group.position) for group in answer.groups)
                 self._progress("faces that the audit found", done, total)
+
+    def _render_excepted(self, redactions: Redactions) -> None:
+        """Make the groups again that only excepted finds block; what a person judged was this very video."""
+        digest = video_digest(group.digest for _, group in sorted(self._groups.items()))
+        exceptions = self._exceptions.for_video(digest)
+        if not len(exceptions):
+            return
+        blocked = [group for _, group in sorted(self._groups.items()) if not group.is_written]
+        self._render_again(
+            [
+                GroupTask(
+                    group.position,
+                    redactions.at(group.position),
+                    exceptions.at(self._stream.message_number[group.position].tolist()),
+                    group.digest,
+                )
+                for group in blocked
+            ],
+            is_last=True,
+        )
 
     def _has_idle(self) -> bool:
         return min(self._crew.pending()) < _TASKS_WAITING

@@ -7,6 +7,11 @@
         box: [100, 80, 300, 240]      # or polygon: [[100, 80], [300, 90], [200, 240]], or picture: whole
         relative: false               # true: shares of the picture's width and height
         seconds: [3.2, 5.0]           # or messages: [96, 150], or stamps_ns: [FIRST, LAST], or recording: whole
+    exceptions:
+      - reason: poster                # a strong find of the audit that a person has judged to be no face
+        video: 5a1f...                # digest of the video in which it was found, 64 digits; see `faces`
+        box: [412, 80, 460, 140]
+        messages: [96, 98]
 
 Both ends of a span belong to it. `messages` are message numbers of the colour stream, `seconds` count from the first
 picture of the video and mean what a player shows at those times. Every name and value is checked, since a slip of the
@@ -37,6 +42,7 @@ _SHAPES = ("box", "polygon", "picture")
 _UNITS = ("messages", "seconds", "stamps_ns")
 _TIMES = (*_UNITS, "recording")
 _REASON = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _MAX_BYTES = 1 << 20
 _MAX_CORNERS = 256
 
@@ -74,15 +80,42 @@ class DrawnArea:
     span: Span | None
 
 
-def read_redactions(text: bytes, *, where: str) -> tuple[DrawnArea, ...]:
-    """Return the entries of a document; none for an empty file.
+@dataclass(frozen=True)
+class FindException:
+    """One find of the audit that does not block, in one video alone.
+
+    Attributes:
+        reason: What it is, in one word.
+        video: Digest of the video in which it was found, 64 hex digits; the exception lapses with any other.
+        box: x0, y0, x1, y1 in pixels; finds inside it are meant.
+        first_message, last_message: Message numbers of the colour stream; both ends belong to it.
+    """
+
+    reason: str
+    video: str
+    box: tuple[float, float, float, float]
+    first_message: int
+    last_message: int
+
+
+@dataclass(frozen=True)
+class RedactionDocument:
+    """What a document says."""
+
+    areas: tuple[DrawnArea, ...] = ()
+    exceptions: tuple[FindException, ...] = ()
+
+
+def read_redactions(text: bytes, *, where: str) -> RedactionDocument:
+    """Return what a document says; nothing for an empty file.
 
     Raises:
         BadConfig: It is no such document, or an entry is not understood to its last name.
     """
     if not text.strip():
-        return ()
-    document = _mapping(_parsed(text, where), {"schema", "schema_version", "redactions"}, where)
+        return RedactionDocument()
+    known = {"schema", "schema_version", "redactions", "exceptions"}
+    document = _mapping(_parsed(text, where), known, where)
     if (document.get("schema"), document.get("schema_version")) != (SCHEMA, SCHEMA_VERSION):
         found = f"{document.get('schema')!r} version {document.get('schema_version')!r}"
         raise BadConfig(
@@ -90,13 +123,13 @@ def read_redactions(text: bytes, *, where: str) -> tuple[DrawnArea, ...]:
             where=where,
             remedy=f"write schema: {SCHEMA} and schema_version: {SCHEMA_VERSION}",
         )
-    entries = document.get("redactions")
-    if not isinstance(entries, list):
-        raise BadConfig(
-            f"redactions is {_shown(entries)} instead of a list", where=where, remedy="see `redact --help`"
-        )
-    return tuple(
-        area_of(entry, where=f"{where}, redaction {number}") for number, entry in enumerate(entries, 1)
+    areas = _entries(document, "redactions", where)
+    exceptions = _entries(document, "exceptions", where) if "exceptions" in document else []
+    return RedactionDocument(
+        tuple(area_of(entry, where=f"{where}, redaction {number}") for number, entry in enumerate(areas, 1)),
+        tuple(
+            _exception_of(entry, f"{where}, exception {number}") for number, entry in enumerate(exceptions, 1)
+        ),
     )
 
 
@@ -107,13 +140,7 @@ def area_of(entry: object, *, where: str) -> DrawnArea:
         BadConfig: It is not understood to its last name.
     """
     values = _mapping(entry, {"reason", "relative", *_SHAPES, *_TIMES}, where)
-    reason, is_relative = values.get("reason"), values.get("relative", False)
-    if not isinstance(reason, str) or not _REASON.fullmatch(reason):
-        raise BadConfig(
-            f"reason is {_shown(reason)}",
-            where=where,
-            remedy="give one lower-case word such as screen, document, mirror or person",
-        )
+    reason, is_relative = _reason(values, where), values.get("relative", False)
     if not isinstance(is_relative, bool):
         raise BadConfig(f"relative is {_shown(is_relative)}", where=where, remedy="write true or false")
     shape = _the_one(values, _SHAPES, where)
@@ -127,12 +154,22 @@ def area_of(entry: object, *, where: str) -> DrawnArea:
     return DrawnArea(reason, shape, corners, is_relative, _span(values, where))
 
 
-def document_of(areas: Sequence[DrawnArea]) -> bytes:
-    """Return the text of a document; `read_redactions` gives the same entries back."""
-    if not areas:
+def document_of(said: RedactionDocument) -> bytes:
+    """Return the text of a document; `read_redactions` gives the same back."""
+    if said == RedactionDocument():
         return b""
-    entries = [_entry_of(area) for area in areas]
-    document = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "redactions": entries}
+    entries = [_entry_of(area) for area in said.areas]
+    document: dict[str, Any] = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "redactions": entries}
+    if said.exceptions:
+        document["exceptions"] = [
+            {
+                "reason": item.reason,
+                "video": item.video,
+                "box": list(item.box),
+                "messages": [item.first_message, item.last_message],
+            }
+            for item in said.exceptions
+        ]
     return yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=110).encode()
 
 
@@ -146,6 +183,42 @@ def _entry_of(area: DrawnArea) -> dict[str, Any]:
     time: dict[str, Any] = {"recording": "whole"} if span is None else {span.unit: [span.first, span.last]}
     relative = {"relative": True} if area.is_relative else {}
     return {"reason": area.reason, area.shape: places[area.shape], **relative, **time}
+
+
+def _entries(document: Mapping[str, Any], name: str, where: str) -> list[Any]:
+    entries = document.get(name)
+    if not isinstance(entries, list):
+        raise BadConfig(
+            f"{name} is {_shown(entries)} instead of a list", where=where, remedy="see `redact --help`"
+        )
+    return entries
+
+
+def _exception_of(entry: object, where: str) -> FindException:
+    values = _mapping(entry, {"reason", "video", "box", "messages"}, where)
+    video = values.get("video")
+    if not isinstance(video, str) or not _DIGEST.fullmatch(video):
+        raise BadConfig(
+            f"video is {_shown(video)}",
+            where=where,
+            remedy="give the digest that `faces` shows for the refused video, 64 hex digits in quotes",
+        )
+    (x0, y0), (x1, y1) = _box(values.get("box"), where)
+    span = _span(values, where)
+    if span is None or not (isinstance(span.first, int) and isinstance(span.last, int)):
+        raise BadConfig("an exception needs messages", where=where)
+    return FindException(_reason(values, where), video, (x0, y0, x1, y1), span.first, span.last)
+
+
+def _reason(values: Mapping[str, Any], where: str) -> str:
+    reason = values.get("reason")
+    if not isinstance(reason, str) or not _REASON.fullmatch(reason):
+        raise BadConfig(
+            f"reason is {_shown(reason)}",
+            where=where,
+            remedy="give one lower-case word such as screen, document, mirror or person",
+        )
+    return reason
 
 
 class _StrictLoader(yaml.SafeLoader):

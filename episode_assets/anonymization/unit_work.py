@@ -6,6 +6,7 @@ blurred is told from outside, since it depends on what was seen before and after
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from episode_assets.anonymization.areas import Areas
 from episode_assets.anonymization.backends import make_detector
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.detectors import FaceDetector
+from episode_assets.anonymization.exceptions import Exceptions
 from episode_assets.anonymization.groups import (
     TRACE_RATIO,
     Auditor,
@@ -87,10 +89,14 @@ class GroupTask:
     Attributes:
         position: (n,) int64 positions in the stream; the first one names the group.
         rectangles: What to blur, for each of them.
+        excepted: For each of them, (E, 4) boxes in which finds do not block; None for none anywhere.
+        digest: The only result that may be written where there are exceptions.
     """
 
     position: NDArray[np.int64]
     rectangles: tuple[Rectangles, ...]
+    excepted: tuple[NDArray[np.float32], ...] | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,11 +123,15 @@ class Group:
         audit: What the audit of its newest version measured.
         is_written: Whether that version lies in the scratch directory; it does only after a passed audit, and not
             if it is made again anyway.
+        digest: SHA-256 of its encoded pictures.
+        excepted: For each picture, (E, 4) boxes in which finds did not block.
     """
 
     position: NDArray[np.int64]
     audit: GroupAudit
     is_written: bool
+    digest: str
+    excepted: tuple[NDArray[np.float32], ...]
 
 
 @dataclass(frozen=True)
@@ -131,6 +141,8 @@ class RenderResult:
     unit: int
     groups: tuple[Group, ...]
 
+
+_NO_EXCEPTION = np.zeros((0, 4), np.float32)
 
 UnitTask = LookTask | RenderTask
 UnitResult = LookResult | RenderResult
@@ -147,6 +159,7 @@ class WorkerSettings:
         size: True (width, height) of the pictures.
         config: The settings of the run.
         areas: What people drew to be painted over.
+        exceptions: Finds of the audit that people judged.
     """
 
     view_directory: Path
@@ -155,6 +168,7 @@ class WorkerSettings:
     size: tuple[int, int]
     config: FaceBlurConfig
     areas: Areas
+    exceptions: Exceptions
 
     def __call__(self) -> UnitWorker:
         """Return the worker of this process; detectors are loaded with its first task."""
@@ -220,9 +234,13 @@ class UnitWorker:
             auditor=tools.auditor,
         )
         is_settled = is_last or not any(map(len, made.audit.outside))
-        is_written = is_settled and is_clean(made.audit, config)
+        excepted = task.excepted or (_NO_EXCEPTION,) * len(task.position)
+        digest = hashlib.sha256(made.segment.data).hexdigest()
+        # What a person judged is that video alone: where encoding gave another one, nothing is excepted.
+        is_as_judged = task.digest in {None, digest}
+        is_written = is_settled and is_as_judged and is_clean(made.audit, excepted, config)
         self._put(task, made if is_written else None)
-        return Group(task.position, made.audit, is_written)
+        return Group(task.position, made.audit, is_written, digest, excepted)
 
     def _put(self, task: GroupTask, made: EncodedGroup | None) -> None:
         """Replace what the scratch directory holds of a group; None leaves nothing."""

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from episode_assets.anonymization.areas import Areas
 from episode_assets.anonymization.backends import labels_of
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.detectors import Label
 from episode_assets.anonymization.filling import MAX_LEFT
+from episode_assets.anonymization.groups import blocking_finds
 from episode_assets.anonymization.passes import Blurred
 from episode_assets.anonymization.tracks import Source
 from episode_assets.anonymization.unit_work import SearchUse
@@ -71,7 +73,21 @@ def privacy_record(blurred: Blurred, config: FaceBlurConfig, areas: Areas) -> di
     }
     if len(areas):
         record["redactions"] = areas.record(blurred.redactions)
-    return record if blurred.passed else record | {"reasons": _reasons(blurred, config)}
+    count = sum(int(is_excepted.sum()) for is_excepted in _excepted(blurred, config))
+    if count:
+        record["excepted"] = {"finds": count, "video": blurred.digest}
+    if blurred.passed:
+        return record
+    video = {"video": blurred.digest} if blurred.groups else {}
+    return record | {"reasons": _reasons(blurred, config)} | video
+
+
+def _excepted(blurred: Blurred, config: FaceBlurConfig) -> Iterator[NDArray[np.bool_]]:
+    """Yield for each frame which of the finds outside the blur would block without an exception."""
+    for group in blurred.groups:
+        blocking = blocking_finds(group.audit, group.excepted, config)
+        for boxes, blocks in zip(group.audit.outside, blocking, strict=True):
+            yield (boxes[:, 4] >= config.strong_score) & ~blocks
 
 
 def write_audit(
@@ -133,7 +149,11 @@ def _reasons(blurred: Blurred, config: FaceBlurConfig) -> list[str]:
         if not search.known_answer.passed
     ]
     audits = [group.audit for group in blurred.groups]
-    left = sum(int((boxes[:, 4] >= config.strong_score).sum()) for a in audits for boxes in a.outside)
+    left = sum(
+        int(blocks.sum())
+        for group in blurred.groups
+        for blocks in blocking_finds(group.audit, group.excepted, config)
+    )
     if left:
         reasons.append(f"{left} faces with a score of {config.strong_score:g} or more lie outside the blur")
     sharp = sum(int((kept > config.audit_max_detail).sum()) for audit in audits for kept in audit.kept_detail)
@@ -143,7 +163,9 @@ def _reasons(blurred: Blurred, config: FaceBlurConfig) -> list[str]:
         )
     painted = sum(int((left > MAX_LEFT).sum()) for audit in audits for left in audit.left_in_areas)
     if painted:
-        reasons.append(f"{painted} painted areas are not plain after encoding; a lower crf may help")
+        reasons.append(
+            f"{painted} painted areas are not plain after encoding; draw them larger, or lower crf"
+        )
     if not reasons and not blurred.passed:
         reasons.append("there is no picture to audit")
     return reasons
@@ -168,9 +190,13 @@ def _boxes_found(blurred: Blurred, config: FaceBlurConfig) -> Iterator[tuple[int
     for position, found in zip(blurred.finds.position.tolist(), blurred.finds.boxes.tolist(), strict=True):
         yield position, found, "blurred"
     for group in blurred.groups:
-        for position, boxes in zip(group.position.tolist(), group.audit.outside, strict=True):
-            for box in boxes.tolist():
-                yield position, box, "blocks" if box[4] >= config.strong_score else "tolerated"
+        blocking = blocking_finds(group.audit, group.excepted, config)
+        for position, boxes, blocks in zip(
+            group.position.tolist(), group.audit.outside, blocking, strict=True
+        ):
+            for box, is_blocking in zip(boxes.tolist(), blocks.tolist(), strict=True):
+                is_weak = box[4] < config.strong_score
+                yield position, box, "blocks" if is_blocking else "tolerated" if is_weak else "excepted"
 
 
 def _box_record(

@@ -28,6 +28,7 @@ class FaceReview:
     Attributes:
         place: Address of the version, or of the evidence.
         refusal: Why the newest result was refused; empty where it is published.
+        video: Digest of a refused video, by which an exception names it; empty where one is published.
         tracks: Faces and drawn areas.
         finds: What the audit found, as `audit.json` lists it, without what was blurred afterwards.
         sheet: The file that was written, and of how many tracks it shows a picture; None without one.
@@ -35,6 +36,7 @@ class FaceReview:
 
     place: str
     refusal: str
+    video: str
     tracks: tuple[TrackSummary, ...]
     finds: tuple[Mapping[str, Any], ...]
     sheet: tuple[Path, int] | None
@@ -67,7 +69,7 @@ def review_faces(store: Store, recording_id: str, *, preview: Path | None = None
     if preview is not None:
         sheet = preview, write_sheet(artifact.path("rgb.mp4"), faces, preview)
     finds = _open_finds(artifact.read_json("audit.json"))
-    return FaceReview(artifact.uri(), "", summarise_tracks(pq.read_table(faces)), finds, sheet)
+    return FaceReview(artifact.uri(), "", "", summarise_tracks(pq.read_table(faces)), finds, sheet)
 
 
 def _refused(store: Store, verdict: Quarantined) -> FaceReview:
@@ -80,7 +82,8 @@ def _refused(store: Store, verdict: Quarantined) -> FaceReview:
         raise ArtifactDamaged(
             f"boxes or verdict cannot be read: {error}", where=verdict.uri, remedy="run it again"
         ) from error
-    return FaceReview(verdict.uri, verdict.reason, summarise_tracks(table), _open_finds(record), None)
+    video = str(record.get("privacy", {}).get("video", ""))
+    return FaceReview(verdict.uri, verdict.reason, video, summarise_tracks(table), _open_finds(record), None)
 
 
 def _open_finds(audit: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

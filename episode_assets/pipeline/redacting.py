@@ -6,7 +6,7 @@ What an entry may say belongs to `anonymization`, where documents lie to `storag
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow.parquet as pq
 
@@ -80,7 +80,9 @@ def list_redactions(store: Store, recording_id: str) -> tuple[ListedArea, ...]:
         BadConfig: A document is broken.
     """
     texts = store.recordings.redactions(store.recordings.get(recording_id))
-    found = [(area, text.where) for text in texts for area in read_redactions(text.content, where=text.where)]
+    found = [
+        (area, text.where) for text in texts for area in read_redactions(text.content, where=text.where).areas
+    ]
     return tuple(ListedArea(number, area, where) for number, (area, where) in enumerate(found, 1))
 
 
@@ -94,7 +96,8 @@ def add_redaction(store: Store, recording_id: str, entry: Mapping[str, object]) 
     area = area_of(entry, where="the command line")
 
     def change(text: bytes) -> bytes:
-        return document_of((*read_redactions(text, where="the store's document"), area))
+        said = read_redactions(text, where="the store's document")
+        return document_of(replace(said, areas=(*said.areas, area)))
 
     return store.recordings.change_redactions(recording_id, change)
 
@@ -108,13 +111,14 @@ def remove_redaction(store: Store, recording_id: str, number: int) -> str:
     """
 
     def change(text: bytes) -> bytes:
-        areas = read_redactions(text, where="the store's document")
+        said = read_redactions(text, where="the store's document")
+        areas = said.areas
         if not 1 <= number <= len(areas):
             raise BadConfig(
                 f"the store's document has {len(areas)} entries, and none with number {number}",
                 remedy="see `episode-assets redact ID`; entries of other documents are removed by hand",
             )
-        return document_of((*areas[: number - 1], *areas[number:]))
+        return document_of(replace(said, areas=(*areas[: number - 1], *areas[number:])))
 
     return store.recordings.change_redactions(recording_id, change)
 

@@ -36,15 +36,14 @@ def _scan(inputs: StepInputs, directory: Path, config: RecordingConfig) -> Outco
 def _blur(inputs: StepInputs, directory: Path, config: FaceBlurConfig) -> Outcome:
     from episode_assets.anonymization import blur_recording, read_redactions, require_detectors
 
-    redactions = [
-        area for text in inputs.redactions for area in read_redactions(text.content, where=text.where)
-    ]
+    said = [read_redactions(text.content, where=text.where) for text in inputs.redactions]
     require_detectors(config, config.detector, config.audit_detector)
     return blur_recording(
         inputs.view,
         directory,
         config=config,
-        redactions=redactions,
+        redactions=[area for document in said for area in document.areas],
+        exceptions=[item for document in said for item in document.exceptions],
         workers=inputs.workers,
         progress=inputs.progress,
     )

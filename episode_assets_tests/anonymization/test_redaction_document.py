@@ -7,7 +7,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from episode_assets.anonymization import DrawnArea, document_of, read_redactions
+from episode_assets.anonymization import (
+    DrawnArea,
+    FindException,
+    RedactionDocument,
+    document_of,
+    read_redactions,
+)
 from episode_assets.anonymization.redaction import polygon_rectangles
 from episode_assets.anonymization.redaction_document import Span
 from episode_assets.errors import BadConfig
@@ -20,7 +26,7 @@ def entry(text: str) -> bytes:
 
 
 def test_every_kind_of_entry_is_read_as_it_was_written() -> None:
-    areas = read_redactions(
+    said = read_redactions(
         f"""{HEAD}redactions:
   - reason: screen
     box: [100, 80.5, 300, 240]
@@ -31,11 +37,13 @@ def test_every_kind_of_entry_is_read_as_it_was_written() -> None:
     messages: [120, 180]
   - {{reason: document, picture: whole, stamps_ns: [1700000000000000001, 1700000000000000002]}}
   - {{reason: mirror, box: [0, 0, 10, 10], recording: whole}}
+exceptions:
+  - {{reason: poster, video: "{"5a" * 32}", box: [4, 8, 46, 14.5], messages: [96, 98]}}
 """.encode(),
         where="x",
     )
 
-    assert areas == (
+    assert said.areas == (
         DrawnArea("screen", "box", ((100, 80.5), (300, 240)), False, Span("seconds", 3.2, 5)),
         DrawnArea(
             "cut-me-out", "polygon", ((0.1, 0.2), (0.9, 0.2), (0.5, 0.9)), True, Span("messages", 120, 180)
@@ -45,13 +53,14 @@ def test_every_kind_of_entry_is_read_as_it_was_written() -> None:
         ),
         DrawnArea("mirror", "box", ((0, 0), (10, 10)), False, None),
     )
-    assert read_redactions(document_of(areas), where="again") == areas
+    assert said.exceptions == (FindException("poster", "5a" * 32, (4, 8, 46, 14.5), 96, 98),)
+    assert read_redactions(document_of(said), where="again") == said
 
 
 def test_an_empty_document_says_nothing() -> None:
-    assert read_redactions(b" \n", where="x") == ()
-    assert read_redactions(f"{HEAD}redactions: []\n".encode(), where="x") == ()
-    assert document_of(()) == b""
+    assert read_redactions(b" \n", where="x") == RedactionDocument()
+    assert read_redactions(f"{HEAD}redactions: []\n".encode(), where="x") == RedactionDocument()
+    assert document_of(RedactionDocument()) == b""
 
 
 @pytest.mark.parametrize(
@@ -99,13 +108,32 @@ def test_a_slip_of_the_pen_is_one_clear_error(wrong: str, words: str) -> None:
         HEAD.encode(),
         f"{HEAD}redactions: {{}}".encode(),
         f"{HEAD}redactions: [3]".encode(),
-        f"{HEAD}redactions: []\nexceptions: []".encode(),
+        f"{HEAD}redactions: []\nexception: []".encode(),
+        f"{HEAD}redactions: []\nexceptions: 3".encode(),
         HEAD.replace("1", "2").encode() + b"redactions: []",
         b"!!python/object/apply:os.getcwd []",
     ],
 )
 def test_what_is_no_such_document_is_refused(text: bytes) -> None:
     with pytest.raises(BadConfig):
+        read_redactions(text, where="x")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("reason: poster, box: [1, 2, 3, 4], messages: [1, 2]", "video is None"),
+        ("reason: poster, video: 5a1f, box: [1, 2, 3, 4], messages: [1, 2]", "video is '5a1f'"),
+        (f"reason: poster, video: '{'5' * 64}', messages: [1, 2]", "not a list of 4 numbers"),
+        (f"reason: poster, video: '{'5' * 64}', box: [1, 2, 3, 4]", "none of messages"),
+        (f"reason: poster, video: '{'5' * 64}', box: [1, 2, 3, 4], recording: whole", "unknown name"),
+        (f"reason: poster, video: '{'5' * 64}', picture: whole, messages: [1, 2]", "unknown name"),
+    ],
+)
+def test_an_exception_must_name_video_box_and_messages(wrong: str, words: str) -> None:
+    text = f"{HEAD}redactions: []\nexceptions:\n  - {{{wrong}}}\n".encode()
+
+    with pytest.raises(BadConfig, match=words):
         read_redactions(text, where="x")
 
 

@@ -205,7 +205,8 @@ def test_a_face_that_only_the_audit_sees_is_covered_by_an_area(tmp_path: Path) -
     assert outcome.privacy["rounds"] == 0
 
 
-def test_any_number_of_workers_writes_the_same_bytes(view: RecordingView, tmp_path: Path) -> None:
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:
+    view = record(tmp_path, pictures(Scene(size=(256, 192))))
     entries: list[dict[str, object]] = [
         {"reason": "screen", "polygon": [[40, 60], [160, 60], [100, 170]], "seconds": [0.3, 0.9]},
         {"reason": "person", "picture": "whole", "messages": [16, 17]},
