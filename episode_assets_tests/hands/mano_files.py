@@ -14,6 +14,9 @@ from torch import Tensor, nn  # noqa: TID253
 
 from episode_assets_tests.hands.drawn_hands import COLOURS, PALM_M
 
+ANSWERS = ["pred_keypoints_3d", "betas", "pred_vertices", "hand_pose", "pred_cam", "global_orient"]
+"""In no particular order: they are told by their names."""
+
 
 class Centroids(nn.Module):
     """Finds the centre of the pixels near each of the six colours, (6, 2) x, y; zero where there are none."""
@@ -59,10 +62,7 @@ class Mano(nn.Module):
         assert crop.size(3) == 256, "crops have 256 pixels"
         rgb = (crop[0] * self.deviation + self.mean)[:, :, 32:224]
         marks = self.centroids(rgb) + torch.tensor([32.0 - 128.0, -128.0])
-        order = torch.arange(6)
-        if not bool(is_right(marks)):
-            order = torch.tensor([0, 5, 4, 3, 2, 1])
-        marks = marks[order]
+        marks = torch.where(is_right(marks), marks, marks[torch.tensor([0, 5, 4, 3, 2, 1])])
         along = marks[3] - marks[0]
         scale = along.norm().clamp(min=1.0) / (128 * self.palm_m)
         wrist = marks[0] / (128 * scale)
@@ -144,6 +144,31 @@ class Short(nn.Module):
 
 def save(network: nn.Module, path: Path) -> str:
     torch.jit.script(network).save(str(path))
+    return str(path)
+
+
+class _InOrder(nn.Module):
+    """The same network with its answers in a row, as ONNX needs them."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, crop: Tensor) -> tuple[Tensor, ...]:
+        answer = self.network(crop)
+        return tuple(answer[name] for name in ANSWERS)
+
+
+def save_onnx(network: nn.Module, path: Path) -> str:
+    torch.onnx.export(
+        _InOrder(network),
+        (torch.zeros(1, 3, 256, 256),),
+        str(path),
+        input_names=["crop"],
+        output_names=ANSWERS,
+        dynamo=False,
+        opset_version=17,
+    )
     return str(path)
 
 

@@ -24,8 +24,8 @@ from episode_assets.hands import (
     HandPoseConfig,
     WiLoROptions,
 )
-from episode_assets.hands.backends import load_backend
-from episode_assets.hands.box_backend import BoxBackend, HandBoxes
+from episode_assets.hands.backends import options_of
+from episode_assets.hands.box_backend import HandBoxes
 from episode_assets.hands.mano import full_camera, full_translation, mirrored_rotations
 from episode_assets.hands.mano_network import ManoReader, squares_around
 from episode_assets.hands.yolo_boxes import YoloHandDetector
@@ -33,7 +33,16 @@ from episode_assets.pipeline.settings import build_config
 from episode_assets.recording import RecordingView, scan_recording
 from episode_assets_tests.hands.conftest import Estimated, estimated
 from episode_assets_tests.hands.drawn_hands import PALM_M, DrawnHand, picture_with
-from episode_assets_tests.hands.mano_files import Boxes, Mano, Nameless, Short, as_bgr, as_rgb, save
+from episode_assets_tests.hands.mano_files import (
+    Boxes,
+    Mano,
+    Nameless,
+    Short,
+    as_bgr,
+    as_rgb,
+    save,
+    save_onnx,
+)
 from episode_assets_tests.recording import rig as ros
 from episode_assets_tests.recording.rig import EPOCH_NS, Rig
 
@@ -60,12 +69,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def chosen(name: str, **options: Any) -> HandPoseConfig:
     section = {"wilor": WiLoROptions, "hamer": HaMeROptions}[name](**options)
     return HandPoseConfig(backend=name, **{name: section})
-
-
-def backend_of(files: dict[str, str]) -> BoxBackend:
-    loaded = load_backend(chosen("wilor", weights=files["weights"], detector=files["detector"]))
-    assert isinstance(loaded, BoxBackend)
-    return loaded
 
 
 def box_around(hand: DrawnHand) -> np.ndarray:
@@ -126,6 +129,23 @@ def test_joints_are_read_where_they_are_whatever_the_crop(
     assert off.max() < max(1.5, hand.length_px / 150)
     flat = (hand.joints() - hand.wrist) * PALM_M / hand.length_px
     np.testing.assert_allclose(reading.shape_m[0, :, :2], flat, atol=0.003)
+
+
+@pytest.mark.filterwarnings("ignore")  # of the exporter
+def test_an_onnx_file_reads_what_the_torchscript_file_reads_and_needs_no_torch(
+    files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save_onnx(Mano(as_rgb()), tmp_path / "mano.onnx")
+    picture, hands = picture_with(LEFT, RIGHT), boxed(LEFT, RIGHT)
+    expected = ManoReader(files["weights"], setting="wilor.weights").read(picture, hands)
+    monkeypatch.setattr("episode_assets.models.packages.find_spec", lambda name: None)
+    config = chosen("wilor", weights=path, detector=path)
+
+    options_of(config).require()
+    reading = ManoReader(path, setting="wilor.weights").read(picture, hands)
+
+    np.testing.assert_allclose(reading.joints_px, expected.joints_px, atol=1e-2)
+    np.testing.assert_allclose(reading.mano, expected.mano, atol=1e-4)
 
 
 def test_a_side_taken_wrongly_and_swapped_colours_lead_elsewhere(files: dict[str, str]) -> None:
@@ -327,7 +347,6 @@ def test_files_that_are_missing_or_other_than_they_should_be_are_named_before_de
 def test_without_torch_the_remedy_is_named_before_decoding(
     files: dict[str, str], filmed: RecordingView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("episode_assets.models.packages.find_spec", lambda name: None)
     view = RecordingView.open(filmed.directory, str(tmp_path / "gone.mcap"))
     config = chosen("hamer", weights=files["weights"], detector=files["detector"])
