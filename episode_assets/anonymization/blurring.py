@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from episode_assets.anonymization import tables
 from episode_assets.anonymization.areas import place
+from episode_assets.anonymization.backends import require_detectors
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.exceptions import Exceptions
 from episode_assets.anonymization.looking import DroppedPicture, Look
@@ -66,6 +67,7 @@ def blur_recording(
         ModelMissing: A weight file or package is not there.
         BadConfig: The detector does not exist.
     """
+    require_detectors(config, config.detector, config.audit_detector)
     stream = view.rgb
     first, size = _first_picture(stream)
     areas = place(redactions, stream, first=first, size=size)

@@ -280,7 +280,11 @@ class _Tools:
         if config.audit_key_scale > 0:
             key = self._search("audit of key frames", auditor, config.audit_key_scale, settings)
         self.knows_faces = all(search.known_answer.passed for search in self.searches)
-        self.seeker = Seeker(first, every, doubt_below=config.strong_score)
+        # What one net alone can see, another must not refute.
+        second = (
+            every if auditor is finder else self._search("second look", finder, config.audit_scale, settings)
+        )
+        self.seeker = Seeker(first, second, doubt_below=config.strong_score)
         self.auditor = Auditor(every, key, doubt_below=config.strong_score)
 
     def _search(

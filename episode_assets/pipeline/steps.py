@@ -34,10 +34,9 @@ def _scan(inputs: StepInputs, directory: Path, config: RecordingConfig) -> Outco
 
 
 def _blur(inputs: StepInputs, directory: Path, config: FaceBlurConfig) -> Outcome:
-    from episode_assets.anonymization import blur_recording, read_redactions, require_detectors
+    from episode_assets.anonymization import blur_recording, read_redactions
 
     said = [read_redactions(text.content, where=text.where) for text in inputs.redactions]
-    require_detectors(config, config.detector, config.audit_detector)
     return blur_recording(
         inputs.view,
         directory,

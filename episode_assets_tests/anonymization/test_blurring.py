@@ -18,7 +18,7 @@ from episode_assets.recording import RecordingView
 from episode_assets.video import decode_frames, decode_picture, probe
 from episode_assets_tests.anonymization.material import START_NS, STEP_NS, Scene, encode, record
 from episode_assets_tests.anonymization.measures import changed_share, lost_share
-from episode_assets_tests.anonymization.stand_ins import BLIND, FORGETFUL
+from episode_assets_tests.anonymization.stand_ins import BLIND, DOUBTFUL, FORGETFUL
 
 FRAMES = 36
 CONFIG = FaceBlurConfig(g=8)
@@ -188,6 +188,19 @@ def test_a_face_that_the_detector_loses_for_some_frames_stays_covered(tmp_path: 
         assert lost_share(source.y, picture.y, scene.face_box(frame)) > 0.95, frame
     sources = pq.read_table(tmp_path / "artifact" / "faces.parquet").to_pylist()
     assert {row["source"] for row in sources if 14 <= row["frame_index"] < 21} == {"interpolated"}
+
+
+def test_what_only_the_detector_can_see_is_not_refuted_by_another_auditor(tmp_path: Path) -> None:
+    scene = replace(passing_by(), black_corner=frozenset(range(FRAMES)))
+    view = record(tmp_path, [scene.jpeg(frame) for frame in range(FRAMES)])
+
+    # Faces of 64 px are then large enough for the second look as well.
+    config = replace(CONFIG, detector=DOUBTFUL, audit_detector=FORGETFUL, min_face_px=20)
+    blurred(view, tmp_path / "artifact", config)
+
+    for frame, picture in decode_frames(tmp_path / "artifact" / "rgb.mp4", sorted(scene.faces)):
+        source = decode_picture("jpeg", scene.jpeg(frame))
+        assert lost_share(source.y, picture.y, scene.face_box(frame)) > 0.95, frame
 
 
 def test_a_detector_that_looks_at_every_third_picture_covers_those_between(
