@@ -122,7 +122,7 @@ def _no_weights(_config: object) -> tuple[ModelUse, ...]:
 
 RAW_MCAP = Step(
     "raw_mcap",
-    "1",
+    "2",
     (),
     RecordingConfig,
     _no_weights,
@@ -132,17 +132,17 @@ RAW_MCAP = Step(
 )
 BLURRED_RGB = Step(
     "blurred_rgb",
-    "1",
+    "2",
     ("raw_mcap",),
     FaceBlurConfig,
     _face_weights,
     _blur,
     takes_redactions=True,
 )
-HAND_POSES = Step("hand_poses", "1", ("raw_mcap",), HandPoseConfig, _hand_weights, _hands)
+HAND_POSES = Step("hand_poses", "2", ("raw_mcap",), HandPoseConfig, _hand_weights, _hands)
 EPISODE_BUNDLE = Step(
     "episode_bundle",
-    "1",
+    "2",
     ("raw_mcap", "blurred_rgb", "hand_poses"),
     BundleConfig,
     _no_weights,
