@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from episode_assets.anonymization.boxes import Boxes
 from episode_assets.errors import BadConfig
+from episode_assets.models import Needs
 from episode_assets.outcome import ModelUse
 
 RGB = NDArray[np.uint8]
@@ -77,32 +78,12 @@ class FaceDetectorFactory(Protocol):
         """
 
 
-class BackendOptions(Protocol):
-    """The settings of one backend, and all that follows from them before a detector is loaded.
-
-    Making one touches no disk and imports no runtime; it raises BadConfig where values do not fit.
-    """
+class BackendOptions(Needs, Protocol):
+    """The settings of one backend."""
 
     @property
     def labels(self) -> frozenset[Label]:
         """What is found under these settings."""
-
-    def check(self) -> None:
-        """Refuse settings with which the backend cannot work at all, such as one without weights.
-
-        Raises:
-            BadConfig: A setting that must be given is not.
-        """
-
-    def models(self) -> tuple[ModelUse, ...]:
-        """Return the weight files that would take part, for the fingerprint; `ABSENT` stands for missing ones."""
-
-    def require(self) -> None:
-        """Look whether weight files and packages are there, without loading them.
-
-        Raises:
-            ModelMissing: One is not; the message has the remedy.
-        """
 
     def make(self, *, score_threshold: float) -> tuple[FaceDetector, ...]:
         """Load the detectors, which report boxes from this score on.

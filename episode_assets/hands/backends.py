@@ -60,28 +60,8 @@ Loaded: TypeAlias = Backend | BoxBackend | None
 """What a worker looks at pictures with; None where hands are known without looking."""
 
 
-class BackendOptions(Protocol):
-    """The settings of one backend, and all that follows from them before anything is loaded.
-
-    Making one touches no disk and imports no runtime.
-    """
-
-    def check(self) -> None:
-        """Refuse settings with which the backend cannot work at all, such as one without weights.
-
-        Raises:
-            BadConfig: A setting that must be given is not.
-        """
-
-    def models(self) -> tuple[ModelUse, ...]:
-        """Return the files that would take part, for the fingerprint; `ABSENT` stands for missing ones."""
-
-    def require(self) -> None:
-        """Look whether files and packages are there, without loading them.
-
-        Raises:
-            ModelMissing: One is not; the message has the remedy.
-        """
+class BackendOptions(models.Needs, Protocol):
+    """The settings of one backend."""
 
     def make(self) -> Loaded:
         """Load it in this process.

@@ -16,12 +16,14 @@ from episode_assets.models.files import (
     use,
     use_given,
 )
+from episode_assets.models.needs import Needs
 from episode_assets.models.packages import load_package, require_package
 from episode_assets.models.registry import REGISTRY, Weight, Wheel, weight
 
 __all__ = [
     "ABSENT",
     "REGISTRY",
+    "Needs",
     "Weight",
     "WeightStatus",
     "Wheel",

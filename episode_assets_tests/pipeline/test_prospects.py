@@ -28,7 +28,9 @@ def prospect(inventory: Inventory, asset: str) -> Prospect:
 
 
 def test_every_asset_of_a_recording_has_a_row() -> None:
-    assert {step.asset for step in STEPS} - {"raw_mcap"} == {item.asset for item in NEEDS} - {"lerobot_episode"}
+    assert {step.asset for step in STEPS} - {"raw_mcap"} == {item.asset for item in NEEDS} - {
+        "lerobot_episode"
+    }
 
 
 def test_the_table_names_roles_that_exist() -> None:
