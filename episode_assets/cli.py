@@ -41,6 +41,7 @@ Returned = TypeVar("Returned")
 
 FAILED = 1
 WRONG_CALL = 2
+LONGEST_NAME_BYTES = 255
 INTERRUPTED = 130
 """What a shell reports for a program that Ctrl-C ended."""
 
@@ -234,7 +235,7 @@ def export(recording_id: str, directory: Path, asset: str, store_uri: str | None
 @click.option("--picture", is_flag=True, help="Hide the whole picture.")
 @click.option("--relative", is_flag=True, help="Corners are shares of width and height instead of pixels.")
 @click.option("--seconds", metavar="A:B", help="As a player of the video shows them.")
-@click.option("--frames", metavar="A:B", help="Frames of the published video; written down as messages.")
+@click.option("--frames", metavar="A:B", help="Frames of the published video; written down as stamps.")
 @click.option("--messages", metavar="A:B", help="Message numbers of the colour stream.")
 @click.option("--stamps-ns", metavar="A:B", help="Stamps of the pictures in nanoseconds.")
 @click.option("--all", "whole", is_flag=True, help="The whole recording.")
@@ -270,6 +271,10 @@ def redact(
     times = {"seconds": seconds, "messages": messages, "stamps_ns": stamps_ns}
     entry |= redacting.span_of(store, recording_id, times, frames=frames, whole=whole)
     is_asked_to_change = remove is not None or len(entry) > 1
+    if remove is not None and len(entry) > 1:
+        raise BadConfig(
+            "an entry is to be removed and another one to be added", remedy="call `redact` twice; add first"
+        )
     if remove is not None:
         where = redacting.remove_redaction(store, recording_id, remove)
     elif is_asked_to_change:
@@ -500,6 +505,8 @@ def _address(file: str) -> str:
     if "://" in file:
         return file
     path = Path(file)
+    if len(path.name.encode()) > LONGEST_NAME_BYTES:
+        raise BadConfig("no file has so long a name", where=f"{file[:40]}...", remedy="check the path")
     if path.is_dir():
         raise BadConfig("this is a directory", where=file, remedy="name the recordings in it: DIR/*.mcap")
     if not path.is_file():

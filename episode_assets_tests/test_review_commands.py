@@ -80,9 +80,10 @@ def test_areas_are_added_listed_and_removed_and_what_follows_is_said(workplace: 
     assert f"written: {document}" in added.stdout
     assert "makes again: nothing that is there" in added.stdout
     assert "makes again: blurred_rgb\n" in second.stdout
+    shown = f"{START_NS + 2 * STEP_NS}:{START_NS + 4 * STEP_NS}"  # message 1 gave no frame
     lines = [" ".join(line.split()) for line in listed.stdout.splitlines()[1:]]
     assert lines == [
-        f"1 unspecified polygon 0,0 0.5,0 0,0.5 (relative) messages 2:4 {document}",
+        f"1 unspecified polygon 0,0 0.5,0 0,0.5 (relative) stamps_ns {shown} {document}",
         f"2 person picture whole recording {document}",
     ]
     assert workplace.store.recordings.ids() == (name,)
@@ -99,6 +100,7 @@ def test_areas_are_added_listed_and_removed_and_what_follows_is_said(workplace: 
         (["--box", "1,2,3,4", "--all", "--reason", "Ann B."], "one lower-case word"),
         (["--polygon", "0,0 9,9 9,0 0,9", "--all"], "cross"),
         (["--remove", "1"], "none with number 1"),
+        (["--remove", "1", "--box", "1,2,3,4", "--all"], "call `redact` twice"),
         (["--box", "1,2,3,4", "--messages", "1:2", "--frames", "1:2"], "give one of them"),
     ],
 )

@@ -151,6 +151,12 @@ def area_of(entry: object, *, where: str) -> DrawnArea:
             where=where,
             remedy="give shares of the picture's width and height, or leave out `relative` for pixels",
         )
+    if corners and not is_relative and all(0 <= value <= 1 for corner in corners for value in corner):
+        raise BadConfig(
+            f"{shape} is no larger than a pixel",
+            where=where,
+            remedy="say that it is relative (`relative: true`, `--relative`), or give pixels",
+        )
     return DrawnArea(reason, shape, corners, is_relative, _span(values, where))
 
 
@@ -221,8 +227,22 @@ def _reason(values: Mapping[str, Any], where: str) -> str:
     return reason
 
 
+_YAML_ERRORS = (
+    yaml.YAMLError,
+    # Those of the types that a tag names, which the parser lets through.
+    *(ValueError, TypeError, AttributeError, ArithmeticError, LookupError, RecursionError),
+)
+
+
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses a name that stands twice, of which YAML would keep the last one and forget the other."""
+    """Refuses what YAML reads otherwise than people do: a name that stands twice, and 0100, which is 64 to it."""
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        if node.tag == "tag:yaml.org,2002:int" and re.match(r"[-+]?0[0-9_]", str(node.value)):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{node.value!r} begins with 0", node.start_mark
+            )
+        return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         names = [key.value for key, _ in node.value]
@@ -239,7 +259,7 @@ def _parsed(text: bytes, where: str) -> object:
         raise BadConfig(f"the document has {len(text)} bytes", where=where, remedy="keep it below 1 MiB")
     try:
         return yaml.load(text.decode("utf-8"), _StrictLoader)  # noqa: S506  # a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except _YAML_ERRORS as error:
         raise BadConfig(
             f"the document is not YAML: {error}", where=where, remedy="correct it, or remove the file"
         ) from error

@@ -10,15 +10,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from episode_assets.errors import ArtifactDamaged, ArtifactMissing, NothingToExport
+from episode_assets.errors import ArtifactDamaged, ArtifactMissing, BadConfig, NothingToExport
 from episode_assets.lerobot import Fragment, pack_dataset, read_ledger
 from episode_assets.lerobot.admission import RecordingLeftOut, with_places_kept
 from episode_assets.lerobot.ledger import continue_ledger
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.outcome import Json, Note, Outcome
-from episode_assets.pipeline.step import HANDED_ON, Produced, plain_config
+from episode_assets.pipeline.step import HANDED_ON, REDACTIONS, Produced, plain_config
 from episode_assets.progress import Progress, silent
-from episode_assets.storage import Artifact, ArtifactKey, Store, fingerprint
+from episode_assets.storage import Artifact, ArtifactKey, Store, digest_of_redactions, fingerprint
 
 DATASET_CODE_VERSION = "1"
 
@@ -71,7 +71,13 @@ def _contributions(store: Store, recipe: Recipe) -> tuple[list[Artifact], list[R
         try:
             artifact = store.latest(key)
             _referred_bundle(store, artifact)
-            found.append(artifact)
+            if _hides_what_it_should(store, artifact):
+                found.append(artifact)
+            else:
+                reason = "what is to be hidden has changed, and its video has not been made again"
+                damaged.append(RecordingLeftOut(key.recording_id or "", "redactions_pending", reason))
+        except BadConfig as error:
+            damaged.append(RecordingLeftOut(key.recording_id or "", "redactions_broken", error.what))
         except (ArtifactDamaged, ArtifactMissing) as error:
             # Without the place, which would tell every user of the dataset where the store lies.
             damaged.append(RecordingLeftOut(key.recording_id or "", "damaged", error.what))
@@ -81,6 +87,22 @@ def _contributions(store: Store, recipe: Recipe) -> tuple[list[Artifact], list[R
             remedy="run `episode-assets run FILE` on a recording first",
         )
     return found, damaged
+
+
+def _hides_what_it_should(store: Store, contribution: Artifact) -> bool:
+    """Whether a contribution comes from a video that was made with the redactions that count now."""
+    try:
+        entry = store.recordings.get(contribution.key.recording_id or "")
+    except ArtifactMissing:
+        return True
+    wanted = digest_of_redactions(store.recordings.redactions(entry))
+    video = ArtifactKey("blurred_rgb", entry.recording_id)
+    made = store.current(video)
+    if made is None or made.config.get(REDACTIONS) != wanted:
+        return made is None and wanted is None
+    return (
+        wanted is None or contribution.manifest.inputs.get(video.asset) == store.latest(video).content_digest
+    )
 
 
 def _order(

@@ -65,10 +65,10 @@ def span_of(
         BadConfig: A word is no number, or there are no such frames.
     """
     entry: dict[str, object] = {unit: _numbers(text, ":") for unit, text in times.items() if text is not None}
-    if frames is not None and "messages" in entry:
-        raise BadConfig("both frames and messages are given", remedy="give one of them")
+    if frames is not None and (entry or whole):
+        raise BadConfig("frames and another time are given", remedy="give one of them")
     if frames is not None:
-        entry["messages"] = _messages_of_frames(store, recording_id, _numbers(frames, ":"))
+        entry["stamps_ns"] = _stamps_of_frames(store, recording_id, _numbers(frames, ":"))
     return entry | ({"recording": "whole"} if whole else {})
 
 
@@ -134,16 +134,17 @@ def made_again(store: Store, recording_id: str, settings: Settings) -> tuple[str
     return tuple(key.asset for key in keys if store.current(key) is not None)
 
 
-def _messages_of_frames(store: Store, recording_id: str, frames: Sequence[float]) -> list[int]:
+def _stamps_of_frames(store: Store, recording_id: str, frames: Sequence[float]) -> list[int]:
+    # By stamp, since messages may have been written in another order than the frames are shown in.
     path = store.latest(BLURRED_RGB.key(recording_id)).path("frames.parquet")
-    numbers = pq.read_table(path, columns=["message_number"])["message_number"].to_pylist()
-    are_there = all(isinstance(frame, int) and 0 <= frame < len(numbers) for frame in frames)
+    stamps = pq.read_table(path, columns=["stamp_ns"])["stamp_ns"].to_pylist()
+    are_there = all(isinstance(frame, int) and 0 <= frame < len(stamps) for frame in frames)
     if len(frames) != 2 or not are_there:
         raise BadConfig(
             f"frames {':'.join(map(str, frames))} are not in the published video",
-            remedy=f"give A:B within 0:{len(numbers) - 1}",
+            remedy=f"give A:B within 0:{len(stamps) - 1}",
         )
-    return [numbers[int(frame)] for frame in frames]
+    return [stamps[int(frame)] for frame in frames]
 
 
 def _numbers(text: str, separator: str) -> list[float]:

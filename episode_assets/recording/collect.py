@@ -198,7 +198,8 @@ class TopicLog:
         """Return how many poses have a quaternion that is zero or not finite, and so no rotation."""
         if self.kind not in ROTATION_KINDS:
             return 0
-        length = np.linalg.norm(self.numbers(POSE_WIDTH)[:, 3:], axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):  # damaged numbers may be too large to be squared
+            length = np.linalg.norm(self.numbers(POSE_WIDTH)[:, 3:], axis=1)
         return int(np.count_nonzero(~(length > SHORTEST_QUATERNION)))  # a NaN is not longer either
 
 

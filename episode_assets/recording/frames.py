@@ -35,10 +35,10 @@ class Edge:
 def rotated(points: NDArray[np.float64], quaternion_xyzw: ArrayLike) -> NDArray[np.float64]:
     """Return points (N, 3) turned by one quaternion x, y, z, w, which need not be normalised; NaN where it is zero."""
     q = np.asarray(quaternion_xyzw, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         x_y_z, w = q[:3] / np.linalg.norm(q), q[3] / np.linalg.norm(q)
-    twice = 2 * np.cross(x_y_z, points)
-    return np.asarray(points + w * twice + np.cross(x_y_z, twice))
+        twice = 2 * np.cross(x_y_z, points)
+        return np.asarray(points + w * twice + np.cross(x_y_z, twice))
 
 
 def edges_by_child(tf: TfStream) -> dict[str, Edge]:

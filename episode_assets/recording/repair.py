@@ -297,14 +297,24 @@ def _record(parts: Sequence[RepairedPart]) -> dict[str, str]:
 
 
 def _require_free(out: Path, parts: Sequence[str], *, force: bool) -> None:
-    if out.is_dir():
-        raise BadConfig("the output is a directory", where=str(out), remedy="name a file in it")
-    if not out.exists():
+    if ":/" in str(out):
+        raise BadConfig(
+            "the output is an address", where=str(out), remedy="name a local file, and copy it there"
+        )
+    try:
+        is_there, is_file = os.path.lexists(out), out.is_file() and not out.is_symlink()
+    except OSError as error:
+        raise BadConfig(f"the output cannot be named so: {error.strerror}", where=str(out)[:80]) from error
+    if not is_there:
         return
     for uri in parts:
         path = local_path(uri)
-        if path is not None and path.exists() and path.samefile(out):
+        if path is not None and path.exists() and out.exists() and path.samefile(out):
             raise BadConfig("the output is one of the inputs", where=str(out), remedy="write to another file")
+    if not is_file:
+        raise BadConfig(
+            "the output is no regular file", where=str(out), remedy="name a file that is not there yet"
+        )
     if not force:
         raise BadConfig(
             "the output exists", where=str(out), remedy="name another file, or replace it with --force"

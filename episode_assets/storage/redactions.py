@@ -8,15 +8,18 @@ so none can take back what another one hides. What a document says belongs to `a
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from episode_assets.errors import BadConfig
 from episode_assets.storage.backend import Backend, local_path
 from episode_assets.storage.sources import Address
 from episode_assets.storage.trouble import translated
 
 SUFFIX = ".redactions.yaml"
+_KNOWN_SUFFIX = ".redactions.known"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,31 @@ def redaction_texts(
     return tuple(distinct.values())
 
 
+def remember_redactions(backend: Backend, recording_id: str, texts: Sequence[RedactionText]) -> None:
+    """Note which documents count that lie beside the recording; a disk that is not there must take none of them back.
+
+    Raises:
+        BadConfig: A document that has counted before is gone, and no other says the same.
+    """
+    path = f"recordings/{recording_id}{_KNOWN_SUFFIX}"
+    known: dict[str, str] = json.loads(backend.read(path) or b"{}")
+    digests = {text.where: hashlib.sha256(text.content).hexdigest() for text in texts}
+    for where, digest in known.items():
+        if not Path(where).is_file() and digest not in digests.values():
+            raise BadConfig(
+                "a document of redactions that has counted for this recording is gone",
+                where=where,
+                remedy="put it back; if nothing in it is to be hidden any more, leave an empty file there",
+            )
+    beside = {
+        where: digest
+        for where, digest in digests.items()
+        if where != backend.uri_of(redaction_path(recording_id))
+    }
+    if known | beside != known:
+        backend.replace(path, json.dumps(known | beside, sort_keys=True).encode())
+
+
 def digest_of_redactions(texts: Sequence[RedactionText]) -> str | None:
     """Return a SHA-256 over the documents of a recording, wherever they lie, or None where there are none."""
     if not texts:
@@ -78,4 +106,10 @@ def _content(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise BadConfig(
+                "a document of redactions that leads nowhere",
+                where=str(path),
+                remedy="mend the link, or remove it",
+            ) from None
         return None

@@ -24,7 +24,12 @@ from episode_assets.errors import (
 from episode_assets.storage.backend import Backend
 from episode_assets.storage.canonical import to_text
 from episode_assets.storage.keys import is_safe_name
-from episode_assets.storage.redactions import RedactionText, redaction_path, redaction_texts
+from episode_assets.storage.redactions import (
+    RedactionText,
+    redaction_path,
+    redaction_texts,
+    remember_redactions,
+)
 from episode_assets.storage.sources import Address, absolute, full_digest, look_at, quick_digest, slug
 from episode_assets.storage.trouble import translated
 from episode_assets.storage.write_points import reached
@@ -226,9 +231,12 @@ class Registry:
 
         Raises:
             StorageTrouble: A document is there and cannot be read.
+            BadConfig: A document that has counted before is gone.
         """
         with translated(self._path(entry.recording_id)):
-            return redaction_texts(self._backend, entry.recording_id, entry.addresses)
+            texts = redaction_texts(self._backend, entry.recording_id, entry.addresses)
+            remember_redactions(self._backend, entry.recording_id, texts)
+        return texts
 
     def change_redactions(self, recording_id: str, change: Callable[[bytes], bytes]) -> str:
         """Replace the store's own document of a recording in one step, and return its address.

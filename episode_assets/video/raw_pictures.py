@@ -43,11 +43,18 @@ class RawImage:
     is_bigendian: bool
 
     def rows(self, row_bytes: int, count: int, *, start: int = 0, step: int | None = None) -> Plane:
-        """Return `count` rows of `row_bytes` bytes from byte `start` on, as a read-only view."""
+        """Return `count` rows of `row_bytes` bytes from byte `start` on, as a read-only view.
+
+        Raises:
+            UndecodablePicture: They reach behind the data.
+        """
+        step = step or self.step
+        if start + (count - 1) * step + row_bytes > len(self.data):
+            raise UndecodablePicture(
+                f"{len(self.data)} bytes do not hold {count} rows of {row_bytes} bytes from byte {start} on"
+            )
         flat = np.frombuffer(self.data, np.uint8)[start:]
-        return np.lib.stride_tricks.as_strided(
-            flat, (count, row_bytes), (step or self.step, 1), writeable=False
-        )
+        return np.lib.stride_tricks.as_strided(flat, (count, row_bytes), (step, 1), writeable=False)
 
     def values_16(self) -> NDArray[np.uint16]:
         """Return one 16-bit value for each pixel, (H, W) uint16 in native order."""

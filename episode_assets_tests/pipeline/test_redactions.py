@@ -109,12 +109,31 @@ def test_documents_beside_the_recording_and_in_the_store_count_together(
     )
 
     produced = blurred(store, entry)
-    (tmp_path / name).rename(tmp_path / "away")
 
     assert hidden_messages(produced) == [2, 3, 4, 4, 5, 6]
     assert produced.artifact.manifest.summary["redactions"] == 2
-    assert states(store, entry)["blurred_rgb"] == ("outdated", "redactions")
     assert store.recordings.ids() == (entry.recording_id,)
+
+
+@pytest.mark.usefixtures("face_weights")
+def test_a_document_that_is_gone_takes_nothing_back(
+    kitchen: tuple[Store, RecordingEntry], tmp_path: Path
+) -> None:
+    store, entry = kitchen
+    beside = tmp_path / "kitchen.redactions.yaml"
+    beside.write_text(SCREEN)
+    blurred(store, entry)
+    beside.rename(tmp_path / "away")
+
+    with pytest.raises(BadConfig, match=r"that has counted for this recording is gone.*put it back"):
+        blurred(store, entry)
+    beside.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(BadConfig, match="leads nowhere"):
+        blurred(store, entry)
+
+    beside.unlink()
+    beside.write_text("")
+    assert states(store, entry)["blurred_rgb"] == ("outdated", "redactions")
 
 
 def test_a_broken_document_is_one_clear_error_before_any_picture_is_decoded(tmp_path: Path) -> None:

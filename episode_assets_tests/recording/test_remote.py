@@ -200,3 +200,8 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
         self.end_headers()
         self.wfile.write(part)
+
+
+def test_a_server_that_does_not_answer_is_no_missing_object() -> None:
+    with pytest.raises(StorageTrouble, match="does not answer"):
+        inspect("http://127.0.0.1:1/x.mcap")

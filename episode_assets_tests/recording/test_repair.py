@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 import tracemalloc
 import zlib
@@ -305,3 +306,16 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
 
     assert peaks[1] < peaks[0] + (4 << 20)
     assert peaks[1] < 20 << 20
+
+
+def test_only_a_regular_file_is_replaced(data: Path, tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link.mcap"
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "nowhere.mcap")
+
+    for out in (pipe, link):
+        with pytest.raises(BadConfig, match="no regular file"):
+            repair([str(data / "damaged" / "good.mcap")], out, force=True)
+
+    assert pipe.is_fifo()
+    assert link.is_symlink()

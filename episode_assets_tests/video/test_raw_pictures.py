@@ -191,3 +191,8 @@ def test_avif_decodes_as_in_opencv() -> None:
     assert worst(rgb, expected)[0] < 1.5
     with pytest.raises(UndecodablePicture):
         decode_picture("avif", data[: len(data) // 2])
+
+
+def test_planes_that_reach_behind_the_message_are_refused() -> None:
+    with pytest.raises(UndecodablePicture, match="do not hold"):
+        decode_picture("i420", bytes(44), width=4, height=4, step=8)

@@ -82,6 +82,7 @@ class RemoteObject:
             self._filesystem.invalidate_cache(self._path)
             state = _state_of(self._filesystem.info(self._path))
         except FileNotFoundError as error:
+            _name_outage(error, self.uri)
             raise self._changed("it was deleted") from error
         except Exception as error:
             _name_trouble(error, "asking for its state failed", self.uri)
@@ -128,12 +129,21 @@ def _open(uri: str) -> tuple[Any, str, Any]:
         filesystem, path = fsspec.core.url_to_fs(uri)
         return filesystem, path, filesystem.open(path, "rb", cache_type="none")
     except FileNotFoundError as error:
+        _name_outage(error, uri)
         raise BadRecording("no such object", where=uri, remedy="check the address") from error
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, TypeError) as error:
         raise BadRecording(f"the address cannot be opened: {error}", where=uri) from error
     except Exception as error:
         _name_trouble(error, "opening failed", uri)
         raise
+
+
+def _name_outage(error: FileNotFoundError, uri: str) -> None:
+    """Raise StorageTrouble where a server did not answer: the client for HTTP calls that a missing file as well."""
+    cause = error.__cause__
+    is_of_http = type(cause).__module__.partition(".")[0] == "aiohttp"
+    if is_of_http and getattr(cause, "status", None) is None:
+        raise StorageTrouble(f"the server does not answer: {cause}", where=uri) from error
 
 
 def _name_trouble(error: Exception, what: str, uri: str) -> None:

@@ -18,6 +18,7 @@ MAX_PIXELS = 1 << 24
 
 _MAX_MM = 65535
 _RVL_SIZE = struct.Struct("<II")
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _PNG_SIZE, _PNG_SIZE_AT = struct.Struct(">II"), 16
 _QUANTISATION = struct.Struct("<iff")
 
@@ -79,7 +80,9 @@ def _unpacked(message: ImageMessage) -> NDArray[np.uint16]:
 def _png(message: ImageMessage, data: memoryview) -> NDArray[np.uint16]:
     if len(data) >= _PNG_SIZE_AT + _PNG_SIZE.size:
         _check_size(message, *_PNG_SIZE.unpack_from(data, _PNG_SIZE_AT))
-    picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED) if len(data) else None
+    # OpenCV would try every format that it knows, and their sizes have not been looked at.
+    is_png = data[: len(_PNG_MAGIC)] == _PNG_MAGIC
+    picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED) if is_png else None
     if picture is None or picture.dtype != np.uint16 or picture.ndim != 2:
         raise UndecodableImage(f"depth message {message.message_number} holds no 16-bit single-channel PNG")
     return np.asarray(picture, dtype=np.uint16)
