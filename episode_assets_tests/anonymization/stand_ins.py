@@ -27,8 +27,8 @@ class Blind:
         return [no_boxes() for _ in pictures]
 
 
-class Forgetful:
-    """CenterFace that finds nothing in pictures whose upper left corner is black."""
+class BlackCorner:
+    """CenterFace with a defect in pictures whose upper left corner is black."""
 
     label = Label.FACE
 
@@ -40,25 +40,25 @@ class Forgetful:
     def detect(self, pictures: Sequence[RGB]) -> list[Boxes]:
         found = self._detector.detect(pictures)
         is_black = [picture[:8, :8].mean() < 40 for picture in pictures]
-        return [no_boxes() if black else boxes for black, boxes in zip(is_black, found, strict=True)]
+        return [self.spoilt(boxes) if black else boxes for black, boxes in zip(is_black, found, strict=True)]
+
+    def spoilt(self, boxes: Boxes) -> Boxes:
+        raise NotImplementedError
 
 
-class Doubtful:
-    """CenterFace that is sure of nothing in pictures whose upper left corner is black."""
+class Forgetful(BlackCorner):
+    """Finds nothing there."""
 
-    label = Label.FACE
+    def spoilt(self, boxes: Boxes) -> Boxes:
+        return no_boxes()
 
-    def __init__(self, detector: CenterFace) -> None:
-        self._detector = detector
-        self.models = detector.models
-        self.input_size = detector.input_size
 
-    def detect(self, pictures: Sequence[RGB]) -> list[Boxes]:
-        found = self._detector.detect(pictures)
-        for picture, boxes in zip(pictures, found, strict=True):
-            if picture[:8, :8].mean() < 40:
-                boxes[:, 4] = boxes[:, 4].clip(max=0.45)
-        return found
+class Doubtful(BlackCorner):
+    """Is sure of nothing there."""
+
+    def spoilt(self, boxes: Boxes) -> Boxes:
+        boxes[:, 4] = boxes[:, 4].clip(max=0.45)
+        return boxes
 
 
 def make_blind(*, score_threshold: float) -> Blind:

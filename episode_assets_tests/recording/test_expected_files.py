@@ -22,23 +22,7 @@ from episode_assets.recording.containers.parts import parts_of
 from episode_assets.recording.containers.source import Source
 from episode_assets.recording.inventory import Inventory
 from episode_assets.recording.scan import INVENTORY
-from episode_assets_tests.recording.conftest import DATA
-
-SALVAGED = {
-    "recordings/table_scene_truncated.mcap": {
-        "/camera/tracking_state": 4,
-        "/arkit/imu": 4,
-        "/device/imu": 7,
-        "/device/metrics": 4,
-        "/camera/camera_info": 1,
-        "/camera/pose": 1,
-        "/tf": 1,
-        "/trajectory": 1,
-        "/map/point_cloud": 1,
-        "/camera/depth": 1,
-    }
-}
-"""What a thorough reader saves from the chunk at a cut, by the README; `expected.json` counts whole chunks."""
+from episode_assets_tests.recording.conftest import DATA, SALVAGED
 
 EXPECTED: dict[str, Any] = (
     json.loads((DATA / "expected.json").read_text()) if (DATA / "expected.json").is_file() else {}

@@ -13,22 +13,6 @@ from episode_assets.errors import BadRecording
 from episode_assets.recording import RecordingView, decode_depth, inspect
 from episode_assets.recording.scan import notes_of
 
-SALVAGED = {
-    "recordings/table_scene_truncated.mcap": {
-        "/camera/tracking_state": 4,
-        "/arkit/imu": 4,
-        "/device/imu": 7,
-        "/device/metrics": 4,
-        "/camera/camera_info": 1,
-        "/camera/pose": 1,
-        "/tf": 1,
-        "/trajectory": 1,
-        "/map/point_cloud": 1,
-        "/camera/depth": 1,
-    }
-}
-"""Messages before the cut in a chunk that is not whole; the known counts of the files are those of whole chunks."""
-
 
 def test_the_phone_recording_has_the_counts_of_its_readme(
     table_scene: RecordingView, expected: dict[str, Any]
