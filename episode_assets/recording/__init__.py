@@ -8,6 +8,7 @@ rooms above.
 from __future__ import annotations
 
 from episode_assets.recording.attachments import Attachment
+from episode_assets.recording.attitude import Attitude
 from episode_assets.recording.clouds import Cloud, CloudStream, UndecodableCloud
 from episode_assets.recording.config import ROLES, RecordingConfig
 from episode_assets.recording.inspection import inspect
@@ -46,6 +47,7 @@ from episode_assets.recording.wall_clock import WallClock
 __all__ = [
     "ROLES",
     "Attachment",
+    "Attitude",
     "CameraInfoStream",
     "Cloud",
     "CloudStream",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from episode_assets.errors import ArtifactDamaged, MissingStream, SourceChanged
 from episode_assets.recording.allowed_metadata import allowed, allowed_profile
 from episode_assets.recording.attachments import Attachment
+from episode_assets.recording.attitude import Attitude, attitude_from_poses
 from episode_assets.recording.clouds import CloudStream
 from episode_assets.recording.containers.source import Source
 from episode_assets.recording.inventory import Inventory
@@ -244,6 +245,12 @@ class RecordingView:
         if link is None:
             return np.eye(3), "assumed"
         return np.array(link.rotation).reshape(3, 3), link.source
+
+    def attitude(self, stamps_ns: NDArray[np.int64]) -> Attitude:
+        """Return how colour pictures taken at these stamps (F,) stand to gravity."""
+        if self.pose is None:
+            return Attitude.unknown(len(stamps_ns))
+        return attitude_from_poses(self.pose, self.link_from_optical[0], stamps_ns)
 
     @property
     def optical_offset_m(self) -> NDArray[np.float64]:
