@@ -500,7 +500,7 @@ def _address(file: str) -> str:
     """Return a URI as it is, and a path made absolute.
 
     Raises:
-        BadConfig: There is no such file.
+        BadConfig: There is no such file, or it is none that can be read at any place.
     """
     if "://" in file:
         return file
@@ -509,8 +509,10 @@ def _address(file: str) -> str:
         raise BadConfig("no file has so long a name", where=f"{file[:40]}...", remedy="check the path")
     if path.is_dir():
         raise BadConfig("this is a directory", where=file, remedy="name the recordings in it: DIR/*.mcap")
-    if not path.is_file():
+    if not path.exists():
         raise BadConfig("there is no such file", where=file, remedy="check the path")
+    if not path.is_file():
+        raise BadConfig("this is no regular file", where=file, remedy="name a recording")
     return str(path.resolve())
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import fsspec
@@ -109,6 +110,14 @@ def test_what_cannot_be_opened_is_named(address: str) -> None:
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(BadRecording, match="not a regular file"):
         Source(str(tmp_path))
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(BadRecording, match="not a regular file"):
+        Source(str(tmp_path / "pipe"))
 
 
 @given(lengths=st.lists(st.integers(1, 200_000), min_size=5, max_size=40), kept=st.sets(st.integers(0, 39)))

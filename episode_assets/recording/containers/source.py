@@ -366,9 +366,13 @@ def local_path(uri: str) -> Path | None:
     return None if "://" in uri else Path(uri)
 
 
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+"""Without waiting: a pipe that nobody writes to would be waited for before it can be told that it is one."""
+
+
 def _open_local(path: Path) -> tuple[int, int]:
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(path, _OPEN_FLAGS)
         status = os.fstat(descriptor)
     except FileNotFoundError as error:
         raise BadRecording("no such file", where=str(path), remedy="check the path") from error
