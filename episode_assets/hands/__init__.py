@@ -12,6 +12,11 @@ from episode_assets.hands.landmarks import Readings
 from episode_assets.hands.mano_options import HaMeROptions, WiLoROptions
 from episode_assets.hands.precomputed import PrecomputedOptions
 from episode_assets.hands.tables import (
+    BODY_EDGES,
+    BODY_ESTIMATED,
+    BODY_JOINT_NAMES,
+    BODY_MEASURED,
+    BODY_UNKNOWN,
     FRAMES_FILE,
     FRAMES_SCHEMA,
     HANDS_FILE,
@@ -22,10 +27,17 @@ from episode_assets.hands.tables import (
     MANO_FILE,
     MANO_SCHEMA,
     MEASURED,
+    UPPER_BODY_FILE,
+    UPPER_BODY_SCHEMA,
 )
 
 __all__ = [
     "BACKENDS",
+    "BODY_EDGES",
+    "BODY_ESTIMATED",
+    "BODY_JOINT_NAMES",
+    "BODY_MEASURED",
+    "BODY_UNKNOWN",
     "FRAMES_FILE",
     "FRAMES_SCHEMA",
     "HANDS_FILE",
@@ -36,6 +48,8 @@ __all__ = [
     "MANO_FILE",
     "MANO_SCHEMA",
     "MEASURED",
+    "UPPER_BODY_FILE",
+    "UPPER_BODY_SCHEMA",
     "Backend",
     "HaMeROptions",
     "HandDetector",

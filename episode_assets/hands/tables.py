@@ -1,4 +1,4 @@
-"""The two Parquet files of hand poses: their columns, and how they are written.
+"""The Parquet files of hand poses: their columns, and how they are written.
 
 What the values mean is decided elsewhere; a column added here is part of the artifact's contract.
 """
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 HANDS_FILE = "hands.parquet"
 FRAMES_FILE = "frames.parquet"
 MANO_FILE = "mano.parquet"
+UPPER_BODY_FILE = "upper_body.parquet"
 
 JOINT_NAMES = (
     "wrist",
@@ -102,6 +103,54 @@ MANO_SCHEMA = pa.schema(
 pred_cam is (s, tx, ty) in the square box; cam_t is metres from the camera with focal_px and principal_px to the hand's
 origin, which like the hand's size is a guess of the network and no measurement. Rotations are matrices in the order of
 MANO's joints (index, middle, pinky, ring, thumb), in the space of the true side: those of left hands are mirrored back.
+"""
+
+BODY_JOINT_NAMES = (
+    "head",
+    "neck",
+    "spine",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "mount_cam",
+)
+"""Order of the 10 joints of the upper body in every array."""
+
+BODY_EDGES = ((1, 3), (3, 4), (4, 5), (1, 6), (6, 7), (7, 8), (3, 2), (6, 2), (1, 9))
+"""Pairs of joints to draw as bones."""
+
+BODY_UNKNOWN, BODY_MEASURED, BODY_ESTIMATED = 0, 1, 2
+"""Values of `joint_source`: no place; read in this frame; a guess from the proportions of a body."""
+
+UPPER_BODY_SCHEMA = pa.schema(
+    [
+        pa.field("recording_id", pa.string(), nullable=False),
+        pa.field("message_number", pa.int64(), nullable=False),
+        pa.field("frame_index", pa.int64(), nullable=False),
+        pa.field("stamp_ns", pa.int64(), nullable=False),
+        pa.field("joints_world", pa.list_(pa.float32(), 30), nullable=False),
+        pa.field("joint_source", pa.list_(pa.int8(), 10), nullable=False),
+        pa.field("heading_held", pa.bool_(), nullable=False),
+    ],
+    metadata={
+        "joint_names": ",".join(BODY_JOINT_NAMES),
+        "edges": ",".join(f"{first}-{second}" for first, second in BODY_EDGES),
+        "frame": "world of the pose stream",
+        "source": "geometric",
+        "joint_source": "0 unknown, 1 measured, 2 estimated",
+    },
+)
+"""One row per picture that decodes, in their order; written only where the estimate was asked for.
+
+joints_world are metres in the frame of the pose stream, (10, 3) in the order of `BODY_JOINT_NAMES`, NaN where
+joint_source is 0. Measured are the camera (mount_cam) and a wrist that was read, lies in the picture and has its own
+depth in this frame. Everything else is an estimate from the camera's pose and the wearer's wrists for a camera on the
+head of a person of fixed size, never a measurement: head, neck, spine, shoulders, elbows, and wrists whose hand was
+interpolated, held or read outside the picture. Without its wrist an arm has a shoulder only. heading_held says that the
+camera looks straight up or down, so that the body keeps the heading of a frame near by.
 """
 
 FRAMES_SCHEMA = pa.schema(
