@@ -44,10 +44,19 @@ class BundleConfig:
         default=85,
         metadata={"help": "JPEG quality of thumbnail.jpg, 1 to 100. Higher is sharper and larger."},
     )
+    hands_preview: bool = field(
+        default=False,
+        metadata={
+            "help": "Whether to add hands_preview.mp4, the blurred video with the skeletons of all hands over it, "
+            "true or false. It is there to be looked at and costs one more pass over the video."
+        },
+    )
 
     def __post_init__(self) -> None:
         if self.depth_faces not in {"hole", "keep"}:
             raise BadConfig(f"depth_faces must be 'hole' or 'keep', got {self.depth_faces!r}")
+        if not isinstance(self.hands_preview, bool):
+            raise BadConfig(f"hands_preview must be true or false, got {self.hands_preview!r}")
         _within("depth_tolerance_s", self.depth_tolerance_s, 0.0, 1.0)
         _within("pose_tolerance_s", self.pose_tolerance_s, 0.0, 1.0)
         _within("depth_compression", self.depth_compression, 0, 3)

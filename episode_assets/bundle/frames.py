@@ -113,6 +113,11 @@ def bool_column(table: pa.Table, name: str) -> NDArray[np.bool_]:
     return _frozen(np.array(table[name].fill_null(False).to_numpy(), dtype=np.bool_))
 
 
+def float_column(table: pa.Table, name: str) -> NDArray[np.float32]:
+    """Return a column as float32, nulls as NaN."""
+    return np.asarray(table[name].cast(pa.float32()).to_numpy(zero_copy_only=False), dtype=np.float32)
+
+
 def read_frame_table(path: Path, *, remedy: str = REMEDY) -> FrameTable:
     """Read the picture table beside a blurred video, or the one of a bundle.
 

@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from episode_assets.bundle.annotation import AnnotationFile
 from episode_assets.bundle.faces import rows_of_messages
-from episode_assets.bundle.frames import FrameTable, bool_column, int_column, read_table, require_columns
+from episode_assets.bundle.frames import (
+    FrameTable,
+    bool_column,
+    float_column,
+    int_column,
+    read_table,
+    require_columns,
+)
 from episode_assets.bundle.layout import (
     ANCHORS,
     JOINT_LAYOUT,
@@ -154,7 +161,7 @@ def choose_hands(path: Path, frames: FrameTable) -> HandChoice:
     require_columns(table, IDENTITY, where=path.name, remedy=REMEDY)
     picture = rows_of_messages(int_column(table, "message_number"), frames)
     is_wearer = bool_column(table, "wearer")
-    confidence = _floats(table, "confidence")
+    confidence = float_column(table, "confidence")
     has_picture = picture >= 0
     rows: dict[Side, NDArray[np.int64]] = {}
     for side in SIDES:
@@ -181,7 +188,7 @@ def hand_arrays(path: Path, choice: HandChoice, side: Side, F: int) -> HandArray
     hand = HandArrays.missing(F)
     rows, pictures = choice.rows[side], choice.pictures[side]
     start = 0
-    for batch in _batches(path):
+    for batch in hand_batches(path, VALUES):
         chosen = slice(*np.searchsorted(rows, (start, start + batch.num_rows)))
         if chosen.start < chosen.stop:
             _lay_out(batch.take(pa.array(rows[chosen] - start)), pictures[chosen], hand)
@@ -189,13 +196,18 @@ def hand_arrays(path: Path, choice: HandChoice, side: Side, F: int) -> HandArray
     return hand
 
 
-def _batches(path: Path) -> Iterator[pa.Table]:
+def hand_batches(path: Path, columns: list[str]) -> Iterator[pa.Table]:
+    """Yield the named columns of a table of hands, at most `BATCH_ROWS` rows at a time.
+
+    Raises:
+        ArtifactDamaged: The table is unreadable or lacks columns.
+    """
     try:
         with pq.ParquetFile(path) as file:
-            missing = sorted(set(VALUES) - set(file.schema_arrow.names))
+            missing = sorted(set(columns) - set(file.schema_arrow.names))
             if missing:
                 raise ArtifactDamaged(f"columns {missing} are missing", where=path.name, remedy=REMEDY)
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=VALUES, use_threads=False):
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns, use_threads=False):
                 yield pa.Table.from_batches([batch])
     except (OSError, pa.ArrowException) as error:
         raise ArtifactDamaged(f"the table cannot be read: {error}", where=path.name, remedy=REMEDY) from error
@@ -210,29 +222,25 @@ def _best_per_picture(
 
 
 def _lay_out(table: pa.Table, pictures: NDArray[np.int64], hand: HandArrays) -> None:
-    joint_valid = _lists(table, "joint_valid", (JOINTS,), fill=False).astype(np.bool_)
+    joint_valid = list_column(table, "joint_valid", (JOINTS,), fill=False).astype(np.bool_)
     unknown = ~joint_valid[:, :, None]
-    cam = np.where(unknown, np.nan, _lists(table, "joints_cam", (JOINTS, 3)))
+    cam = np.where(unknown, np.nan, list_column(table, "joints_cam", (JOINTS, 3)))
     is_metric = np.isfinite(cam).any(axis=(1, 2))
     hand.valid[pictures] = True
     hand.space[pictures] = np.where(is_metric, SPACE_CAMERA, SPACE_IMAGE)
-    hand.joints_px[pictures] = np.where(unknown, np.nan, _lists(table, "joints_px", (JOINTS, 2)))
+    hand.joints_px[pictures] = np.where(unknown, np.nan, list_column(table, "joints_px", (JOINTS, 2)))
     hand.joints_cam[pictures] = cam
-    hand.joints_world[pictures] = np.where(unknown, np.nan, _lists(table, "joints_world", (JOINTS, 3)))
+    hand.joints_world[pictures] = np.where(unknown, np.nan, list_column(table, "joints_world", (JOINTS, 3)))
     hand.joint_valid[pictures] = joint_valid
-    hand.confidence[pictures] = np.nan_to_num(_floats(table, "confidence"))
+    hand.confidence[pictures] = np.nan_to_num(float_column(table, "confidence"))
     hand.kind[pictures] = int_column(table, "kind")
     hand.track[pictures] = int_column(table, "track")
     words = {word: code for code, word in enumerate(ANCHORS)}
     hand.anchor[pictures] = [words.get(str(word), 0) for word in table["anchor"].to_pylist()]
-    hand.scale[pictures] = _floats(table, "scale")
+    hand.scale[pictures] = float_column(table, "scale")
 
 
-def _floats(table: pa.Table, name: str) -> NDArray[np.float32]:
-    return np.asarray(table[name].cast(pa.float32()).to_numpy(zero_copy_only=False), dtype=np.float32)
-
-
-def _lists(
+def list_column(
     table: pa.Table, name: str, shape: tuple[int, ...], *, fill: float | bool = float("nan")
 ) -> NDArray[np.float32]:
     """Return a column of equal-length lists as (rows, *shape) float32, null lists as `fill`."""

@@ -17,6 +17,7 @@ MESH = "mesh.ply"
 ANNOTATION = "annotation.hdf5"
 FRAMES = "frames.parquet"
 META = "meta.json"
+HANDS_PREVIEW = "hands_preview.mp4"
 CALIBRATIONS = "calibrations"
 CALIBRATION_META = "calibrations/meta.json"
 R_OPTICAL_TO_LINK = "R_optical_to_link.npy"
@@ -32,6 +33,9 @@ SPACE_CAMERA = 2
 ANCHORS = ("none", "anchored", "held", "pixel_only", "given")
 """Words behind the codes of `/hand-pose/<side>_anchor`, by position."""
 
+MEASURED = 1
+"""Code of `/hand-pose/<side>_kind`: the hand was read in this picture and has its own distance."""
+
 BOX_SOURCES = ("detected", "interpolated", "held", "audit", "redaction")
 """Words behind the codes of `/privacy/source`, by position; 255 stands for a word not in this list."""
 
@@ -39,6 +43,14 @@ JOINT_LAYOUT = (
     "0 wrist; 1-4 thumb cmc,mcp,ip,tip; 5-8 index mcp,pip,dip,tip; 9-12 middle mcp,pip,dip,tip; "
     "13-16 ring mcp,pip,dip,tip; 17-20 pinky mcp,pip,dip,tip"
 )
+
+FINGER_BONES = tuple(
+    (0 if joint == 0 else first + joint - 1, first + joint) for first in range(1, 21, 4) for joint in range(4)
+)
+"""Pairs of joints that a finger joins, from the wrist outward; 20 of them."""
+
+PALM_BONES = ((5, 9), (9, 13), (13, 17))
+"""Pairs of joints that close the palm of a drawn hand."""
 
 
 def in_annotation(group: str) -> str:

@@ -150,6 +150,12 @@ class EpisodeBundle:
         return self.path / layout.THUMBNAIL
 
     @property
+    def hands_preview_path(self) -> Path | None:
+        """The video with skeletons drawn over it; None where nobody asked for it."""
+        path = self.path / layout.HANDS_PREVIEW
+        return path if path.is_file() else None
+
+    @property
     def stamps_ns(self) -> NDArray[np.int64]:
         """Stamps of the pictures, (F,) int64."""
         return self.frames.stamp_ns

@@ -28,6 +28,7 @@ from episode_assets.bundle.groups import (
     write_rgb_group,
     write_stream_groups,
 )
+from episode_assets.bundle.hands_preview import write_hands_preview
 from episode_assets.bundle.inputs import Inputs, gather, passed_audit
 from episode_assets.bundle.mesh import weld, write_ply
 from episode_assets.bundle.meta import write_meta
@@ -69,7 +70,7 @@ def write_bundle(
         progress: Told after every depth frame.
 
     Returns:
-        All files as core. Absent streams are in `skipped`, with a reason.
+        All files as core, previews as view. Absent streams are in `skipped`, with a reason.
 
     Raises:
         UnauditedArtifact: The blurred video has no passed audit.
@@ -106,6 +107,7 @@ def write_bundle(
     account.save(f"{layout.CALIBRATIONS}/")
     write_frame_table(directory / layout.FRAMES, inputs.frames, _pairing(inputs, depth))
     account.save(layout.FRAMES)
+    previews = _write_previews(hands, directory, inputs, account, progress)
     files = [layout.VIDEO, layout.THUMBNAIL, *meshes, layout.ANNOTATION, *calibrations, layout.FRAMES]
     write_meta(directory, inputs, account, files=files, datasets=file.datasets, privacy=removed)
     logger.info("saved %s", ", ".join(account.saved))
@@ -113,6 +115,7 @@ def write_bundle(
         logger.info("skipped %s (%s)", item.name, item.detail)
     return Outcome(
         core=(*files, layout.META),
+        view=tuple(previews),
         saved=tuple(account.saved),
         skipped=tuple(account.skipped),
         warnings=tuple(account.warnings),
@@ -145,6 +148,26 @@ def _write_mesh(directory: Path, inputs: Inputs, account: Account) -> list[str]:
     write_ply(directory / layout.MESH, mesh)
     account.save(layout.MESH)
     return [layout.MESH]
+
+
+def _write_previews(
+    hands: Path | None, directory: Path, inputs: Inputs, account: Account, progress: Progress
+) -> list[str]:
+    """Write what was asked for; that it is there is told in core files, so that asking makes a version of its own."""
+    if not inputs.config.hands_preview:
+        return []
+    if hands is None:
+        account.skip(layout.HANDS_PREVIEW, "no_hand_poses", "no hand poses were computed")
+        return []
+    write_hands_preview(
+        directory / layout.VIDEO,
+        hands / "hands.parquet",
+        inputs.frames,
+        directory / layout.HANDS_PREVIEW,
+        progress=progress,
+    )
+    account.save(layout.HANDS_PREVIEW)
+    return [layout.HANDS_PREVIEW]
 
 
 def _removed(inputs: Inputs, depth: WrittenDepth | None) -> dict[str, Json]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.bundle import HandArrays
+from episode_assets.bundle.layout import FINGER_BONES, MEASURED
 from episode_assets.qc.checks import Check, Status, absent, from_ranges, with_peak
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
@@ -15,14 +16,6 @@ from episode_assets.qc.ranges import Flags, runs
 
 Floats = NDArray[np.float64]
 
-BONES = tuple(
-    pair
-    for base in range(1, 21, 4)
-    for pair in ((0, base), (base, base + 1), (base + 1, base + 2), (base + 2, base + 3))
-)
-"""Parent and child of the 20 bones in the 21-joint order."""
-
-MEASURED = 1
 _WRIST, _MIDDLE_MCP = 0, 9
 _PLAUSIBLE_M = (0.05, 0.13)
 
@@ -68,12 +61,14 @@ class BoneFigures:
 def bone_figures(hand: HandArrays) -> BoneFigures:
     """Compare bone lengths of every measured metric hand with their medians over the recording."""
     joints = hand.joints_cam.astype(np.float64)
-    parents, children = np.array(BONES).T
+    parents, children = np.array(FINGER_BONES).T
     lengths = np.linalg.norm(joints[:, children] - joints[:, parents], axis=2)
     is_measured = (hand.kind == MEASURED) & np.isfinite(lengths).any(axis=1)
     deviation, size = np.full(len(joints), np.nan), np.full(len(joints), np.nan)
     known = (
-        np.isfinite(lengths[is_measured]).any(axis=0) if is_measured.any() else np.zeros(len(BONES), np.bool_)
+        np.isfinite(lengths[is_measured]).any(axis=0)
+        if is_measured.any()
+        else np.zeros(len(FINGER_BONES), np.bool_)
     )
     if known.any():
         measured = lengths[is_measured][:, known]

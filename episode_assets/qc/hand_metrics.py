@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.bundle import HandArrays
+from episode_assets.bundle.layout import MEASURED
 from episode_assets.qc.evidence import Evidence
-from episode_assets.qc.hand_checks import MEASURED, wrist_speed
+from episode_assets.qc.hand_checks import wrist_speed
 from episode_assets.qc.numbers import Block, number
 
 Floats = NDArray[np.float64]

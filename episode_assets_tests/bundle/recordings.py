@@ -458,12 +458,18 @@ class Hand:
     wearer: bool = True
     metres: bool = True
     valid_joints: int = 21
+    kind: int = 1
+    at: tuple[float, float] | None = None
+    """Wrist of a hand that is spread out over the picture; None gives a tiny one near the corner."""
 
 
 def joints_of(hand: Hand) -> tuple[np.ndarray, np.ndarray]:
     """Pixels (21, 2) and camera metres (21, 3) of a synthetic hand."""
     joint = np.arange(21, dtype=np.float32)
     pixels = np.stack([10 + joint + hand.frame, 20 + joint / 2], axis=1)
+    if hand.at is not None:
+        finger, along = (joint + 3) // 4, np.where(joint == 0, 0, (joint - 1) % 4 + 1)
+        pixels = np.array(hand.at) + np.stack([(finger - 3) * 14 * (along > 0), -16 * along], axis=1)
     metres = np.stack([joint / 100, -joint / 200, 0.4 + 0.001 * hand.frame + joint / 1000], axis=1)
     return pixels.astype(np.float32), metres.astype(np.float32)
 
@@ -483,13 +489,13 @@ def write_hands(directory: Path, scene: Scene, hands: tuple[Hand, ...]) -> Path:
                 "side": hand.side,
                 "wearer": hand.wearer,
                 "track": 7,
-                "kind": 1,
+                "kind": hand.kind,
                 "confidence": hand.confidence,
                 "handedness": 0.8,
                 "joints_px": pixels.reshape(-1).tolist(),
                 "joints_cam": metres.reshape(-1).tolist() if hand.metres else None,
                 "joints_world": metres.reshape(-1).tolist() if hand.metres else None,
-                "joint_valid": [joint < hand.valid_joints for joint in range(21)],
+                "joint_valid": [hand.kind == 1 and joint < hand.valid_joints for joint in range(21)],
                 "anchor": "anchored" if hand.metres else "pixel_only",
                 "depth_dt_ns": 0,
                 "scale": 1.0,
