@@ -119,7 +119,7 @@ def search(candidate: Candidate, picture: Picture) -> FaceSearch:
         width=picture.true_width,
         height=picture.true_height,
         min_face_px=candidate.min_face_px,
-        longest_px=8192,
+        tile_px=4096,
         score_threshold=config.score_threshold,
     )
 

@@ -287,7 +287,7 @@ def _outcome(
         if blurred.passed
         else (Skipped("rgb.mp4", "audit_failed", "the privacy audit did not pass"),),
         warnings=(
-            *_notes(stream, dropped, privacy, config),
+            *_notes(stream, dropped),
             *areas.notes(blurred.redactions, topic=stream.topic),
             *settings.exceptions.notes(blurred.digest, topic=stream.topic),
         ),
@@ -307,21 +307,9 @@ def _outcome(
     )
 
 
-def _notes(
-    stream: ImageStream,
-    dropped: Sequence[DroppedPicture],
-    privacy: Mapping[str, Any],
-    config: FaceBlurConfig,
-) -> Iterator[Note]:
+def _notes(stream: ImageStream, dropped: Sequence[DroppedPicture]) -> Iterator[Note]:
     for reason in sorted({picture.reason for picture in dropped}):
         matching = [picture for picture in dropped if picture.reason == reason]
         first = stream.message_number[matching[0].position]
         detail = f"pictures left out; the first is message {first}: {matching[0].detail}"
         yield Note(reason, detail, stream=stream.topic, count=len(matching))
-    if privacy["min_face_px"] > config.min_face_px:
-        yield Note(
-            "small_faces",
-            f"faces below {privacy['min_face_px']:g} px may be missed: detector_max_px limits the picture that is "
-            f"searched, and {config.min_face_px:g} px were asked for",
-            stream=stream.topic,
-        )

@@ -41,6 +41,17 @@ def overlap_ratios(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDA
     return ratios
 
 
+def shares_inside(boxes: NDArray[np.float32], holders: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return what share of each box (A, >=4) lies inside each holder (B, >=4): (A, B) in 0..1."""
+    a, b = boxes[:, None, :4].astype(np.float64), holders[None, :, :4].astype(np.float64)
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = np.prod(np.maximum(sides, 0.0), axis=-1)
+    area = np.broadcast_to(np.prod(a[..., 2:] - a[..., :2], axis=-1), shared.shape)
+    shares = np.zeros(shared.shape)
+    np.divide(shared, area, out=shares, where=area > 0)
+    return shares
+
+
 def keep_best(boxes: Boxes, *, max_overlap: float) -> Boxes:
     """Drop boxes that share more than `max_overlap` (intersection over union) with a better one.
 

@@ -10,6 +10,7 @@ from episode_assets.anonymization.backends import HELP, check_backends, models_o
 from episode_assets.anonymization.blazeface import BlazeFaceOptions
 from episode_assets.anonymization.egoblur import EgoBlurOptions
 from episode_assets.anonymization.retinaface import RetinaFaceOptions
+from episode_assets.anonymization.tiles import TILE_MULTIPLE
 from episode_assets.errors import BadConfig
 from episode_assets.outcome import ModelUse
 from episode_assets.video import RGBEncoderConfig
@@ -44,11 +45,11 @@ class FaceBlurConfig:
             "half of it costs four times the detector's time"
         },
     )
-    detector_max_px: int = field(
+    tile_px: int = field(
         default=1280,
         metadata={
-            "help": "longest side of the picture that the detector is given, 64..8192; where min_face_px asks for "
-            "more, this limit holds and the reached size stands in the privacy record"
+            "help": "longest side of what a detector is given at once, 512..4096 and a multiple of 32; a picture that "
+            "min_face_px makes larger is cut into overlapping tiles. Bounds memory, not what is found"
         },
     )
     detector_stride: int = field(
@@ -155,6 +156,8 @@ class FaceBlurConfig:
             raise BadConfig(
                 "audit_scale must not be 1: the audit has to look at another scale than the detector"
             )
+        if self.tile_px % TILE_MULTIPLE:
+            raise BadConfig(f"tile_px must be a multiple of {TILE_MULTIPLE}, got {self.tile_px!r}")
         if self.method not in ("cells", "fill"):
             raise BadConfig(f"method must be cells or fill, got {self.method!r}")
         for name, section in _SECTIONS:
@@ -180,7 +183,7 @@ class FaceBlurConfig:
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("score_threshold", 0.0, 1.0),
     ("min_face_px", 8, 1000),
-    ("detector_max_px", 64, 8192),
+    ("tile_px", 512, 4096),
     ("detector_stride", 1, 5),
     ("box_scale", 1.0, 5.0),
     ("fill_s", 0.0, 10.0),

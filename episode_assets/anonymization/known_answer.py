@@ -7,6 +7,7 @@ like. Without a passed known-answer test no pixel is published.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from episode_assets.anonymization.boxes import overlap_ratios
 from episode_assets.anonymization.detectors import FaceDetector, Label
 from episode_assets.anonymization.searching import FaceSearch
+from episode_assets.anonymization.turning import UPRIGHT, Turn, Turning, plan_turning
 from episode_assets.anonymization.union import DetectorUnion, members_of
 from episode_assets.errors import ModelMissing
 from episode_assets.video import Picture, decode_picture
@@ -30,6 +32,8 @@ _FACE = (177.0, 63.0, 269.0, 183.0)
 _CROP = (110, 10, 340, 250)
 _MAX_FACE_PX = 200.0
 _MIN_OVERLAP = 0.4
+_TILE_PX = 4096
+"""The test picture is never cut: what is asked is a scale."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,14 @@ class KnownAnswer:
     overlap: float
 
 
-def ask(detector: FaceDetector | DetectorUnion, *, min_face_px: float, needed_score: float) -> KnownAnswer:
-    """Search the test picture with a detector at the scale that goes with `min_face_px`.
+def ask(
+    detector: FaceDetector | DetectorUnion,
+    *,
+    min_face_px: float,
+    needed_score: float,
+    turns: Sequence[Turn] = UPRIGHT,
+) -> KnownAnswer:
+    """Search the test picture with a detector at the scale that goes with `min_face_px`, rolled for each of the turns.
 
     Every member of a union that finds faces is asked by itself, or a blind one could hide behind the others; the worst
     answer counts. There is no such picture for licence plates.
@@ -57,7 +67,8 @@ def ask(detector: FaceDetector | DetectorUnion, *, min_face_px: float, needed_sc
         ModelMissing: The picture of the test is not installed.
     """
     answers = [
-        _answer_of(member, min_face_px=min_face_px, needed_score=needed_score)
+        _answer_of(member, min_face_px=min_face_px, needed_score=needed_score, turn=turn)
+        for turn in turns
         for member in members_of(detector)
         if member.label is Label.FACE
     ]
@@ -65,18 +76,18 @@ def ask(detector: FaceDetector | DetectorUnion, *, min_face_px: float, needed_sc
     return min(answers, key=lambda answer: (answer.passed, answer.score), default=blind)
 
 
-def _answer_of(detector: FaceDetector, *, min_face_px: float, needed_score: float) -> KnownAnswer:
+def _answer_of(detector: FaceDetector, *, min_face_px: float, needed_score: float, turn: Turn) -> KnownAnswer:
     face_px = min(3.0 * min_face_px, _MAX_FACE_PX)
+    picture, face = test_picture(face_px, turn)
     search = FaceSearch(
         detector,
-        width=CANVAS_PX[0],
-        height=CANVAS_PX[1],
+        width=picture.true_width,
+        height=picture.true_height,
         min_face_px=min(min_face_px, face_px / 2.0),
-        longest_px=8192,
+        tile_px=_TILE_PX,
         score_threshold=needed_score,
     )
-    picture, face = test_picture(face_px)
-    boxes = search(picture)
+    boxes = search(picture, (turn,))
     overlap = overlap_ratios(boxes, face[None])[:, 0]
     on_face = overlap >= _MIN_OVERLAP
     if not on_face.any():
@@ -86,8 +97,23 @@ def _answer_of(detector: FaceDetector, *, min_face_px: float, needed_score: floa
     return KnownAnswer(passed=score >= needed_score, score=score, overlap=float(overlap[best]))
 
 
-def test_picture(face_px: float) -> tuple[Picture, NDArray[np.float32]]:
-    """Return a grey picture with one face of the given height, and the box of that face (4,) float32."""
+def test_picture(face_px: float, turn: Turn = UPRIGHT[0]) -> tuple[Picture, NDArray[np.float32]]:
+    """Return a grey picture with one face, and the box of that face (4,) float32.
+
+    Args:
+        face_px: Height of the face.
+        turn: What stands the picture upright: it is rolled by as much the other way.
+    """
+    canvas, place = _upright_picture(face_px)
+    back = plan_turning(Turn(-turn.quarters % 4, -turn.rest_rad), *CANVAS_PX, lambda *size: size)
+    rolled = back.turned(canvas)
+    height, width = rolled.shape[:2]
+    picture = decode_picture("rgb8", rolled.tobytes(), width=width, height=height, step=width * 3)
+    forth = Turning(turn, (width, height), (width, height), CANVAS_PX, CANVAS_PX)
+    return picture, forth.to_source(np.append(place, 1.0).astype(np.float32)[None])[0, :4]
+
+
+def _upright_picture(face_px: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     x0, y0, x1, y1 = _CROP
     crop = _astronaut()[y0:y1, x0:x1]
     factor = face_px / (_FACE[3] - _FACE[1])
@@ -98,10 +124,8 @@ def test_picture(face_px: float) -> tuple[Picture, NDArray[np.float32]]:
     canvas = np.full((height, width, 3), 128, np.uint8)
     left, top = (width - columns) // 2, (height - rows) // 2
     canvas[top : top + rows, left : left + columns] = scaled[:rows, :columns]
-    picture = decode_picture("rgb8", canvas.tobytes(), width=width, height=height, step=width * 3)
     corner = np.array([x0, y0, x0, y0])
-    place = (np.array(_FACE) - corner) * factor + np.array([left, top, left, top])
-    return picture, place.astype(np.float32)
+    return canvas, (np.array(_FACE) - corner) * factor + np.array([left, top, left, top])
 
 
 @cache

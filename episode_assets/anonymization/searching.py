@@ -1,19 +1,22 @@
 """A detector at one scale: from a picture in planes to boxes in the picture's own pixels.
 
-The scale follows from the smallest face that has to be found, never from a fixed width. Detectors themselves belong
-to `detectors`, and what a union of them is to `union`.
+The scale follows from the smallest face that has to be found, never from a fixed width, and detectors see pictures that
+stand upright. Detectors themselves belong to `detectors`, what a union of them is to `union`, cutting large pictures to
+`tiles`, and turning them to `turning`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from episode_assets.anonymization.boxes import Boxes, no_boxes
 from episode_assets.anonymization.detectors import RGB, FaceDetector, Label
+from episode_assets.anonymization.tiles import Level, one_of_each, plan_levels
+from episode_assets.anonymization.turning import UPRIGHT, Turn, Turning, plan_turning
 from episode_assets.anonymization.union import DetectorUnion, joined_boxes, members_of
 from episode_assets.video import Picture, picture_to_rgb
 
@@ -25,13 +28,15 @@ class FaceSearch:
         detector: Who looks; of a union all members.
         width, height: True size of the pictures.
         min_face_px: Smallest face to be found, in source pixels.
-        longest_px: Longest side that a detector is given.
+        tile_px: Longest side that a detector is given at once; a larger picture is cut into tiles.
         score_threshold: Boxes below this are no finds. The detector itself reports from a lower score on.
 
     Attributes:
-        input_size: (width, height) of what the detector sees; of a union the largest.
-        reached_face_px: Smallest face that can be found at that size; above `min_face_px` where `longest_px` limits.
-            What counts for a union is the member with the sharpest eye.
+        reached_face_px: Smallest face that every member can find.
+        input_size: (width, height) of an upright picture as detectors see it, tiles taken together; of a union the
+            largest.
+        looks: How often a detector is asked for one picture in one turn.
+        levels_face_px: The smallest face of each scale that is looked at, the smallest first.
     """
 
     def __init__(
@@ -41,67 +46,96 @@ class FaceSearch:
         width: int,
         height: int,
         min_face_px: float,
-        longest_px: int,
+        tile_px: int,
         score_threshold: float,
     ) -> None:
         self._score_threshold = score_threshold
-        self._views = tuple(
-            _view_of(member, width, height, min_face_px=min_face_px, longest_px=longest_px)
-            for member in members_of(detector)
+        self._eyes = tuple(
+            _Eye(member, width, height, min_face_px, tile_px) for member in members_of(detector)
         )
-        self.input_size = max(view.input_size for view in self._views)
-        faces = [view.reached_face_px for view in self._views if view.detector.label is Label.FACE]
-        self.reached_face_px = min(faces or [view.reached_face_px for view in self._views])
+        self.reached_face_px = min_face_px
+        levels = [level for eye in self._eyes for level, _ in eye.plan(UPRIGHT[0])]
+        self.input_size = max(level.size for level in levels)
+        self.looks = sum(len(level.corners) for level in levels)
+        self.levels_face_px = tuple(sorted({level.face_px for level in levels}))
 
-    def __call__(self, picture: Picture) -> Boxes:
-        """Return the faces of one picture in its own pixels, and the plates where a member finds them."""
-        (found,) = self.found([picture], score_threshold=self._score_threshold)
+    def __call__(self, picture: Picture, turns: Sequence[Turn] = UPRIGHT) -> Boxes:
+        """Return the faces of one picture in its own pixels, and the plates where a member finds them.
+
+        Args:
+            picture: The picture, as it was recorded.
+            turns: How it is turned; it is searched in each of these turns.
+        """
+        (found,) = self.found([picture], turns, score_threshold=self._score_threshold)
         return _together(found)
 
-    def traces(self, picture: Picture) -> Boxes:
+    def traces(self, picture: Picture, turns: Sequence[Turn] = UPRIGHT) -> Boxes:
         """Return all that the detector reports of one picture, scores below the threshold included."""
-        (found,) = self.found([picture], score_threshold=0.0)
+        (found,) = self.found([picture], turns, score_threshold=0.0)
         return _together(found)
 
-    def found(self, pictures: Sequence[Picture], *, score_threshold: float) -> list[dict[Label, Boxes]]:
+    def found(
+        self, pictures: Sequence[Picture], turns: Sequence[Turn] = UPRIGHT, *, score_threshold: float
+    ) -> list[dict[Label, Boxes]]:
         """Return for each picture what was found from a score on, by what it is, in the picture's own pixels."""
-        seen = [view.look(pictures) for view in self._views]
-        return [
-            self._by_label([boxes[index] for boxes in seen], score_threshold)
-            for index in range(len(pictures))
-        ]
+        return [self._found(picture, turns, score_threshold) for picture in pictures]
 
-    def _by_label(self, seen: Sequence[Boxes], score_threshold: float) -> dict[Label, Boxes]:
-        kept = [boxes[boxes[:, 4] >= score_threshold] for boxes in seen]
-        labels = [view.detector.label for view in self._views]
-        return {
-            label: joined_boxes([boxes for boxes, of in zip(kept, labels, strict=True) if of is label])
-            for label in dict.fromkeys(labels)
-        }
+    def _found(self, picture: Picture, turns: Sequence[Turn], score_threshold: float) -> dict[Label, Boxes]:
+        source = _Scaled(picture)
+        seen: dict[Label, list[Boxes]] = {eye.detector.label: [] for eye in self._eyes}
+        for turn in turns:
+            for eye in self._eyes:
+                seen[eye.detector.label].append(eye.look(source, turn, score_threshold))
+        return {label: joined_boxes(found) for label, found in seen.items()}
+
+
+class _Scaled:
+    """A picture at the sizes that are asked for, each converted once."""
+
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
+        self._sizes: dict[tuple[int, int], RGB] = {}
+
+    def __call__(self, size: tuple[int, int]) -> RGB:
+        if size not in self._sizes:
+            self._sizes[size] = picture_to_rgb(self._picture, size=size)
+        return self._sizes[size]
 
 
 @dataclass(frozen=True)
-class _View:
+class _Eye:
     """How one detector sees pictures of one size."""
 
     detector: FaceDetector
-    input_size: tuple[int, int]
-    reached_face_px: float
-    to_source: NDArray[np.float32]
+    width: int
+    height: int
+    min_face_px: float
+    tile_px: int
 
-    def look(self, pictures: Sequence[Picture]) -> list[Boxes]:
-        scaled: list[RGB] = [picture_to_rgb(picture, size=self.input_size) for picture in pictures]
-        return [boxes * self.to_source for boxes in self.detector.detect(scaled)]
+    def look(self, source: _Scaled, turn: Turn, score_threshold: float) -> Boxes:
+        """Return what one turn of a picture shows, in source pixels."""
+        found = []
+        for level, turning in reversed(self.plan(turn)):
+            picture = turning.turned(source(turning.scaled))
+            for boxes, is_cut in level.placed(self.detector.detect(level.cut(picture))):
+                is_kept = boxes[:, 4] >= score_threshold
+                found.append((turning.to_upright(boxes[is_kept]), is_cut[is_kept]))
+        return turning.to_source(one_of_each(found))
 
+    def plan(self, turn: Turn) -> list[tuple[Level, Turning]]:
+        """Return the levels of pictures in a turn, the finest first, each with what brings a picture there."""
+        levels = plan_levels(
+            lambda face_px: self._turning(turn, face_px).canvas,
+            face_px=self.min_face_px,
+            height=self._turning(turn, self.min_face_px).upright[1],
+            tile_px=self.tile_px,
+        )
+        return [(level, self._turning(turn, level.face_px)) for level in levels]
 
-def _view_of(
-    detector: FaceDetector, width: int, height: int, *, min_face_px: float, longest_px: int
-) -> _View:
-    wanted = max(detector.input_size(width, height, min_face_px=min_face_px))
-    reached_face_px = min_face_px * max(1.0, wanted / longest_px)
-    input_size = detector.input_size(width, height, min_face_px=reached_face_px)
-    factors = (width / input_size[0], height / input_size[1])
-    return _View(detector, input_size, reached_face_px, np.array([*factors, *factors, 1.0], np.float32))
+    def _turning(self, turn: Turn, face_px: float) -> Turning:
+        return plan_turning(
+            turn, self.width, self.height, partial(self.detector.input_size, min_face_px=face_px)
+        )
 
 
 def _together(found: dict[Label, Boxes]) -> Boxes:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from episode_assets.anonymization.boxes import SAME_OVERLAP, Boxes, no_boxes, overlap_ratios
 from episode_assets.anonymization.detectors import FaceDetector
@@ -50,6 +51,12 @@ def joined_boxes(found: Sequence[Boxes]) -> Boxes:
     return result
 
 
+def add_to_hull(boxes: Boxes, index: int, box: NDArray[np.float32]) -> None:
+    """Widen one of the boxes in place so that it covers another one too; the better score stays."""
+    boxes[index, :2] = np.minimum(boxes[index, :2], box[:2])
+    boxes[index, 2:] = np.maximum(boxes[index, 2:], box[2:])
+
+
 def _joined(known: Boxes, boxes: Boxes) -> Boxes:
     overlaps = overlap_ratios(boxes, known)
     result, alone = known.copy(), []
@@ -57,7 +64,5 @@ def _joined(known: Boxes, boxes: Boxes) -> Boxes:
         if shared.max(initial=0.0) < SAME_OVERLAP:
             alone.append(box)
             continue
-        same = int(np.argmax(shared))
-        result[same, :2] = np.minimum(result[same, :2], box[:2])
-        result[same, 2:] = np.maximum(result[same, 2:], box[2:])
+        add_to_hull(result, int(np.argmax(shared)), box)
     return np.concatenate([result, np.array(alone, np.float32).reshape(-1, 5)])

@@ -293,14 +293,12 @@ class _Tools:
         config = settings.config
         width, height = settings.size
         min_face_px = config.min_face_px / scale
-        # The limit moves with the scale, or both would look at the same picture where it bites.
-        longest_px = round(config.detector_max_px * scale)
         search = FaceSearch(
             detector,
             width=width,
             height=height,
             min_face_px=min_face_px,
-            longest_px=longest_px,
+            tile_px=config.tile_px,
             score_threshold=config.score_threshold,
         )
         answer = ask(detector, min_face_px=min_face_px, needed_score=config.strong_score)

@@ -52,7 +52,7 @@ def search(which: Range, rgb: np.ndarray, *, min_face_px: float) -> FaceSearch:
         width=rgb.shape[1],
         height=rgb.shape[0],
         min_face_px=min_face_px,
-        longest_px=8192,
+        tile_px=4096,
         score_threshold=0.2,
     )
 

@@ -27,7 +27,7 @@ def found_faces(centerface: CenterFace, file: Path, *, min_face_px: float) -> tu
         width=size[0],
         height=size[1],
         min_face_px=min_face_px,
-        longest_px=4096,
+        tile_px=4096,
         score_threshold=0.2,
     )
     return search(picture), *size
@@ -93,10 +93,11 @@ def test_the_input_scale_follows_from_the_smallest_face(
     assert centerface.input_size(*size, min_face_px=min_face_px) == expected
 
 
-def test_a_limited_input_states_the_face_size_that_it_reaches(centerface: CenterFace) -> None:
+def test_a_picture_too_large_for_one_look_is_cut_and_its_reach_kept(centerface: CenterFace) -> None:
     search = FaceSearch(
-        centerface, width=3840, height=2160, min_face_px=32, longest_px=1280, score_threshold=0.2
+        centerface, width=3840, height=2160, min_face_px=32, tile_px=1280, score_threshold=0.2
     )
 
-    assert search.input_size == (1280, 736)
-    assert search.reached_face_px == pytest.approx(48)
+    assert search.input_size == (1920, 1088)
+    assert search.looks == 3  # two tiles side by side, and all of it once
+    assert search.levels_face_px == pytest.approx((32, 48))

@@ -60,7 +60,7 @@ def search(options: EgoBlurOptions, *, size: tuple[int, int], min_face_px: float
         width=size[0],
         height=size[1],
         min_face_px=min_face_px,
-        longest_px=4096,
+        tile_px=4096,
         score_threshold=0.2,
     )
 

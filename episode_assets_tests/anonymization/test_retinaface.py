@@ -36,7 +36,7 @@ def search(options: RetinaFaceOptions, *, min_face_px: float = 32) -> FaceSearch
     config = FaceBlurConfig(detector="retinaface", retinaface=options)
     detector = make_detector("retinaface", config, score_threshold=0.1)
     return FaceSearch(
-        detector, width=640, height=480, min_face_px=min_face_px, longest_px=4096, score_threshold=0.2
+        detector, width=640, height=480, min_face_px=min_face_px, tile_px=4096, score_threshold=0.2
     )
 
 

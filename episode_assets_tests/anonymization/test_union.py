@@ -46,11 +46,9 @@ class Fixed:
         ]
 
 
-def search(*members: Fixed, longest_px: int = 4096) -> FaceSearch:
+def search(*members: Fixed) -> FaceSearch:
     union = DetectorUnion(members)
-    return FaceSearch(
-        union, width=200, height=100, min_face_px=32, longest_px=longest_px, score_threshold=0.2
-    )
+    return FaceSearch(union, width=200, height=100, min_face_px=32, tile_px=4096, score_threshold=0.2)
 
 
 def picture():
@@ -120,15 +118,6 @@ def test_a_trace_does_not_widen_what_was_found() -> None:
 
     assert search_of_both(picture())[0, 2] == pytest.approx(40)
     assert search_of_both.traces(picture())[0, 2] == pytest.approx(50)
-
-
-def test_the_reach_of_a_union_is_that_of_its_sharpest_face_finder() -> None:
-    limited = Fixed([], size=(200, 100))
-    sharp = Fixed([], size=(100, 50))
-    plates = Fixed([], size=(50, 25), label=Label.PLATE)
-
-    assert search(limited, sharp, plates, longest_px=100).reached_face_px == 32
-    assert search(limited, plates, longest_px=100).reached_face_px == 64
 
 
 def test_a_blind_member_fails_the_known_answer_of_the_whole(centerface: CenterFace) -> None:
