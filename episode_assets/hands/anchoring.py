@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.geometry import back_project
+from episode_assets.geometry import back_project, rotation_exp
 
 PALM_JOINTS = (0, 1, 5, 9, 13, 17)
 """Joints that move little against each other: wrist, thumb base, and the four knuckles."""
@@ -21,16 +21,32 @@ _MOST_RADIUS = 4
 _RADIUS_OF_PALM = 0.12
 _MILLIMETRE = 0.001
 
-_DEPTH_NOISE_M = 0.015
+_CLUSTER_M = 0.02
+"""Depths this close behind the nearest one belong to the same surface: noise of phones, and the slope of skin."""
+
+_COMPANY_RATIO = 0.1
+"""Share of a patch that must lie in the nearest surface: a few stray pixels before a hand are no hand."""
+
+SKIN_OF_JOINT = np.array([2.0, 2.0, 1.4, 1.1, 0.8, *(1.5, 1.1, 0.9, 0.8) * 4])
+"""How deep joints lie under the skin, relative to the middle of a finger. Wrists are about 40 mm thick, palms at the
+knuckles 26, fingers 18 at the middle joint and 13 at the tip; joints lie in the middle."""
+
+_SPREAD_M = np.array([0.008, 0.008, 0.010, 0.015, 0.025, *(0.008, 0.015, 0.020, 0.025) * 4])
+"""How far a joint's depth may be off from what the shape says: noise, and for fingers how little the network knows of
+their bend and how much a table mixes into depths of a few pixels."""
+
 _TILT_SPREAD = 0.35
 """How far the network's tilt of a hand is off, as a slope (metres of depth per metre sideways), roughly 20 degrees."""
 
-_TILT_REACH_M = 0.06
-"""Depths farther than this from the fitted hand belong to something else."""
+_BEHIND_M = 0.015
+_BEFORE_M = 0.03
+"""Depths farther behind or before the fitted hand than this soon stop to count. What mixes in lies behind a hand, so
+there the doubt begins sooner."""
 
-_TILT_ROUNDS = 3
+_FIT_ROUNDS = 6
 
 Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -58,14 +74,15 @@ def sample_depth(
 ) -> NDArray[np.float32]:
     """Return (N, 21) float32 metres of the surface at joints, NaN where nothing valid lies around them.
 
-    Takes a low quantile of a patch that follows the size of the hand: what is not hand lies behind it.
+    Looks at the nearest surface in a patch that follows the size of the hand: what is not hand lies behind it, and
+    where both mix at an edge the nearest depths are mixed least.
 
     Args:
         depth_mm: (H, W) uint16 millimetres, 0 where missing.
         joints_px: (N, 21, 2) pixels of the depth frame.
         near_m: Nearest depth that counts, m.
         far_m: Farthest depth that counts, m.
-        quantile: 0..0.5, which of the valid depths is taken, nearest first.
+        quantile: 0..0.5, which of the depths of that surface is taken, nearest first.
     """
     height, width = depth_mm.shape
     palm_px = np.linalg.norm(joints_px[:, 5] - joints_px[:, 17], axis=1)
@@ -79,10 +96,50 @@ def sample_depth(
     depth_m = depth_mm[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)] * _MILLIMETRE
     usable &= (depth_m >= near_m) & (depth_m <= far_m)
     ordered = np.sort(np.where(usable, depth_m, np.inf), axis=2)
-    count = usable.sum(axis=2)
-    chosen = np.floor(quantile * np.maximum(count - 1, 0)).astype(np.int64)
+    first, size = _nearest_surface(ordered, usable.sum(axis=2))
+    chosen = first + np.floor(quantile * np.maximum(size - 1, 0)).astype(np.int64)
     picked = np.take_along_axis(ordered, chosen[..., None], axis=2)[..., 0]
-    return np.where(count > 0, picked, np.nan).astype(np.float32)
+    return np.where(size > 0, picked, np.nan).astype(np.float32)
+
+
+def _nearest_surface(ordered: Floats, count: Counts) -> tuple[Counts, Counts]:
+    """Return where in (N, 21, P) ordered depths the nearest surface begins, and how many of them it has.
+
+    Args:
+        ordered: Metres, ascending, infinite behind the last valid one.
+        count: (N, 21) number of valid depths.
+    """
+    needed = np.ceil(_COMPANY_RATIO * count).astype(np.int64)
+    last = np.take_along_axis(
+        ordered,
+        np.minimum(np.arange(ordered.shape[2]) + np.maximum(needed - 1, 0)[..., None], ordered.shape[2] - 1),
+        axis=2,
+    )
+    with np.errstate(invalid="ignore"):
+        has_company = last - ordered <= _CLUSTER_M
+    first = np.argmax(has_company, axis=2)
+    begin = np.take_along_axis(ordered, first[..., None], axis=2)
+    with np.errstate(invalid="ignore"):
+        inside = (ordered >= begin) & (ordered - begin <= _CLUSTER_M)
+    size = np.where(has_company.any(axis=2), inside.sum(axis=2), 0)
+    return first, size
+
+
+def facing_along_rays(K: Floats, joints_px: Floats, shape_m: Floats) -> Floats:
+    """Return shapes (N, 21, 3) turned from the direction of their own rays to that of the optical axis; NaN without K.
+
+    A network that looks at a crop takes the hand for one in the middle of its view: what it calls "away from the
+    camera" is along the ray to the hand. At the border of a phone's picture that is 30 degrees off the optical axis,
+    or 5 cm between the wrist and a middle fingertip. (Solving for the pose of all 21 joints in the picture gives the
+    same turn with more noise: perspective within a hand is weak.)
+    """
+    middle = joints_px[:, list(PALM_JOINTS)].mean(axis=1)
+    ray = back_project(K, middle, np.ones(len(middle)))
+    across = np.linalg.norm(ray[:, :2], axis=1, keepdims=True)
+    # Axis and angle of the shortest turn from the optical axis to the ray: z cross ray.
+    axis = np.stack([-ray[:, 1], ray[:, 0], np.zeros(len(ray))], axis=1)
+    turn = np.arctan(across) * axis / np.maximum(across, 1e-12)
+    return np.asarray(np.einsum("nij,nkj->nki", rotation_exp(turn), shape_m))
 
 
 def measured_scale(K: Floats, joints_px: Floats, shape_m: Floats, depth_m: Floats) -> Floats:
@@ -127,7 +184,8 @@ def anchor(
     joints within `agree_m` of the median vote count. Arguments as in `measured_scale`; `shape_m` is already scaled.
     """
     joints = list(PALM_JOINTS)
-    points = back_project(K[:, None], joints_px[:, joints], depth_m[:, joints] + skin_offset_m)
+    joint_depth_m = depth_m + skin_offset_m * SKIN_OF_JOINT
+    points = back_project(K[:, None], joints_px[:, joints], joint_depth_m[:, joints])
     votes = points - shape_m[:, joints]
     known = np.asarray(np.isfinite(votes).all(axis=2))
     middle = _masked_median(votes, known, at_least=min_agreeing)
@@ -135,8 +193,7 @@ def anchor(
         near: NDArray[np.bool_] = np.linalg.norm(votes - middle[:, None], axis=2) <= agree_m
     close = known & near
     distance_m = _masked_median(votes, close, at_least=min_agreeing)[:, 2]
-    place = _tilted(distance_m, shape_m, depth_m + skin_offset_m)
-    return Anchor(place, close.sum(axis=1))
+    return Anchor(_tilted(distance_m, shape_m, joint_depth_m), close.sum(axis=1))
 
 
 def place_joints(K: Floats, joints_px: Floats, shape_m: Floats, place: Floats) -> Floats:
@@ -150,27 +207,35 @@ def place_joints(K: Floats, joints_px: Floats, shape_m: Floats, place: Floats) -
 
 
 def _tilted(distance_m: Floats, shape_m: Floats, joint_depth_m: Floats) -> Floats:
-    """Return (N, 3) distance and slopes that bring the shape closest to the depths under all its joints.
+    """Return (N, 3) distance and slopes that bring the shape closest to the depths under its joints.
 
     The network guesses how a hand is turned out of the picture plane and errs by centimetres at the wrist. A plane
-    through what depth sees corrects that with two numbers per hand, so a single wrong depth moves little: least
-    squares with a prior on the slopes, refitted without what lies off the hand.
+    through what depth sees corrects that with two numbers per hand: least squares with a prior on the slopes, begun at
+    the palm, whose depths are mixed with nothing, and refitted with the fingers as far as they lie on the hand.
     """
     lever = _lever(shape_m)
     start = np.zeros((len(distance_m), 3))
     start[:, 0] = np.nan_to_num(distance_m)
     error = joint_depth_m - shape_m[..., 2] - start[:, :1]
-    prior = np.diag([0.0, (_DEPTH_NOISE_M / _TILT_SPREAD) ** 2, (_DEPTH_NOISE_M / _TILT_SPREAD) ** 2])
+    trust = np.where(np.isfinite(error), 1 / _SPREAD_M**2, 0.0)
+    error = np.nan_to_num(error)
     # Without any depth the system is empty; a trace of the identity keeps it solvable, and its distance is NaN.
-    prior += np.eye(3) * 1e-9
+    prior = np.diag([1e-3, _TILT_SPREAD**-2, _TILT_SPREAD**-2])
+    is_palm = np.isin(np.arange(error.shape[1]), PALM_JOINTS)
+    weight = trust * is_palm * _doubt(error)
     fitted = np.zeros_like(start)
-    for _ in range(_TILT_ROUNDS):
-        left = np.abs(np.nan_to_num(error - np.einsum("njk,nk->nj", lever, fitted), nan=np.inf))
-        weight = (left <= _TILT_REACH_M).astype(np.float64)
+    for _ in range(_FIT_ROUNDS):
         normal = np.einsum("nj,njk,njl->nkl", weight, lever, lever) + prior
-        target = np.einsum("nj,njk,nj->nk", weight, lever, np.nan_to_num(error))
+        target = np.einsum("nj,njk,nj->nk", weight, lever, error)
         fitted = np.linalg.solve(normal, target[..., None])[..., 0]
+        weight = trust * _doubt(error - np.einsum("njk,nk->nj", lever, fitted))
     return np.where(np.isfinite(distance_m)[:, None], start + fitted, np.nan)
+
+
+def _doubt(left_m: Floats) -> Floats:
+    """Return weights 0..1 of depths that are left over by so much (Geman and McClure's, another width each side)."""
+    width = np.where(left_m > 0, _BEHIND_M, _BEFORE_M)
+    return np.asarray((1 + (left_m / width) ** 2) ** -2)
 
 
 def _lever(shape_m: Floats) -> Floats:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.hands.anchoring import anchor, measured_scale, place_joints
+from episode_assets.hands.anchoring import anchor, facing_along_rays, measured_scale, place_joints
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.sightings import Sightings
 
@@ -53,7 +53,8 @@ def place_tracks(
         stamps_ns: (N,) int64 stamp of each row's frame.
         config: Tolerances of anchoring, holding and jumps.
     """
-    joints_px, shape_m = sightings.joints_px.astype(np.float64), sightings.shape_m.astype(np.float64)
+    joints_px = sightings.joints_px.astype(np.float64)
+    shape_m = facing_along_rays(K, joints_px, sightings.shape_m.astype(np.float64))
     depth_m = sightings.depth_m.astype(np.float64)
     scale = _track_scales(sightings.track, measured_scale(K, joints_px, shape_m, depth_m))
     sized = shape_m * np.where(np.isfinite(scale), scale, 1.0)[:, None, None]

@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from episode_assets.geometry import project, rescale_pixels
-from episode_assets.hands.anchoring import anchor, measured_scale, place_joints, sample_depth
+from episode_assets.geometry import project, rescale_pixels, rotation_exp
+from episode_assets.hands.anchoring import (
+    SKIN_OF_JOINT,
+    anchor,
+    facing_along_rays,
+    measured_scale,
+    place_joints,
+    sample_depth,
+)
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.placing import place_tracks
 from episode_assets.hands.sightings import Sightings, no_sightings
@@ -19,6 +26,7 @@ K = np.array([[[900.0, 0, 640], [0, 900, 360], [0, 0, 1]]])
 PICTURE, DEPTH = (1280, 720), (256, 144)
 LIMITS = {"near_m": 0.15, "far_m": 1.5, "quantile": 0.3}
 TOLERANCES = {"skin_offset_m": 0.008, "agree_m": 0.03, "min_agreeing": 3}
+SKIN_M = TOLERANCES["skin_offset_m"] * SKIN_OF_JOINT
 
 
 def flat_hand() -> np.ndarray:
@@ -38,12 +46,11 @@ def seen_at(place: tuple[float, float, float], shape: np.ndarray) -> np.ndarray:
 def depth_frame(
     background_mm: int, joints_px: np.ndarray, joints_z: np.ndarray, *, radius: int = 2
 ) -> np.ndarray:
-    """A depth frame with small surfaces 8 mm before each joint, and something else behind."""
+    """A depth frame with small surfaces of skin before each joint, and something else behind."""
     frame = np.full((DEPTH[1], DEPTH[0]), background_mm, np.uint16)
-    for (x, y), z in zip(
-        np.rint(rescale_pixels(joints_px, PICTURE, DEPTH)).astype(int), joints_z, strict=True
-    ):
-        frame[y - radius : y + radius + 1, x - radius : x + radius + 1] = round((z - 0.008) * 1000)
+    places = np.rint(rescale_pixels(joints_px, PICTURE, DEPTH)).astype(int)
+    for (x, y), z in zip(places, joints_z - SKIN_M, strict=True):
+        frame[y - radius : y + radius + 1, x - radius : x + radius + 1] = round(z * 1000)
     return frame
 
 
@@ -68,7 +75,7 @@ def test_the_anchor_does_not_depend_on_where_the_origin_of_the_shape_lies():
     truth = flat_hand() + np.array([0.05, 0.1, 0.5])
     truth[0, 5:, 2] += 0.04
     joints_px = project(K[:, None], truth)
-    depth = (truth[..., 2] - 0.008).copy()
+    depth = (truth[..., 2] - SKIN_M).copy()
     shape = truth - truth.mean(axis=1, keepdims=True)
 
     for origin in (shape[:, 0], shape[:, 9], np.array([[0.3, -0.2, 0.1]])):
@@ -136,7 +143,7 @@ def test_palm_joints_that_contradict_each_other_place_nothing():
 
 def test_two_palm_joints_that_see_the_table_are_outvoted():
     truth = flat_hand() + np.array([0, 0.1, 0.5])
-    depth = truth[..., 2] - 0.008
+    depth = truth[..., 2] - SKIN_M
     depth[0, [1, 17]] = 1.2
 
     joints_px = project(K[:, None], truth)
@@ -151,9 +158,22 @@ def test_a_wrong_tilt_of_the_shape_is_corrected_by_depth():
     tilted = flat_hand()
     tilted[..., 2] += 0.3 * tilted[..., 1]
 
-    found = anchor(K, joints_px, tilted, truth[..., 2] - 0.008, **TOLERANCES)
+    found = anchor(K, joints_px, tilted, truth[..., 2] - SKIN_M, **TOLERANCES)
 
     np.testing.assert_allclose(place_joints(K, joints_px, tilted, found.place), truth, atol=0.006)
+
+
+@given(azimuth=st.floats(-0.5, 0.5), elevation=st.floats(-0.3, 0.3))
+def test_a_hand_at_the_border_is_turned_as_far_as_its_ray(azimuth, elevation):
+    """What a network sees in a crop does not change when camera and hand turn about the camera's centre."""
+    ahead = flat_hand() + np.array([0, 0.045, 0.5])
+    turn = rotation_exp([elevation, azimuth, 0.0])
+    truth = ahead @ turn.T
+
+    found = facing_along_rays(K, project(K[:, None], truth), flat_hand())
+
+    depth = truth[..., 2] - truth[:, 5, 2]
+    assert np.abs(found[..., 2] - found[:, 5, 2] - depth).max() < 0.008
 
 
 def test_a_smaller_hand_is_measured_as_smaller():
@@ -171,7 +191,7 @@ def track_of(distances_m: list[float], *, scale: float = 1.0, z: float = 0.5) ->
     """A still hand at `z` whose sampled depth claims other distances; NaN means no depth."""
     count = len(distances_m)
     truth = flat_hand() * scale + np.array([0, 0.1, z])
-    depth = np.array(distances_m)[:, None] - 0.008 + np.zeros((count, 21))
+    depth = np.array(distances_m)[:, None] - SKIN_M
     return replace(
         no_sightings(),
         track=np.zeros(count, np.int64),
