@@ -10,9 +10,11 @@ from episode_assets.bundle.faces import FaceBoxes
 from episode_assets.bundle.frames import FramePairing, FrameTable
 from episode_assets.bundle.hands import HandArrays
 from episode_assets.bundle.layout import SCHEMA, SCHEMA_VERSION
+from episode_assets.bundle.mano import ManoArrays
 from episode_assets.bundle.mesh import Mesh
 from episode_assets.bundle.poses import FramePoses
 from episode_assets.bundle.reader import DepthInfo, EpisodeBundle
+from episode_assets.bundle.upper_body import UpperBody
 from episode_assets.bundle.write import write_bundle
 
 __all__ = [
@@ -27,6 +29,8 @@ __all__ = [
     "FramePoses",
     "FrameTable",
     "HandArrays",
+    "ManoArrays",
     "Mesh",
+    "UpperBody",
     "write_bundle",
 ]

@@ -25,9 +25,10 @@ from episode_assets.bundle.depth import (
     write_depth_tables,
 )
 from episode_assets.bundle.faces import write_privacy
-from episode_assets.bundle.hands import choose_hands, write_hands
+from episode_assets.bundle.hands import HandArrays, choose_hands, write_hands
 from episode_assets.bundle.holes import DepthHoles
 from episode_assets.bundle.inputs import Inputs, clock_word
+from episode_assets.bundle.mano import MANO_SPACE, mano_arrays, write_mano
 from episode_assets.bundle.poses import usable_poses
 from episode_assets.bundle.streams import (
     write_imu,
@@ -37,6 +38,8 @@ from episode_assets.bundle.streams import (
     write_tracking,
     write_trajectory,
 )
+from episode_assets.bundle.upper_body import GROUP as UPPER_BODY
+from episode_assets.bundle.upper_body import attributes_of, read_upper_body, write_upper_body
 from episode_assets.outcome import Json
 from episode_assets.progress import Progress
 from episode_assets.recording import RecordingView
@@ -211,9 +214,38 @@ def write_hand_group(file: AnnotationFile, hands: Path | None, inputs: Inputs, a
     if choice.count == 0:
         account.skip(name, "no_hands_found", "no hand of the wearer was found in any picture")
         return 0
-    write_hands(file, path, choice, inputs.frames)
+    mano = hands / layout.MANO
+    if not mano.is_file():
+        write_hands(file, path, choice, inputs.frames)
+        account.save(name)
+        return choice.count
+
+    def also(side: layout.Side, hand: HandArrays) -> None:
+        write_mano(file, side, mano_arrays(mano, inputs.frames, side, hand))
+
+    write_hands(file, path, choice, inputs.frames, also=also)
+    file.describe("/hand-pose", {"mano_space": MANO_SPACE})
     account.save(name)
+    account.skip(
+        f"{name}/mano_vertices", "not_kept", "the vertices follow from the other numbers by MANO's own model"
+    )
     return choice.count
+
+
+def write_upper_body_group(
+    file: AnnotationFile, hands: Path | None, inputs: Inputs, account: Account
+) -> None:
+    """Write `/upper-body` where the body was estimated; it is an estimate that somebody has to ask for."""
+    path = None if hands is None else hands / "upper_body.parquet"
+    if path is None or not path.is_file():
+        return
+    name = layout.in_annotation(UPPER_BODY)
+    body = read_upper_body(path, inputs.frames)
+    if not body.valid.any():
+        account.skip(name, "no_upper_body", "no picture has a camera pose to estimate the body from")
+        return
+    write_upper_body(file, body, inputs.frames, attributes_of(path))
+    account.save(name)
 
 
 def write_metadata_group(file: AnnotationFile, inputs: Inputs, account: Account) -> None:

@@ -5,7 +5,7 @@ One hand per side and picture, NaN where nothing is known. Finding hands belongs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -252,17 +252,24 @@ def list_column(
     if len(values) != len(present) * size:
         raise ArtifactDamaged(
             f"lists of {size} numbers expected, found {len(values)} numbers in {len(present)} rows",
-            where=f"hands.parquet:{name}",
+            where=f"column {name}",
             remedy=REMEDY,
         )
     result[present] = values.reshape(-1, size)
     return result.reshape(-1, *shape)
 
 
-def write_hands(file: AnnotationFile, path: Path, choice: HandChoice, frames: FrameTable) -> None:
+def write_hands(
+    file: AnnotationFile,
+    path: Path,
+    choice: HandChoice,
+    frames: FrameTable,
+    *,
+    also: Callable[[Side, HandArrays], None] = lambda _side, _hand: None,
+) -> None:
     """Write `/hand-pose`; `<side>_joints` holds metres where depth anchored the hand, else pixels with z = 0.
 
-    One side is held at a time.
+    One side is held at a time; `also` is called with each.
     """
     file.put("/hand-pose/timestamps", frames.stamp_ns / 1e9, units="s")
     is_metric = False
@@ -270,6 +277,7 @@ def write_hands(file: AnnotationFile, path: Path, choice: HandChoice, frames: Fr
         hand = hand_arrays(path, choice, side, len(frames))
         is_metric = is_metric or bool(np.any(hand.space == SPACE_CAMERA))
         _write_side(file, f"/hand-pose/{side}", hand)
+        also(side, hand)
     file.describe(
         "/hand-pose",
         {

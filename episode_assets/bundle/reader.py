@@ -31,8 +31,10 @@ from episode_assets.bundle.frames import (
 )
 from episode_assets.bundle.hands import HandArrays
 from episode_assets.bundle.layout import Side
+from episode_assets.bundle.mano import DATASET_OF, ManoArrays
 from episode_assets.bundle.mesh import Mesh, read_ply
 from episode_assets.bundle.poses import FramePoses
+from episode_assets.bundle.upper_body import UpperBody
 from episode_assets.errors import ArtifactDamaged, ArtifactMissing
 from episode_assets.outcome import Json
 from episode_assets.recording import ImuStream, PoseStream, TfStream, TrackingStream
@@ -349,6 +351,29 @@ class EpisodeBundle:
     def right(self) -> HandArrays:
         """The right hand."""
         return self.hand("right")
+
+    def mano(self, side: Side) -> ManoArrays | None:
+        """Return the MANO numbers of one hand over all pictures; None when no network of that kind read the hands."""
+        if not self.has(f"/hand-pose/{side}_mano_valid"):
+            return None
+        found = {
+            name: self._per_picture(f"/hand-pose/{side}_{dataset}", np.float32)
+            for name, dataset in DATASET_OF.items()
+            if name != "valid"
+        }
+        return ManoArrays(valid=self._per_picture(f"/hand-pose/{side}_mano_valid", np.bool_), **found)
+
+    @cached_property
+    def upper_body(self) -> UpperBody | None:
+        """The wearer's upper body as it was estimated; None where nobody asked for it or nothing is known."""
+        if not self.has("/upper-body"):
+            return None
+        return UpperBody(
+            valid=self._per_picture("/upper-body/valid", np.bool_),
+            joints_world=self._per_picture("/upper-body/joints_world", np.float32),
+            joint_source=self._per_picture("/upper-body/joint_source", np.uint8),
+            heading_held=self._per_picture("/upper-body/heading_held", np.bool_),
+        )
 
     # --- access to the annotation file -------------------------------------------------------------------------
 

@@ -27,9 +27,11 @@ from episode_assets.bundle.groups import (
     write_privacy_group,
     write_rgb_group,
     write_stream_groups,
+    write_upper_body_group,
 )
 from episode_assets.bundle.hands_preview import write_hands_preview
 from episode_assets.bundle.inputs import Inputs, gather, passed_audit
+from episode_assets.bundle.mano import copy_mano
 from episode_assets.bundle.mesh import weld, write_ply
 from episode_assets.bundle.meta import write_meta
 from episode_assets.bundle.origin_notes import note_dropped_pictures, note_recording
@@ -93,6 +95,7 @@ def write_bundle(
         write_rgb_group(file, inputs, video, account)
         write_stream_groups(file, inputs, account)
         hand_count = write_hand_group(file, hands, inputs, account)
+        write_upper_body_group(file, hands, inputs, account)
         write_metadata_group(file, inputs, account)
         write_privacy_group(file, inputs, removed, account)
         file.describe("/", _identity(inputs))
@@ -108,7 +111,8 @@ def write_bundle(
     write_frame_table(directory / layout.FRAMES, inputs.frames, _pairing(inputs, depth))
     account.save(layout.FRAMES)
     previews = _write_previews(hands, directory, inputs, account, progress)
-    files = [layout.VIDEO, layout.THUMBNAIL, *meshes, layout.ANNOTATION, *calibrations, layout.FRAMES]
+    mano = _write_mano(hands, directory, inputs, account)
+    files = [layout.VIDEO, layout.THUMBNAIL, *meshes, layout.ANNOTATION, *calibrations, layout.FRAMES, *mano]
     write_meta(directory, inputs, account, files=files, datasets=file.datasets, privacy=removed)
     logger.info("saved %s", ", ".join(account.saved))
     for item in account.skipped:
@@ -148,6 +152,15 @@ def _write_mesh(directory: Path, inputs: Inputs, account: Account) -> list[str]:
     write_ply(directory / layout.MESH, mesh)
     account.save(layout.MESH)
     return [layout.MESH]
+
+
+def _write_mano(hands: Path | None, directory: Path, inputs: Inputs, account: Account) -> list[str]:
+    source = None if hands is None else hands / layout.MANO
+    if source is None or not source.is_file():
+        return []
+    copy_mano(source, inputs.frames, directory / layout.MANO)
+    account.save(layout.MANO)
+    return [layout.MANO]
 
 
 def _write_previews(

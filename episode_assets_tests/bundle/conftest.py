@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from episode_assets.bundle import BundleConfig, write_bundle
@@ -60,6 +62,7 @@ def make(tmp_path: Path) -> Maker:
         file_name: str = "recording.mcap",
         prepare: Callable[[Path], object] = lambda blurred: None,
         task: str | None = None,
+        extra: Mapping[str, pa.Table] | None = None,
     ) -> Made:
         nonlocal calls
         calls += 1
@@ -72,6 +75,8 @@ def make(tmp_path: Path) -> Maker:
         blurred = write_blurred(base / "blurred", scene, boxes=boxes, dropped=dropped)
         prepare(blurred)
         hand_poses = None if hands is None else write_hands(base / "hands", scene, hands)
+        for name, table in (extra or {}).items():
+            pq.write_table(table, base / "hands" / name)
         outcome = write_bundle(
             view, blurred, hand_poses, base / "bundle", config=config, privacy=privacy, task=task
         )

@@ -1,0 +1,144 @@
+"""What networks of the MANO family say of the hands: the rows of `mano.parquet`, and the wearer's over the pictures.
+
+The file goes on with its rows as they are, those of other people included; beside the joints of `/hand-pose` stand
+the numbers of the very hand that is there. Reading hands belongs to the room of that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from episode_assets.bundle.annotation import AnnotationFile
+from episode_assets.bundle.faces import rows_of_messages
+from episode_assets.bundle.frames import FrameTable, bool_column, int_column
+from episode_assets.bundle.hands import HandArrays, hand_batches, list_column
+from episode_assets.bundle.layout import Side
+
+_KEYS = ["message_number", "side", "wearer", "track"]
+_SHAPES: Mapping[str, tuple[int, ...]] = {
+    "global_orient": (1, 3, 3),
+    "hand_pose": (15, 3, 3),
+    "betas": (10,),
+    "pred_cam": (3,),
+    "cam_t": (3,),
+    "focal_px": (2,),
+    "principal_px": (2,),
+}
+"""Columns of `mano.parquet`, fields of `ManoArrays`, and their shape for one hand."""
+
+_DATASETS: Mapping[str, str] = {
+    "mano_global_orient": "global_orient",
+    "mano_hand_pose": "hand_pose",
+    "mano_betas": "betas",
+    "pred_cam": "pred_cam",
+    "pred_cam_t": "cam_t",
+    "cam_t": "cam_t",
+    "focal_length": "focal_px",
+    "principal_point": "principal_px",
+}
+"""Dataset behind `/hand-pose/<side>_` and the numbers in it; scripts for the Stera layout know one of them twice."""
+
+DATASET_OF: Mapping[str, str] = {
+    "valid": "mano_valid",
+    **{name: dataset for dataset, name in _DATASETS.items()},
+}
+"""Dataset behind `/hand-pose/<side>_` for each field of `ManoArrays`."""
+
+MANO_SPACE = "matrices of the true side, left hands mirrored back; order index, middle, pinky, ring, thumb"
+"""What `/hand-pose` says of these numbers in its attribute `mano_space`."""
+
+_UNITS: Mapping[str, str] = {"cam_t": "m", "focal_px": "px", "principal_px": "px"}
+
+
+@dataclass(frozen=True)
+class ManoArrays:
+    """MANO numbers of one hand of the wearer over the F pictures of a bundle, NaN where `valid` is false.
+
+    Rotations are matrices in the order of MANO's joints (index, middle, pinky, ring, thumb), in the space of the true
+    side: those of left hands are mirrored back.
+
+    Attributes:
+        valid: (F,) bool, the hand in this picture was read by such a network.
+        global_orient: (F, 1, 3, 3) float32 rotation of the wrist.
+        hand_pose: (F, 15, 3, 3) float32 rotations of the joints.
+        betas: (F, 10) float32 shape.
+        pred_cam: (F, 3) float32 camera (s, tx, ty) of the square crop.
+        cam_t: (F, 3) float32 metres from the camera to the hand's origin; a guess of the network, no measurement.
+        focal_px: (F, 2) float32 focal lengths that `cam_t` holds for.
+        principal_px: (F, 2) float32 principal point that `cam_t` holds for.
+    """
+
+    valid: NDArray[np.bool_]
+    global_orient: NDArray[np.float32]
+    hand_pose: NDArray[np.float32]
+    betas: NDArray[np.float32]
+    pred_cam: NDArray[np.float32]
+    cam_t: NDArray[np.float32]
+    focal_px: NDArray[np.float32]
+    principal_px: NDArray[np.float32]
+
+    @classmethod
+    def missing(cls, F: int) -> ManoArrays:
+        """Return arrays in which nothing is known."""
+        unknown = {name: np.full((F, *shape), np.nan, np.float32) for name, shape in _SHAPES.items()}
+        return cls(valid=np.zeros(F, np.bool_), **unknown)
+
+
+def copy_mano(path: Path, frames: FrameTable, out: Path) -> int:
+    """Copy the rows whose picture is in the bundle, with its frame numbers, and return how many there are.
+
+    Raises:
+        ArtifactDamaged: The table is unreadable or lacks columns.
+    """
+    names = pq.read_schema(path).names
+    count = 0
+    with pq.ParquetWriter(out, pq.read_schema(path), compression="zstd") as writer:
+        for batch in hand_batches(path, names):
+            frame = rows_of_messages(int_column(batch, "message_number"), frames)
+            at = names.index("frame_index")
+            numbered = batch.set_column(at, batch.schema.field(at), pa.chunked_array([frame]))
+            kept = numbered.filter(pa.array(frame >= 0))
+            writer.write_table(kept)
+            count += kept.num_rows
+    return count
+
+
+def mano_arrays(path: Path, frames: FrameTable, side: Side, hand: HandArrays) -> ManoArrays:
+    """Lay the rows of one side out over the pictures: those of the tracks that `/hand-pose` shows there.
+
+    Raises:
+        ArtifactDamaged: The table is unreadable or lacks columns.
+    """
+    mano = ManoArrays.missing(len(frames))
+    for batch in hand_batches(path, [*_KEYS, *_SHAPES]):
+        frame = rows_of_messages(int_column(batch, "message_number"), frames)
+        is_side = pc.equal(batch["side"], side).fill_null(False).to_numpy()
+        is_shown = hand.valid[frame] & (hand.track[frame] == int_column(batch, "track"))
+        rows = np.flatnonzero((frame >= 0) & is_side & bool_column(batch, "wearer") & is_shown)
+        chosen, pictures = batch.take(pa.array(rows)), frame[rows]
+        mano.valid[pictures] = True
+        for name, shape in _SHAPES.items():
+            getattr(mano, name)[pictures] = list_column(chosen, name, shape)
+    return mano
+
+
+def write_mano(file: AnnotationFile, side: Side, mano: ManoArrays) -> None:
+    """Write the numbers of one side beside its joints."""
+    found = int(mano.valid.sum())
+    file.put(f"/hand-pose/{side}_mano_valid", mano.valid, valid_count=found, is_packed=True)
+    for dataset, name in _DATASETS.items():
+        file.put(
+            f"/hand-pose/{side}_{dataset}",
+            getattr(mano, name),
+            units=_UNITS.get(name),
+            valid_count=found,
+            is_packed=True,
+        )
