@@ -7,7 +7,7 @@ from typing import Literal
 
 from episode_assets.chunks import CHUNK_FRAMES
 from episode_assets.errors import BadConfig
-from episode_assets.hands.backends import HELP, check_backend, options_of
+from episode_assets.hands.backends import HELP, PRECOMPUTED, check_backend, options_of
 from episode_assets.hands.mano_options import HaMeROptions, WiLoROptions
 from episode_assets.hands.precomputed import PrecomputedOptions
 from episode_assets.outcome import ModelUse
@@ -159,6 +159,12 @@ class HandPoseConfig:
             "help": "How many frames a hand may keep the depth of its neighbours, 0 to 15; marked as held."
         },
     )
+    upper_body: bool = field(
+        default=False,
+        metadata={
+            "help": "Whether to estimate head, shoulders and elbows from camera and wrists, into a file of its own."
+        },
+    )
     wilor: WiLoROptions = field(default=WiLoROptions(), metadata={"help": "Settings of the backend wilor."})
     hamer: HaMeROptions = field(default=HaMeROptions(), metadata={"help": "Settings of the backend hamer."})
     precomputed: PrecomputedOptions = field(
@@ -172,6 +178,8 @@ class HandPoseConfig:
                 raise BadConfig(f"{name} must lie within {low} and {high}, got {value}")
         if self.others not in {"keep", "drop"}:
             raise BadConfig(f"others must be 'keep' or 'drop', got {self.others!r}")
+        if not isinstance(self.upper_body, bool):
+            raise BadConfig(f"upper_body must be true or false, got {self.upper_body!r}")
         _ordered("continue_presence", self.continue_presence, "start_presence", self.start_presence)
         _ordered("key_interval_s", self.key_interval_s, "key_interval_busy_s", self.key_interval_busy_s)
         _ordered("roi_min_px", self.roi_min_px, "roi_max_px", self.roi_max_px)
@@ -180,6 +188,11 @@ class HandPoseConfig:
             if not isinstance(getattr(self, name), section):
                 raise BadConfig(f"{name} must be a section of settings, got {getattr(self, name)!r}")
         check_backend(self)
+
+    @property
+    def takes_file_beside(self) -> bool:
+        """Whether hands may come from a file beside the recording."""
+        return self.backend == PRECOMPUTED and self.precomputed.takes_file_beside
 
     def models(self) -> tuple[ModelUse, ...]:
         """Return the files that the backend uses; reads and hashes those that are given by path."""

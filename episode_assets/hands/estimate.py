@@ -19,6 +19,7 @@ from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.filling import find_holes
 from episode_assets.hands.findings import Hands, Seen
 from episode_assets.hands.given import lay_out, read_samples, unused_notes
+from episode_assets.hands.given_file import HandsFile
 from episode_assets.hands.given_rows import given_table
 from episode_assets.hands.joining import Piece, bridge, stitch, without_short
 from episode_assets.hands.mano_rows import mano_table
@@ -27,7 +28,8 @@ from episode_assets.hands.report import outcome_of, outcome_of_given
 from episode_assets.hands.rows import frames_table, hands_table
 from episode_assets.hands.sides import Owners, decide_owners
 from episode_assets.hands.sightings import no_sightings
-from episode_assets.hands.tables import FRAMES_FILE, HANDS_FILE, MANO_FILE, write_table
+from episode_assets.hands.tables import FRAMES_FILE, HANDS_FILE, MANO_FILE, UPPER_BODY_FILE, write_table
+from episode_assets.hands.upper_body import upper_body_table
 from episode_assets.outcome import Outcome
 from episode_assets.progress import Progress, silent
 from episode_assets.recording import RecordingView
@@ -41,10 +43,13 @@ def estimate_hands(
     directory: Path,
     *,
     config: HandPoseConfig | None = None,
+    beside: HandsFile | None = None,
     workers: int = 1,
     progress: Progress = silent,
 ) -> Outcome:
-    """Find the hands of a recording and write `hands.parquet`, `frames.parquet`, and by some backends `mano.parquet`.
+    """Find the hands of a recording and write `hands.parquet` and `frames.parquet`.
+
+    Some backends add `mano.parquet`, and the settings may ask for `upper_body.parquet`.
 
     Works on the recorded pictures and the raw depth. Gives the same bytes for any number of workers.
 
@@ -52,6 +57,7 @@ def estimate_hands(
         view: The scanned recording.
         directory: Empty directory that takes the files.
         config: Settings; the defaults if absent.
+        beside: The file of hands beside the recording, which `precomputed` takes where it names nothing else.
         workers: Processes to use.
         progress: Told the finished frames.
 
@@ -62,8 +68,9 @@ def estimate_hands(
         BadRecording: The recording is not the file that was scanned, or the hands that it brings cannot be used.
     """
     config = config or HandPoseConfig()
-    work = _given if config.backend == PRECOMPUTED else _found
-    return work(view, directory, config=config, workers=workers, progress=progress)
+    if config.backend == PRECOMPUTED:
+        return _given(view, directory, beside, config=config, workers=workers, progress=progress)
+    return _found(view, directory, config=config, workers=workers, progress=progress)
 
 
 def _found(
@@ -73,21 +80,27 @@ def _found(
     seen = _look(view, config=config, workers=workers, progress=progress)
     hands = _understand(view, seen, config=config)
     table = hands_table(view, seen, hands, config=config)
-    _write(directory, table, frames_table(view, seen))
+    _write(directory, view, seen, table, config=config)
     if has_mano(config):
         write_table(directory / MANO_FILE, mano_table(view, seen, hands, config=config))
     return outcome_of(view, seen, table, config=config, calibration_reasons=hands.calibration_reasons)
 
 
 def _given(
-    view: RecordingView, directory: Path, *, config: HandPoseConfig, workers: int, progress: Progress
+    view: RecordingView,
+    directory: Path,
+    beside: HandsFile | None,
+    *,
+    config: HandPoseConfig,
+    workers: int,
+    progress: Progress,
 ) -> Outcome:
     """Take hands that are known, and look at the pictures for their sizes and for whether they decode only."""
-    samples, notes = read_samples(view, config.precomputed)
+    samples, notes = read_samples(view, config.precomputed, beside)
     seen = _look(view, config=config, workers=workers, progress=progress)
     given = lay_out(view, seen, samples)
     table = given_table(view, seen, given, backend=config.backend)
-    _write(directory, table, frames_table(view, seen))
+    _write(directory, view, seen, table, config=config)
     return outcome_of_given(
         view,
         seen,
@@ -98,9 +111,13 @@ def _given(
     )
 
 
-def _write(directory: Path, hands: pa.Table, frames: pa.Table) -> None:
+def _write(
+    directory: Path, view: RecordingView, seen: Seen, hands: pa.Table, *, config: HandPoseConfig
+) -> None:
     write_table(directory / HANDS_FILE, hands)
-    write_table(directory / FRAMES_FILE, frames)
+    write_table(directory / FRAMES_FILE, frames_table(view, seen))
+    if config.upper_body:
+        write_table(directory / UPPER_BODY_FILE, upper_body_table(view, seen, hands))
 
 
 def _look(view: RecordingView, *, config: HandPoseConfig, workers: int, progress: Progress) -> Seen:

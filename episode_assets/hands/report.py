@@ -11,7 +11,15 @@ import pyarrow.compute as pc
 from episode_assets.hands.backends import has_mano
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.findings import Seen
-from episode_assets.hands.tables import FRAMES_FILE, HANDS_FILE, HELD, INTERPOLATED, MANO_FILE, MEASURED
+from episode_assets.hands.tables import (
+    FRAMES_FILE,
+    HANDS_FILE,
+    HELD,
+    INTERPOLATED,
+    MANO_FILE,
+    MEASURED,
+    UPPER_BODY_FILE,
+)
 from episode_assets.outcome import Json, Note, Outcome, Skipped
 from episode_assets.recording import RecordingView
 
@@ -29,7 +37,7 @@ def outcome_of(
         seen,
         table,
         config=config,
-        skipped=_skipped(view),
+        skipped=_skipped(view, config),
         warnings=(*_picture_notes(seen), *_depth_notes(seen), *_camera_notes(view, calibration_reasons)),
     )
 
@@ -70,7 +78,8 @@ def _outcome(
     skipped: tuple[Skipped, ...],
     warnings: tuple[Note, ...],
 ) -> Outcome:
-    files = (HANDS_FILE, FRAMES_FILE, *((MANO_FILE,) if has_mano(config) else ()))
+    asked_for = ((MANO_FILE, has_mano(config)), (UPPER_BODY_FILE, config.upper_body))
+    files = (HANDS_FILE, FRAMES_FILE, *(name for name, is_there in asked_for if is_there))
     return Outcome(
         core=files,
         saved=files,
@@ -81,7 +90,7 @@ def _outcome(
     )
 
 
-def _skipped(view: RecordingView) -> tuple[Skipped, ...]:
+def _skipped(view: RecordingView, config: HandPoseConfig) -> tuple[Skipped, ...]:
     items: list[Skipped] = []
     if view.depth is None:
         items.append(
@@ -92,9 +101,11 @@ def _skipped(view: RecordingView) -> tuple[Skipped, ...]:
             Skipped("hands.parquet:joints_cam", "no_camera_info", "without intrinsics hands have no place")
         )
     if view.pose is None:
-        items.append(
-            Skipped("hands.parquet:joints_world", "no_pose_messages", "the camera's place is not known")
-        )
+        names = ("hands.parquet", *((UPPER_BODY_FILE,) if config.upper_body else ()))
+        items += [
+            Skipped(f"{name}:joints_world", "no_pose_messages", "the camera's place is not known")
+            for name in names
+        ]
     return tuple(items)
 
 

@@ -182,7 +182,8 @@ def table_of(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
 
 
 def fixed_lists(
-    values: NDArray[np.float32] | NDArray[np.bool_], missing: NDArray[np.bool_] | None = None
+    values: NDArray[np.float32] | NDArray[np.bool_] | NDArray[np.int8],
+    missing: NDArray[np.bool_] | None = None,
 ) -> pa.Array:
     """Return (N, …) values as one list per row, null where `missing`; numbers in null rows are zeros, not NaN."""
     width = int(np.prod(values.shape[1:]))
@@ -191,3 +192,14 @@ def fixed_lists(
         return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), width)
     clean = np.where(missing[:, None], 0, flat).astype(values.dtype)
     return pa.FixedSizeListArray.from_arrays(pa.array(clean.ravel()), width, mask=pa.array(missing))
+
+
+def list_values(table: pa.Table, name: str) -> NDArray[np.float64]:
+    """Return a column of equal-length lists as (N, width) float64, NaN in rows that are null."""
+    column = table[name].combine_chunks()
+    width = column.type.list_size
+    values = np.full((len(column), width), np.nan)
+    values[column.is_valid().to_numpy(zero_copy_only=False)] = (
+        column.drop_null().flatten().cast(pa.float64()).to_numpy(zero_copy_only=False).reshape(-1, width)
+    )
+    return values
