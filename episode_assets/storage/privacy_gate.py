@@ -18,7 +18,9 @@ AUDITED_ASSETS = frozenset(
 """Assets that may not exist for a reader without `audit: passed`; the recipe behind a slash does not count."""
 
 EVIDENCE_SUFFIXES = frozenset({".json", ".parquet"})
-"""Kinds of files that may stay for review after a failed audit: boxes and verdicts, never pixels."""
+"""Kinds of files that may stay for review after a failed audit: boxes and verdicts."""
+
+_SHOWN_SUFFIX = ".jpg"
 
 
 def refusal(key: ArtifactKey, privacy: Mapping[str, Json] | None) -> str | None:
@@ -38,6 +40,14 @@ def refusal(key: ArtifactKey, privacy: Mapping[str, Json] | None) -> str | None:
     return None
 
 
-def is_evidence(path: str) -> bool:
-    """Whether a file may be kept for review after a failed audit."""
-    return PurePosixPath(path).suffix in EVIDENCE_SUFFIXES
+def is_evidence(path: str, privacy: Mapping[str, Json] | None) -> bool:
+    """Whether a file may be kept for review after a failed audit.
+
+    Pixels may be kept only of stills that the audit itself vouches for by name, because it filled all that it found
+    and found nothing more; and never where it did not find the face of its known-answer test.
+    """
+    suffix = PurePosixPath(path).suffix
+    if suffix != _SHOWN_SUFFIX or privacy is None or privacy.get("known_answer") != "passed":
+        return suffix in EVIDENCE_SUFFIXES
+    vouched = privacy.get("evidence")
+    return isinstance(vouched, list) and path in vouched

@@ -1,4 +1,4 @@
-"""What stays for review after a failed audit: boxes and a verdict, never pixels, and nothing that a reader can open.
+"""What stays for review after a failed audit: boxes, a verdict, stills without a face, nothing that a reader can open.
 
 Evidence lies under `quarantine/<asset>/<recording_id>/<fingerprint>/`. No function here makes it an artifact.
 """
@@ -58,7 +58,7 @@ def keep_evidence(
     created_at: str,
 ) -> str:
     """Delete everything but evidence from a draft, put the rest into quarantine, and return its address."""
-    kept = _remove_pixels(directory)
+    kept = _remove_pixels(directory, outcome.privacy)
     reached("quarantine.pixels_removed")
     verdict = {
         "schema": "episode_assets.quarantine",
@@ -120,10 +120,10 @@ def _place(key: ArtifactKey, fingerprint: str) -> str:
     return f"quarantine/{key.base}/{fingerprint}"
 
 
-def _remove_pixels(directory: Path) -> list[str]:
+def _remove_pixels(directory: Path, privacy: Mapping[str, Json] | None) -> list[str]:
     kept: list[str] = []
     for path, is_regular in list(files.walk(directory)):
-        if is_regular and is_evidence(path) and path != VERDICT:
+        if is_regular and is_evidence(path, privacy) and path != VERDICT:
             kept.append(path)
         else:
             (directory / path).unlink()
