@@ -8,6 +8,7 @@ drawing hands and writing them into episodes belongs to the rooms above.
 from episode_assets.hands.backends import BACKENDS, Backend, HandDetector, HandEstimator
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.estimate import estimate_hands
+from episode_assets.hands.given_file import HandsFile
 from episode_assets.hands.landmarks import Readings
 from episode_assets.hands.mano_options import HaMeROptions, WiLoROptions
 from episode_assets.hands.precomputed import PrecomputedOptions
@@ -55,6 +56,7 @@ __all__ = [
     "HandDetector",
     "HandEstimator",
     "HandPoseConfig",
+    "HandsFile",
     "PrecomputedOptions",
     "Readings",
     "WiLoROptions",

@@ -16,7 +16,7 @@ from episode_assets import models
 from episode_assets.geometry import inverse, project, transform_points
 from episode_assets.hands.camera import camera_path, intrinsics_of
 from episode_assets.hands.findings import Seen
-from episode_assets.hands.given_file import read_file
+from episode_assets.hands.given_file import HandsFile, read_file
 from episode_assets.hands.given_frames import Place
 from episode_assets.hands.given_topics import read_topics
 from episode_assets.hands.precomputed import PrecomputedOptions
@@ -50,8 +50,12 @@ class GivenHands:
     calibration_reasons: tuple[str, ...]
 
 
-def read_samples(view: RecordingView, options: PrecomputedOptions) -> tuple[list[Samples], list[Note]]:
-    """Return the samples of each hand from the file, or else from the topics, and what is wrong with some of them.
+def read_samples(
+    view: RecordingView, options: PrecomputedOptions, beside: HandsFile | None = None
+) -> tuple[list[Samples], list[Note]]:
+    """Return the samples of each hand and what is wrong with some of them.
+
+    What the settings name counts first, a file or topics; then a file beside the recording; then topics of the role.
 
     Raises:
         MissingStream: The recording has no topic of hands.
@@ -59,8 +63,20 @@ def read_samples(view: RecordingView, options: PrecomputedOptions) -> tuple[list
         ModelMissing: The file is not there.
     """
     if options.file:
-        return read_file(models.find_given(options.file, setting="precomputed.file"), view, options)
+        path = models.find_given(options.file, setting="precomputed.file")
+        return read_file(HandsFile(str(path), path), view, options)
+    if beside is not None and options.takes_file_beside:
+        samples, notes = read_file(beside, view, options)
+        return samples, [*notes, *_unused_topics(view)]
     return read_topics(view, options)
+
+
+def _unused_topics(view: RecordingView) -> list[Note]:
+    topics = view.inventory.roles["hands"].topics
+    if not topics:
+        return []
+    text = f"hands are those of the file beside the recording, not of its topics {', '.join(topics)}"
+    return [Note("hands_beside", text, "hands", len(topics))]
 
 
 def lay_out(view: RecordingView, seen: Seen, samples: Sequence[Samples]) -> GivenHands:

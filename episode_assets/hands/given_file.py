@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,21 @@ _REMEDY = (
 Floats = NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class HandsFile:
+    """A Parquet file of hands.
+
+    Attributes:
+        where: Its address, for messages.
+        content: Where it lies on this machine, or its bytes.
+    """
+
+    where: str
+    content: Path | bytes
+
+
 def read_file(
-    path: Path, view: RecordingView, options: PrecomputedOptions
+    file: HandsFile, view: RecordingView, options: PrecomputedOptions
 ) -> tuple[list[Samples], list[Note]]:
     """Return the samples of both hands, and what is wrong with some of them.
 
@@ -39,19 +53,19 @@ def read_file(
         BadRecording: The file is no Parquet, lacks columns, has others, names unknown sides or joints, has a joint
             twice, or its frame is not known.
     """
-    table = _table(path)
+    table, where = _table(file), file.where
     names = set(table.column_names)
-    by = _key(names, path)
+    by = _key(names, where)
     has_metres = set(_METRES) <= names
-    place = _place(table, view, options, path) if has_metres else None
-    key, side, joint = _integers(table, by, path), _sides(table, path), _joints(table, path)
-    numbers = {name: _numbers(table, name, path) for name in _NUMBERS if name in names}
+    place = _place(table, view, options, where) if has_metres else None
+    key, side, joint = _integers(table, by, where), _sides(table, where), _joints(table, where)
+    numbers = {name: _numbers(table, name, where) for name in _NUMBERS if name in names}
     samples, repeated = [], 0
     for number, word in enumerate(_SIDES):
         rows = np.flatnonzero(side == number)
         keys, sample = np.unique(key[rows], return_inverse=True)
         at = (sample, joint[rows])
-        _refuse_doubles(*at, key[rows], word, path)
+        _refuse_doubles(*at, key[rows], word, where)
         joints_m = _scattered(len(keys), at, rows, numbers, _METRES)
         joints_m, count = without_repeated_wrist(joints_m)
         repeated += count
@@ -70,22 +84,23 @@ def read_file(
     return samples, [Note("wrist_only", text, "hands", repeated)] if repeated else []
 
 
-def _table(path: Path) -> pa.Table:
+def _table(file: HandsFile) -> pa.Table:
     try:
-        return pq.read_table(path)
+        content = file.content
+        return pq.read_table(content if isinstance(content, Path) else pa.BufferReader(content))
     except (OSError, pa.ArrowException) as error:
-        raise _bad(path, f"it cannot be read as Parquet ({str(error).splitlines()[0]})") from error
+        raise _bad(file.where, f"it cannot be read as Parquet ({str(error).splitlines()[0]})") from error
 
 
-def _key(names: set[str], path: Path) -> Key:
+def _key(names: set[str], where: str) -> Key:
     """Check the columns and return the one that tells the picture."""
     unknown = sorted(names - {*_KEYS, "side", "joint", *_NUMBERS})
     if unknown:
-        raise _bad(path, f"there is no column {unknown[0]!r} in hands")
+        raise _bad(where, f"there is no column {unknown[0]!r} in hands")
     keys = [name for name in _KEYS if name in names]
     if len(keys) != 1:
         raise _bad(
-            path, "it needs either stamp_ns or message_number, not both" if keys else "it has no stamps"
+            where, "it needs either stamp_ns or message_number, not both" if keys else "it has no stamps"
         )
     missing = sorted({"side", "joint"} - names)
     for group in (_METRES, _PIXELS):
@@ -93,71 +108,71 @@ def _key(names: set[str], path: Path) -> Key:
     if not names & {*_METRES, *_PIXELS}:
         missing += [*_METRES]
     if missing:
-        raise _bad(path, f"the columns {', '.join(missing)} are missing")
+        raise _bad(where, f"the columns {', '.join(missing)} are missing")
     return keys[0]
 
 
-def _place(table: pa.Table, view: RecordingView, options: PrecomputedOptions, path: Path) -> Place:
+def _place(table: pa.Table, view: RecordingView, options: PrecomputedOptions, where: str) -> Place:
     stated = (table.schema.metadata or {}).get(b"frame", b"").decode("utf-8", "replace")
     setting = options.frame
     if setting == "stated" and stated == "camera":
         setting = "camera"
     elif setting == "stated" and stated == "world":
         setting = "world"
-    return place_of(view, stated, setting, where=str(path))
+    return place_of(view, stated, setting, where=where)
 
 
-def _integers(table: pa.Table, name: str, path: Path) -> NDArray[np.int64]:
+def _integers(table: pa.Table, name: str, where: str) -> NDArray[np.int64]:
     column = table[name]
     if not pa.types.is_integer(column.type) or column.null_count:
-        raise _bad(path, f"{name} must be integers without nulls, found {column.type}")
+        raise _bad(where, f"{name} must be integers without nulls, found {column.type}")
     return np.asarray(column.cast(pa.int64()).to_numpy(), np.int64)
 
 
-def _sides(table: pa.Table, path: Path) -> NDArray[np.int64]:
-    return _positions(table["side"], _SIDES, "side", path)
+def _sides(table: pa.Table, where: str) -> NDArray[np.int64]:
+    return _positions(table["side"], _SIDES, "side", where)
 
 
-def _joints(table: pa.Table, path: Path) -> NDArray[np.int64]:
+def _joints(table: pa.Table, where: str) -> NDArray[np.int64]:
     if not pa.types.is_integer(table["joint"].type):
-        return _positions(table["joint"], JOINT_NAMES, "joint", path)
-    joint = _integers(table, "joint", path)
+        return _positions(table["joint"], JOINT_NAMES, "joint", where)
+    joint = _integers(table, "joint", where)
     odd = joint[(joint < 0) | (joint >= len(JOINT_NAMES))]
     if len(odd):
-        raise _bad(path, f"there is no joint {odd[0]}")
+        raise _bad(where, f"there is no joint {odd[0]}")
     return joint
 
 
-def _positions(column: pa.ChunkedArray, words: tuple[str, ...], name: str, path: Path) -> NDArray[np.int64]:
+def _positions(column: pa.ChunkedArray, words: tuple[str, ...], name: str, where: str) -> NDArray[np.int64]:
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        raise _bad(path, f"{name} must be words, found {column.type}")
+        raise _bad(where, f"{name} must be words, found {column.type}")
     found = pc.fill_null(pc.index_in(column.cast(pa.string()), value_set=pa.array(words)), -1)
     positions = np.asarray(found.to_numpy(), np.int64)
     odd = np.flatnonzero(positions < 0)
     if len(odd):
-        raise _bad(path, f"there is no {name} {column[int(odd[0])].as_py()!r}, in row {odd[0]}")
+        raise _bad(where, f"there is no {name} {column[int(odd[0])].as_py()!r}, in row {odd[0]}")
     return positions
 
 
-def _numbers(table: pa.Table, name: str, path: Path) -> Floats:
+def _numbers(table: pa.Table, name: str, where: str) -> Floats:
     column = table[name]
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
-        raise _bad(path, f"{name} must be numbers, found {column.type}")
+        raise _bad(where, f"{name} must be numbers, found {column.type}")
     values = np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
     if name == "confidence" and ((values < 0) | (values > 1)).any():
-        raise _bad(path, "confidence must lie within 0 and 1")
+        raise _bad(where, "confidence must lie within 0 and 1")
     return values
 
 
 def _refuse_doubles(
-    sample: NDArray[np.intp], joint: NDArray[np.int64], key: NDArray[np.int64], side: str, path: Path
+    sample: NDArray[np.intp], joint: NDArray[np.int64], key: NDArray[np.int64], side: str, where: str
 ) -> None:
     place = sample * len(JOINT_NAMES) + joint
     _, first = np.unique(place, return_index=True)
     if len(first) < len(place):
         again = int(np.setdiff1d(np.arange(len(place)), first)[0])
         name = JOINT_NAMES[int(joint[again])]
-        raise _bad(path, f"the {side} {name} is there twice at {key[again]}")
+        raise _bad(where, f"the {side} {name} is there twice at {key[again]}")
 
 
 def _scattered(
@@ -181,5 +196,5 @@ def _least(confidence: Floats) -> Floats:
     return np.where(np.isfinite(lowest), lowest, np.nan)
 
 
-def _bad(path: Path, what: str) -> BadRecording:
-    return BadRecording(f"the file of hands does not fit: {what}", where=str(path), remedy=_REMEDY)
+def _bad(where: str, what: str) -> BadRecording:
+    return BadRecording(f"the file of hands does not fit: {what}", where=where, remedy=_REMEDY)

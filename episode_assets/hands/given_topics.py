@@ -32,7 +32,8 @@ def read_topics(view: RecordingView, options: PrecomputedOptions) -> tuple[list[
         raise MissingStream(
             f"no topic has hands: {view.inventory.roles['hands'].reason}",
             where=view.source,
-            remedy="name them in the topic map of raw_mcap as 'hands=/topic', or set precomputed.file",
+            remedy="name them in the topic map of raw_mcap as 'hands=/topic', set precomputed.file, or put "
+            "NAME.hands.parquet beside the recording",
         )
     samples, notes = [], []
     topic_of_row = np.array(stream.topic)

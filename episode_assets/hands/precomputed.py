@@ -24,7 +24,8 @@ class PrecomputedOptions:
         metadata={
             "help": "path of a Parquet file, one row per joint: stamp_ns or message_number, side (left, right), joint "
             "(0 to 20 or its name), x, y, z in metres or u, v in pixels or both, and confidence if known. Empty takes "
-            "the topics of the recording that fill the role hands",
+            "such a file beside the recording (NAME.mcap.hands.parquet or NAME.hands.parquet), else the topics of the "
+            "recording that fill the role hands",
             "is_place": True,
         },
     )
@@ -52,6 +53,11 @@ class PrecomputedOptions:
         if self.frame not in get_args(Frame):
             words = " or ".join(get_args(Frame))
             raise BadConfig(f"precomputed.frame must be {words}, got {self.frame!r}")
+
+    @property
+    def takes_file_beside(self) -> bool:
+        """Whether a file beside the recording would count: nothing that is named here goes before it."""
+        return not (self.file or self.left or self.right)
 
     def check(self) -> None:
         """Refuse topics beside a file, which would have no effect."""

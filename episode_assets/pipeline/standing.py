@@ -13,11 +13,22 @@ from typing import Any, Literal
 from episode_assets.errors import EpisodeAssetsError
 from episode_assets.outcome import Json
 from episode_assets.pipeline.settings import Settings
-from episode_assets.pipeline.step import REDACTIONS, Expectation, Step, expect, redactions_for
+from episode_assets.pipeline.step import (
+    BESIDE,
+    REDACTIONS,
+    Expectation,
+    Step,
+    expect,
+    file_beside,
+    redactions_for,
+)
 from episode_assets.pipeline.steps import STEPS, fragment_step
 from episode_assets.storage import Artifact, ArtifactKey, Publication, RecordingEntry, Store
 
 State = Literal["current", "outdated", "missing", "blocked", "quarantined"]
+
+_DOCUMENTS = (REDACTIONS, BESIDE)
+"""What stands among the settings of a computation and comes from files of the recording."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,8 @@ class Standing:
         recording_id: Which recording.
         state: `current`; `outdated` (published, but today's computation has another fingerprint); `missing`;
             `blocked` (it waits for an upstream asset); `quarantined` (the audit refused it).
-        reason: Why it is not current: `code`, `config`, `redactions`, `model`, `input`, or words of the failure.
+        reason: Why it is not current: `code`, `config`, `redactions`, `beside` (a file beside the
+            recording), `model`, `input`, or words of the failure.
         artifact: What is published, if anything is.
     """
 
@@ -70,10 +82,11 @@ def _standing(
     config = settings.config(step.asset)
     try:
         redactions = redactions_for(step, store.recordings, recording)
+        beside = file_beside(step, store.recordings, recording, config)
     except EpisodeAssetsError as error:
         state: State = "missing" if published is None else "outdated"
         return Standing(step.asset, recording.recording_id, state, error.what, published)
-    expected = expect(step, recording, settled, config, redactions)
+    expected = expect(step, recording, settled, config, redactions, beside)
     known = store.lookup(key, expected.fingerprint)
     if known is not None:
         return Standing(step.asset, recording.recording_id, "current", "", known)
@@ -100,13 +113,13 @@ def _differences(behind: Publication, step: Step[Any], expected: Expectation) ->
     # Two computations may lead to one version, so the record behind latest.json is asked and not the manifest.
     pairs = {
         "code": (behind.code_version, step.code_version),
-        "config": (_without_redactions(behind.config), _without_redactions(expected.config)),
-        REDACTIONS: (behind.config.get(REDACTIONS), expected.config.get(REDACTIONS)),
+        "config": (_settings_of(behind.config), _settings_of(expected.config)),
+        **{name: (behind.config.get(name), expected.config.get(name)) for name in _DOCUMENTS},
         "input": (dict(behind.inputs), dict(expected.inputs)),
         "model": (dict(behind.models), dict(expected.models)),
     }
     return [name for name, (before, now) in pairs.items() if before != now] or ["never finished"]
 
 
-def _without_redactions(config: Mapping[str, Json]) -> dict[str, Json]:
-    return {name: value for name, value in config.items() if name != REDACTIONS}
+def _settings_of(config: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in config.items() if name not in _DOCUMENTS}

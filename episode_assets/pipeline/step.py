@@ -21,6 +21,7 @@ from episode_assets.recording import RecordingView
 from episode_assets.storage import (
     Artifact,
     ArtifactKey,
+    FileBeside,
     RecordingEntry,
     RedactionText,
     Registry,
@@ -34,8 +35,15 @@ Config = TypeVar("Config")
 HANDED_ON = frozenset({"truncated"})
 """Codes of notes that go on to everything made from an artifact: it is only a part of what was recorded."""
 
+BESIDE = "beside"
+"""Name under which the digest of a file beside the recording stands among the settings of a step that takes one."""
+
 REDACTIONS = "redactions"
 """Name under which the digest of the documents stands among the settings of a step that takes them."""
+
+
+def _takes_nothing_beside(_config: object) -> str | None:
+    return None
 
 
 def _watch_nothing(_registry: Registry, _recording_id: str) -> AbstractContextManager[None]:
@@ -55,6 +63,7 @@ class StepInputs:
         source: Address of the recording file, for steps that read payloads from it.
         artifacts: The latest upstream artifacts by asset name.
         redactions: What people have written down that must not be seen, for steps that take it.
+        beside: The file beside the recording, for steps that take one, or None where there is none.
         workers: Processes that may work on chunks; never changes the result.
         progress: Who watches.
     """
@@ -63,6 +72,7 @@ class StepInputs:
     source: str
     artifacts: Mapping[str, Artifact]
     redactions: Sequence[RedactionText] = ()
+    beside: FileBeside | None = None
     workers: int = 1
     progress: Progress = silent
 
@@ -93,6 +103,7 @@ class Step(Generic[Config]):
         compute: The one library function, adapted to `StepInputs`.
         takes_task: Whether the task text of the recording is written into the artifact.
         takes_redactions: Whether documents of redactions are an input.
+        takes_beside: Ending of the file beside the recording that is an input under a configuration, or None.
         watch: Around the computation; tells the registry of a failure that says something about the file.
         note: After publication; tells the registry what the artifact has shown about the file.
     """
@@ -105,6 +116,7 @@ class Step(Generic[Config]):
     compute: Callable[[StepInputs, Path, Config], Outcome]
     takes_task: bool = False
     takes_redactions: bool = False
+    takes_beside: Callable[[Config], str | None] = _takes_nothing_beside
     watch: Callable[[Registry, str], AbstractContextManager[None]] = _watch_nothing
     note: Callable[[Registry, Artifact], None] = _note_nothing
 
@@ -171,12 +183,21 @@ def redactions_for(
     return registry.redactions(recording) if step.takes_redactions else ()
 
 
+def file_beside(
+    step: Step[Config], registry: Registry, recording: RecordingEntry, config: Config
+) -> FileBeside | None:
+    """Return the file beside the recording that a step takes; None for one that takes none, and where there is none."""
+    suffix = step.takes_beside(config)
+    return None if suffix is None else registry.beside(recording, suffix)
+
+
 def expect(
     step: Step[Config],
     recording: RecordingEntry,
     artifacts: Mapping[str, Artifact],
     config: Config,
     redactions: Sequence[RedactionText],
+    beside: FileBeside | None = None,
 ) -> Expectation:
     """Work out the fingerprint of a step from its inputs, without computing anything."""
     inputs = {name: artifacts[name].content_digest for name in step.inputs}
@@ -189,6 +210,8 @@ def expect(
     digest = digest_of_redactions(redactions)
     if digest is not None:
         settings[REDACTIONS] = digest
+    if beside is not None:
+        settings[BESIDE] = beside.sha256
     models = {weight.name: weight.sha256 for weight in step.weights(config)}
     value = fingerprint(
         asset=step.asset, code_version=step.code_version, config=settings, models=models, inputs=inputs
@@ -232,7 +255,8 @@ def bring_up_to_date(
     artifacts = {name: store.latest(ArtifactKey(name, recording_id)) for name in step.inputs}
     # Read once, so that what is computed is what the fingerprint names, whoever writes meanwhile.
     redactions = redactions_for(step, store.recordings, recording)
-    expected = expect(step, recording, artifacts, config, redactions)
+    beside = file_beside(step, store.recordings, recording, config)
+    expected = expect(step, recording, artifacts, config, redactions, beside)
     key = step.key(recording_id)
     known = None if force else store.reuse(key, expected.fingerprint)
     if known is not None:
@@ -240,7 +264,7 @@ def bring_up_to_date(
         step.note(store.recordings, known)
         return Produced(known, True, time.monotonic() - began, expected.fingerprint)
     source = store.recordings.check_unchanged(recording)
-    inputs = StepInputs(recording, source, artifacts, redactions, workers, progress)
+    inputs = StepInputs(recording, source, artifacts, redactions, beside, workers, progress)
     with (
         step.watch(store.recordings, recording_id),
         store.draft(

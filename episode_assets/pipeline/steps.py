@@ -19,6 +19,7 @@ from episode_assets.pipeline.reading import note_read, noting_unreadable
 from episode_assets.pipeline.step import Step, StepInputs
 from episode_assets.qc.config import QualityConfig
 from episode_assets.recording.config import RecordingConfig
+from episode_assets.storage import HANDS_SUFFIX
 
 
 def _scan(inputs: StepInputs, directory: Path, config: RecordingConfig) -> Outcome:
@@ -49,10 +50,16 @@ def _blur(inputs: StepInputs, directory: Path, config: FaceBlurConfig) -> Outcom
 
 
 def _hands(inputs: StepInputs, directory: Path, config: HandPoseConfig) -> Outcome:
-    from episode_assets.hands import estimate_hands
+    from episode_assets.hands import HandsFile, estimate_hands
 
+    beside = inputs.beside
     return estimate_hands(
-        inputs.view, directory, config=config, workers=inputs.workers, progress=inputs.progress
+        inputs.view,
+        directory,
+        config=config,
+        beside=None if beside is None else HandsFile(beside.where, beside.read()),
+        workers=inputs.workers,
+        progress=inputs.progress,
     )
 
 
@@ -116,6 +123,10 @@ def _hand_weights(config: HandPoseConfig) -> tuple[ModelUse, ...]:
     return config.models()
 
 
+def _hands_beside(config: HandPoseConfig) -> str | None:
+    return HANDS_SUFFIX if config.takes_file_beside else None
+
+
 def _no_weights(_config: object) -> tuple[ModelUse, ...]:
     return ()
 
@@ -139,7 +150,15 @@ BLURRED_RGB = Step(
     _blur,
     takes_redactions=True,
 )
-HAND_POSES = Step("hand_poses", "2", ("raw_mcap",), HandPoseConfig, _hand_weights, _hands)
+HAND_POSES = Step(
+    "hand_poses",
+    "2",
+    ("raw_mcap",),
+    HandPoseConfig,
+    _hand_weights,
+    _hands,
+    takes_beside=_hands_beside,
+)
 EPISODE_BUNDLE = Step(
     "episode_bundle",
     "2",

@@ -8,13 +8,13 @@ so none can take back what another one hides. What a document says belongs to `a
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from episode_assets.errors import BadConfig
 from episode_assets.storage.backend import Backend, local_path
+from episode_assets.storage.beside import remember
 from episode_assets.storage.sources import Address
 from episode_assets.storage.trouble import translated
 
@@ -64,23 +64,17 @@ def remember_redactions(backend: Backend, recording_id: str, texts: Sequence[Red
     Raises:
         BadConfig: A document that has counted before is gone, and no other says the same.
     """
-    path = f"recordings/{recording_id}{_KNOWN_SUFFIX}"
-    known: dict[str, str] = json.loads(backend.read(path) or b"{}")
     digests = {text.where: hashlib.sha256(text.content).hexdigest() for text in texts}
-    for where, digest in known.items():
-        if not Path(where).is_file() and digest not in digests.values():
-            raise BadConfig(
-                "a document of redactions that has counted for this recording is gone",
-                where=where,
-                remedy="put it back; if nothing in it is to be hidden any more, leave an empty file there",
-            )
-    beside = {
-        where: digest
-        for where, digest in digests.items()
-        if where != backend.uri_of(redaction_path(recording_id))
-    }
-    if known | beside != known:
-        backend.replace(path, json.dumps(known | beside, sort_keys=True).encode())
+    kept = digests.pop(backend.uri_of(redaction_path(recording_id)), None)
+    remember(
+        backend,
+        f"recordings/{recording_id}{_KNOWN_SUFFIX}",
+        digests,
+        elsewhere=() if kept is None else (kept,),
+        is_there=lambda where: Path(where).is_file(),
+        what="a document of redactions that has counted for this recording is gone",
+        remedy="put it back; if nothing in it is to be hidden any more, leave an empty file there",
+    )
 
 
 def digest_of_redactions(texts: Sequence[RedactionText]) -> str | None:

@@ -22,6 +22,7 @@ from episode_assets.errors import (
     SourceChanged,
 )
 from episode_assets.storage.backend import Backend
+from episode_assets.storage.beside import FileBeside, find_beside
 from episode_assets.storage.canonical import to_text
 from episode_assets.storage.keys import is_safe_name
 from episode_assets.storage.redactions import (
@@ -237,6 +238,16 @@ class Registry:
             texts = redaction_texts(self._backend, entry.recording_id, entry.addresses)
             remember_redactions(self._backend, entry.recording_id, texts)
         return texts
+
+    def beside(self, entry: RecordingEntry, suffix: str) -> FileBeside | None:
+        """Return the file with an ending that lies beside a recording and counts for it, or None.
+
+        Raises:
+            BadConfig: Several differ, or one that has counted before is gone.
+            StorageTrouble: A place does not answer.
+        """
+        with translated(self._path(entry.recording_id)):
+            return find_beside(self._backend, entry.recording_id, entry.addresses, suffix)
 
     def change_redactions(self, recording_id: str, change: Callable[[bytes], bytes]) -> str:
         """Replace the store's own document of a recording in one step, and return its address.

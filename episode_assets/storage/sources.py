@@ -80,6 +80,13 @@ def full_digest(uri: str) -> str:
     return digest.hexdigest()
 
 
+def content_of(uri: str) -> tuple[bytes, str]:
+    """Return all bytes of a small file, and their SHA-256 in 64 hex digits."""
+    with translated(uri), _open(uri) as file:
+        content = file.read()
+    return content, hashlib.sha256(content).hexdigest()
+
+
 def slug(name: str) -> str:
     """Return the part of a recording id that people recognise: lower case, ASCII, made of `a-z0-9._-` only."""
     stem = name

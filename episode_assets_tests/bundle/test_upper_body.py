@@ -15,7 +15,7 @@ HEAD, LEFT_WRIST = BODY_JOINT_NAMES.index("head"), BODY_JOINT_NAMES.index("left_
 
 
 def body_of(scene: Scene, *, unknown: frozenset[int] = frozenset()) -> pa.Table:
-    """A body whose joint j of message m stands at (m, j, 1); without a place in the messages of `unknown`."""
+    """A body whose joint j of message m stands at (m, j, 1); no place counts in the messages of `unknown`."""
     rows = []
     for message in range(scene.frames):
         joints = np.stack([np.full(10, message), np.arange(10), np.ones(10)], axis=1).astype(np.float32)
@@ -30,7 +30,7 @@ def body_of(scene: Scene, *, unknown: frozenset[int] = frozenset()) -> pa.Table:
                 "message_number": message,
                 "frame_index": message,
                 "stamp_ns": int(scene.stamps_ns[message]),
-                "joints_world": np.where(source[:, None] == 0, np.nan, joints).ravel().tolist(),
+                "joints_world": joints.ravel().tolist(),
                 "joint_source": source.tolist(),
                 "heading_held": message == 3,
             }
