@@ -110,10 +110,13 @@ class Areas:
         area = self.all[number]
         frame = position[area.is_at[position]] if len(area.rectangles) else position[:0]
         bounds = area.bounds if len(frame) else np.zeros(4, np.int32)
+        box = np.tile(bounds.astype(np.float32), (len(frame), 1))
         return Redactions(
             TrackBoxes(
                 frame=frame,
-                box=np.tile(bounds.astype(np.float32), (len(frame), 1)),
+                box=box,
+                hull=box,
+                side=box[:, 2:] - box[:, :2],
                 score=np.full(len(frame), np.nan, np.float32),
                 source=np.full(len(frame), Source.REDACTION, np.uint8),
                 track=np.full(len(frame), track, np.int64),

@@ -8,7 +8,9 @@ from typing import Literal
 
 from episode_assets.anonymization.backends import HELP, check_backends, models_of
 from episode_assets.anonymization.blazeface import BlazeFaceOptions
+from episode_assets.anonymization.colours import colour_of
 from episode_assets.anonymization.egoblur import EgoBlurOptions
+from episode_assets.anonymization.motion import MOTION_NS
 from episode_assets.anonymization.retinaface import RetinaFaceOptions
 from episode_assets.anonymization.tiles import TILE_MULTIPLE
 from episode_assets.errors import BadConfig
@@ -67,20 +69,46 @@ class FaceBlurConfig:
     )
     fill_s: float = field(
         default=1.0,
-        metadata={"help": "longest hole of a track that is filled by interpolation, seconds, 0..10"},
+        metadata={
+            "help": "longest hole of a track that is filled, seconds from one find to the next, 0..10; a face that was "
+            "missed for less stays covered along its way"
+        },
     )
     hold_s: float = field(
         default=0.3,
-        metadata={"help": "how long a box is kept before and after a track, seconds, 0..10"},
+        metadata={
+            "help": "how long a face stays covered before it was first found and after it was last, seconds, 0..10; "
+            "both where it was and where its motion leads"
+        },
     )
     hold_growth: float = field(
         default=0.03,
         metadata={"help": "by what ratio a kept box grows with each frame, 0..1"},
     )
+    smooth_s: float = field(
+        default=0.2,
+        metadata={
+            "help": "how far, in seconds, 0..2, boxes of a track count for its smoothed box, which is covered beside "
+            "the one that was found; 0 leaves boxes as they tremble"
+        },
+    )
+    shape: Literal["box", "ellipse"] = field(
+        default="box",
+        metadata={
+            "help": "what is hidden of the rectangle around a face: box all of it, ellipse the largest one in it, "
+            "which holds the box of the detector but leaves corners with hair and ears"
+        },
+    )
     method: Literal["cells", "fill"] = field(
         default="cells",
         metadata={
-            "help": "cells averages a face to a few coarse cells, fill paints it grey; both are irreversible"
+            "help": "cells averages a face to a few coarse cells, fill paints it in one colour; both are irreversible"
+        },
+    )
+    fill_colour: str = field(
+        default="grey",
+        metadata={
+            "help": "colour of the method fill: black, white, grey, red, green, blue, yellow, cyan, magenta, or #RRGGBB"
         },
     )
     # One cell: with two or more, the slope between cells and its compression keep, in blocks of plain skin, more than
@@ -158,8 +186,10 @@ class FaceBlurConfig:
             )
         if self.tile_px % TILE_MULTIPLE:
             raise BadConfig(f"tile_px must be a multiple of {TILE_MULTIPLE}, got {self.tile_px!r}")
-        if self.method not in ("cells", "fill"):
-            raise BadConfig(f"method must be cells or fill, got {self.method!r}")
+        for name, choices in _CHOICES:
+            if getattr(self, name) not in choices:
+                raise BadConfig(f"{name} must be {' or '.join(choices)}, got {getattr(self, name)!r}")
+        colour_of(self.fill_colour)
         for name, section in _SECTIONS:
             if not isinstance(getattr(self, name), section):
                 raise BadConfig(f"{name} must be a section of settings, got {getattr(self, name)!r}")
@@ -176,8 +206,13 @@ class FaceBlurConfig:
 
     @property
     def margin_ns(self) -> int:
-        """How far a box can depend on other frames: a link, the size remembered at an edge, and the hold."""
-        return round((2 * self.fill_s + self.hold_s) * 1e9)
+        """How far a box can depend on other frames.
+
+        It is smoothed with others, each derived from a find in reach of a fill or a hold; and that find's link, size at
+        an edge and motion go back to others in reach of a fill, or of the time that motion is measured over.
+        """
+        fill_ns, hold_ns, smooth_ns = (round(s * 1e9) for s in (self.fill_s, self.hold_s, self.smooth_s))
+        return smooth_ns + max(fill_ns, hold_ns) + max(fill_ns, MOTION_NS)
 
 
 _RANGES: tuple[tuple[str, float, float], ...] = (
@@ -189,6 +224,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("fill_s", 0.0, 10.0),
     ("hold_s", 0.0, 10.0),
     ("hold_growth", 0.0, 1.0),
+    ("smooth_s", 0.0, 2.0),
     ("cells", 1, 8),
     ("audit_scale", 0.25, 4.0),
     ("audit_rounds", 0, 5),
@@ -197,5 +233,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("max_dropped_ratio", 0.0, 1.0),
     ("g", 1, 300),
 )
+
+_CHOICES = (("shape", ("box", "ellipse")), ("method", ("cells", "fill")))
 
 _SECTIONS = (("blazeface", BlazeFaceOptions), ("retinaface", RetinaFaceOptions), ("egoblur", EgoBlurOptions))

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.anonymization.blur import FILL_CHROMA, FILL_LUMA
+from episode_assets.anonymization.colours import GREY
 from episode_assets.video import Picture
 
 MAX_LEFT = 8.0
@@ -53,7 +53,7 @@ def left_in(picture: Picture, area: NDArray[np.int32], faces: NDArray[np.int32])
 
 
 def _planes(picture: Picture) -> tuple[tuple[NDArray[np.uint8], int, int], ...]:
-    return (picture.y, 1, FILL_LUMA), (picture.u, 2, FILL_CHROMA), (picture.v, 2, FILL_CHROMA)
+    return (picture.y, 1, GREY.y), (picture.u, 2, GREY.u), (picture.v, 2, GREY.v)
 
 
 def _inner_mask(picture: Picture, area: NDArray[np.int32], faces: NDArray[np.int32]) -> NDArray[np.uint8]:

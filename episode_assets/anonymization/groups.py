@@ -23,8 +23,10 @@ from episode_assets.anonymization.boxes import (
     widened,
 )
 from episode_assets.anonymization.colour_counts import colour_counts
+from episode_assets.anonymization.colours import colour_of
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.filling import MAX_LEFT, fill, left_in
+from episode_assets.anonymization.redaction import drawn_rectangles
 from episode_assets.anonymization.searching import FaceSearch
 from episode_assets.video import Picture, Segment, SegmentEncoder
 
@@ -38,6 +40,8 @@ _TOUCH_FACTOR = 1.5
 """A find touches the blur when the find, widened by this factor, meets it."""
 
 Rectangles = NDArray[np.int32]
+
+_NOTHING = np.zeros((0, 4), np.int32)
 
 
 @dataclass(frozen=True)
@@ -176,12 +180,12 @@ def make_group(
     kept: list[NDArray[np.float64]] = []
     left: list[NDArray[np.float64]] = []
     for index, (picture, blurred) in enumerate(zip(segment.decode(), rectangles, strict=True)):
-        hidden = np.concatenate([blurred, *areas[index]])
+        drawn = drawn_rectangles(blurred, shape=config.shape, width=picture.width, height=picture.height)
+        hidden = np.concatenate([_NOTHING, *drawn, *areas[index]])
         outside.append(auditor.finds(picture, hidden, pictures[index], is_first=index == 0))
-        left.append(np.array([left_in(picture, area, blurred) for area in areas[index]], np.float64))
-        results = [_luma(picture, rectangle) for rectangle in blurred]
-        pairs = zip(sources[index], results, strict=True)
-        kept.append(np.array([kept_detail(source, result) for source, result in pairs], np.float64))
+        faces = np.concatenate([_NOTHING, *drawn])
+        left.append(np.array([left_in(picture, area, faces) for area in areas[index]], np.float64))
+        kept.append(_kept(sources[index], picture, blurred, drawn))
         colours.append(colour_counts(picture))
     audit = GroupAudit(tuple(rectangles), tuple(outside), tuple(kept), segment.is_key, tuple(left))
     return EncodedGroup(segment, np.stack(colours), audit)
@@ -204,10 +208,32 @@ def _encode(
         )
         sources.append([_luma(picture, rectangle).copy() for rectangle in blurred])
         fill(picture, painted)
-        blur_rectangles(picture, blurred, method=config.method, cells=config.cells)
+        blur_rectangles(
+            picture,
+            blurred,
+            method=config.method,
+            cells=config.cells,
+            shape=config.shape,
+            colour=colour_of(config.fill_colour),
+        )
         encoder.encode(picture, pts_us=stamp_us)
     assert encoder is not None
     return encoder.finish(), sources
+
+
+def _kept(
+    sources: Sequence[NDArray[np.uint8]],
+    result: Picture,
+    rectangles: Rectangles,
+    drawn: Sequence[Rectangles],
+) -> NDArray[np.float64]:
+    """Return the share of its detail that each rectangle kept, in those of its pixels that were blurred."""
+    kept = np.zeros(len(rectangles))
+    for index, (source, rectangle, tiles) in enumerate(zip(sources, rectangles, drawn, strict=True)):
+        is_whole = len(tiles) == 1 and np.array_equal(tiles[0], rectangle)
+        inside = None if is_whole else tiles - np.tile(rectangle[:2], 2)
+        kept[index] = kept_detail(source, _luma(result, rectangle), inside)
+    return kept
 
 
 def _luma(picture: Picture, rectangle: Rectangles) -> NDArray[np.uint8]:

@@ -5,8 +5,50 @@ Every shape comes down to rectangles with even coordinates, so that luma and chr
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
+
+Shape = Literal["box", "ellipse"]
+
+_ELLIPSE_RATIO = 2.0**0.5
+"""The smallest ellipse around a box has sqrt(2) times its axes: at a corner (x/a)^2 + (y/b)^2 = 1/2 + 1/2."""
+
+
+def hiding_rectangles(
+    hulls: NDArray[np.float32],
+    sides: NDArray[np.float32],
+    *,
+    scale: float,
+    shape: Shape,
+    width: int,
+    height: int,
+) -> NDArray[np.int32]:
+    """Return the rectangles that hide faces wherever they may be in one picture.
+
+    Detectors fit tightly, so hair, chin and ears stick out: around a hull lies what scaling its largest box about its
+    centre adds. An ellipse, which will be inscribed, is made large enough to hold the hull whatever the scale.
+
+    Args:
+        hulls: (N, 4) float32 x0, y0, x1, y1 in pixels, around every place where a face may be.
+        sides: (N, 2) float32 width and height of the largest box of the face in its hull.
+        scale: Factor on width and height of a box.
+        shape: What will be drawn in each rectangle.
+        width: Width of the picture in pixels; an odd one counts as one more, as the padded planes do.
+        height: Height of the picture in pixels, likewise.
+
+    Returns:
+        (N, 4) int32 half-open rectangles with even coordinates; zero-sized where a hull misses the picture.
+    """
+    corners = hulls.astype(np.float64)
+    centre = (corners[:, :2] + corners[:, 2:]) / 2
+    tight = (corners[:, 2:] - corners[:, :2]) / 2
+    half = tight + sides.astype(np.float64) * (scale - 1) / 2
+    if shape == "ellipse":
+        # Even coordinates may move the centre by less than a pixel.
+        half = np.maximum(half, _ELLIPSE_RATIO * (tight + 1))
+    return _even_rectangles(centre, half, width=width, height=height)
 
 
 def redaction_rectangles(
@@ -29,10 +71,59 @@ def redaction_rectangles(
     corners = boxes.astype(np.float64)
     centre = (corners[:, :2] + corners[:, 2:]) / 2
     half = (corners[:, 2:] - corners[:, :2]) / 2 * scale
+    return _even_rectangles(centre, half, width=width, height=height)
+
+
+def _even_rectangles(
+    centre: NDArray[np.float64], half: NDArray[np.float64], *, width: int, height: int
+) -> NDArray[np.int32]:
     low = np.floor((centre - half) / 2) * 2
     high = np.ceil((centre + half) / 2) * 2
     limits = np.array([width + width % 2, height + height % 2], np.float64)
     return np.concatenate([np.clip(low, 0, limits), np.clip(high, 0, limits)], axis=1).astype(np.int32)
+
+
+def drawn_rectangles(
+    rectangles: NDArray[np.int32], *, shape: Shape, width: int, height: int
+) -> tuple[NDArray[np.int32], ...]:
+    """Return what is hidden in each rectangle: itself, or the ellipse in it as every block of 2x2 pixels it touches.
+
+    A rectangle that ends at an edge of the picture was cut there, and what is left of its ellipse would depend on how
+    much was; it stays a rectangle.
+
+    Args:
+        rectangles: (R, 4) int32 half-open rectangles with even coordinates.
+        shape: What to draw.
+        width: Width of the picture's planes in pixels, even.
+        height: Height, likewise.
+
+    Returns:
+        For each of them (T, 4) half-open rectangles with even coordinates that share no pixel.
+    """
+    if shape == "box":
+        return tuple(rectangles[:, None])
+    inside = np.concatenate([rectangles[:, :2] > 0, rectangles[:, 2:] < (width, height)], axis=1)
+    is_whole: NDArray[np.bool_] = np.asarray(inside.all(axis=1))
+    return tuple(
+        _ellipse_rectangles(rectangle) if whole else rectangle[None]
+        for rectangle, whole in zip(rectangles, is_whole.tolist(), strict=True)
+    )
+
+
+def _ellipse_rectangles(rectangle: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the ellipse in a rectangle as rectangles."""
+    columns, rows = (rectangle[2:] - rectangle[:2]) // 2
+    across, down = (_nearest_to_centre(int(count)) for count in (columns, rows))
+    is_touched = across[None, :] ** 2 + down[:, None] ** 2 < 1.0
+    return (2 * _tiles(is_touched) + np.tile(rectangle[:2], 2)).astype(np.int32)
+
+
+def _nearest_to_centre(count: int) -> NDArray[np.float64]:
+    """Return for each of the cells from -1 to 1 the distance from 0 of its nearest point."""
+    edges = np.abs(np.linspace(-1.0, 1.0, count + 1))
+    nearest = np.minimum(edges[:-1], edges[1:])
+    nearest[count // 2 : (count + 1) // 2] = 0.0  # the cell in the middle of an odd number
+    return nearest
 
 
 _LINES = 8

@@ -13,17 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.anonymization.config import FaceBlurConfig
-from episode_assets.anonymization.redaction import redaction_rectangles
-from episode_assets.anonymization.tracks import Detections, TrackBoxes, build_tracks
+from episode_assets.anonymization.redaction import hiding_rectangles
+from episode_assets.anonymization.track_building import build_tracks
+from episode_assets.anonymization.tracks import Detections, TrackBoxes
 
 
 @dataclass(frozen=True)
 class Redactions:
-    """Boxes over time, and the rectangle that is blurred for each; only those with a pixel in the picture.
+    """Boxes over time, and the rectangle in which each is blurred; only those with a pixel in the picture.
 
     Attributes:
         tracks: The boxes; `frame` is the position in the stream.
-        rectangle: (B, 4) int32 half-open pixels.
+        rectangle: (B, 4) int32 half-open pixels; the shape of the settings fills it, or lies in it.
     """
 
     tracks: TrackBoxes
@@ -64,10 +65,18 @@ def redact(
         fill_s=config.fill_s,
         hold_s=config.hold_s,
         hold_growth=config.hold_growth,
+        smooth_s=config.smooth_s,
         strong_score=config.strong_score,
         size=size,
     )
-    rectangle = redaction_rectangles(tracks.box, scale=config.box_scale, width=size[0], height=size[1])
+    rectangle = hiding_rectangles(
+        tracks.hull,
+        tracks.side,
+        scale=config.box_scale,
+        shape=config.shape,
+        width=size[0],
+        height=size[1],
+    )
     is_visible = (rectangle[:, 2:] > rectangle[:, :2]).all(axis=1)
     columns = {item.name: getattr(tracks, item.name)[is_visible] for item in fields(tracks)}
     return Redactions(
@@ -98,6 +107,8 @@ _NOTHING = Redactions(
     TrackBoxes(
         frame=np.zeros(0, np.int64),
         box=np.zeros((0, 4), np.float32),
+        hull=np.zeros((0, 4), np.float32),
+        side=np.zeros((0, 2), np.float32),
         score=np.zeros(0, np.float32),
         source=np.zeros(0, np.uint8),
         track=np.zeros(0, np.int64),

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.redaction import redaction_rectangles
 from episode_assets.anonymization.redactions import Redactions, joined, redact, within
-from episode_assets.anonymization.tracks import Detections, Source, TrackBoxes, build_tracks
+from episode_assets.anonymization.track_building import build_tracks
+from episode_assets.anonymization.tracks import Detections, Source, TrackBoxes
 from episode_assets.chunks import plan_chunks
 
 STEP_NS = 66_666_667
@@ -40,6 +41,7 @@ def tracked(found: list[np.ndarray], stamps_ns: np.ndarray) -> TrackBoxes:
         fill_s=1.0,
         hold_s=0.3,
         hold_growth=0.03,
+        smooth_s=0.2,
         strong_score=0.5,
         size=SIZE,
     )
