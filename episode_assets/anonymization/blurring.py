@@ -18,6 +18,7 @@ from episode_assets.anonymization import tables
 from episode_assets.anonymization.areas import place
 from episode_assets.anonymization.backends import require_detectors
 from episode_assets.anonymization.config import FaceBlurConfig
+from episode_assets.anonymization.evidence import Shown, picture_name
 from episode_assets.anonymization.exceptions import Exceptions
 from episode_assets.anonymization.looking import DroppedPicture, Look
 from episode_assets.anonymization.passes import Blurred, longest_step_ns, make_passes
@@ -25,6 +26,7 @@ from episode_assets.anonymization.redaction_document import DrawnArea, FindExcep
 from episode_assets.anonymization.redactions import Redactions
 from episode_assets.anonymization.tracks import Source
 from episode_assets.anonymization.unit_work import Group, WorkerSettings, group_paths
+from episode_assets.anonymization.upright import Upright
 from episode_assets.anonymization.verdict import privacy_record, write_audit
 from episode_assets.errors import BadRecording
 from episode_assets.outcome import Note, Outcome, Skipped
@@ -51,7 +53,8 @@ def blur_recording(
     Args:
         view: The recording.
         directory: Empty, private directory; receives `rgb.mp4`, `frames`, `dropped`, `faces`, `signals` and
-            `rgb_stats` as Parquet, and `audit.json`. After a failed audit only `faces.parquet` and `audit.json`.
+            `rgb_stats` as Parquet, and `audit.json`. After a failed audit only `faces.parquet`, `audit.json`, and
+            pictures of the worst frames in which every find is filled solid.
         config: The settings.
         redactions: What people drew to be painted over, in the order of their documents.
         exceptions: Finds of the audit that people judged to be no face, each in one video alone.
@@ -59,7 +62,8 @@ def blur_recording(
         progress: Told about frames that are done.
 
     Returns:
-        The outcome; `privacy["audit"]` is `passed` or `failed`, and nothing with pixels is there if it failed.
+        The outcome; `privacy["audit"]` is `passed` or `failed`. If it failed, the only pixels that are there are those
+        of the pictures that `privacy["evidence"]` names.
 
     Raises:
         MissingStream: The recording has no colour stream.
@@ -81,6 +85,7 @@ def blur_recording(
         config=config,
         areas=areas,
         exceptions=Exceptions(tuple(exceptions)),
+        upright=Upright(view.attitude(stream.stamp_ns), key_stride=config.g),
     )
     blurred = make_passes(stream, settings, workers=workers, progress=progress)
     dropped = [picture for look in blurred.looks for picture in look.dropped]
@@ -98,6 +103,7 @@ def blur_recording(
         frame_index=table.index_of,
         message_numbers=stream.message_number.tolist(),
     )
+    _write_evidence(directory, blurred, table)
     if blurred.passed:
         _write_published(view.recording_id, directory, settings, stream, blurred, table)
     for path in sorted(scratch.iterdir()):
@@ -158,6 +164,15 @@ class _FrameTable:
             "frame_index": np.arange(len(self), dtype=np.int64),
             "stamp_ns": self.stamp_ns,
         }
+
+
+def _write_evidence(directory: Path, blurred: Blurred, table: _FrameTable) -> None:
+    """Write the pictures that show why an audit failed."""
+    for shown in blurred.shown:
+        if shown.jpeg:
+            path = directory / picture_name(table.index_of[shown.position])
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(shown.jpeg)
 
 
 def _write_published(
@@ -278,8 +293,9 @@ def _outcome(
     settings: WorkerSettings,
 ) -> Outcome:
     config, areas, size = settings.config, settings.areas, settings.size
-    privacy = privacy_record(blurred, config, areas)
-    files = (*_EVIDENCE, *_PUBLISHED) if blurred.passed else _EVIDENCE
+    privacy = privacy_record(blurred, config, areas, frame_index=table.index_of)
+    shown = tuple(picture_name(table.index_of[item.position]) for item in blurred.shown if item.jpeg)
+    files = (*_EVIDENCE, *_PUBLISHED) if blurred.passed else (*_EVIDENCE, *shown)
     return Outcome(
         core=files,
         saved=files,
@@ -288,6 +304,7 @@ def _outcome(
         else (Skipped("rgb.mp4", "audit_failed", "the privacy audit did not pass"),),
         warnings=(
             *_notes(stream, dropped),
+            *_evidence_notes(stream, blurred.shown),
             *areas.notes(blurred.redactions, topic=stream.topic),
             *settings.exceptions.notes(blurred.digest, topic=stream.topic),
         ),
@@ -313,3 +330,15 @@ def _notes(stream: ImageStream, dropped: Sequence[DroppedPicture]) -> Iterator[N
         first = stream.message_number[matching[0].position]
         detail = f"pictures left out; the first is message {first}: {matching[0].detail}"
         yield Note(reason, detail, stream=stream.topic, count=len(matching))
+
+
+def _evidence_notes(stream: ImageStream, shown: Sequence[Shown]) -> Iterator[Note]:
+    withheld = [item for item in shown if item.jpeg is None]
+    if withheld:
+        yield Note(
+            "evidence_withheld",
+            "pictures that are not shown, because more than the finds of the audit may be seen in them; the first is "
+            f"message {stream.message_number[withheld[0].position]}",
+            stream=stream.topic,
+            count=len(withheld),
+        )

@@ -41,10 +41,24 @@ class FaceBlurConfig:
         },
     )
     min_face_px: float = field(
-        default=32.0,
+        default=20.0,
         metadata={
             "help": "height of the smallest face that must be found, in pixels of the recording, 8..1000; "
             "half of it costs four times the detector's time"
+        },
+    )
+    far_stride: int = field(
+        default=2,
+        metadata={
+            "help": "of the pictures that the detector looks at, every n-th is searched down to min_face_px, 1..10, "
+            "and those between down to near_face_px; tracks cover smaller faces there. 1 searches all of them fully"
+        },
+    )
+    near_face_px: float = field(
+        default=40.0,
+        metadata={
+            "help": "height of the smallest face that is sought in the pictures between, in pixels of the recording, "
+            "8..1000; at or below min_face_px they are searched as the others"
         },
     )
     tile_px: int = field(
@@ -127,8 +141,11 @@ class FaceBlurConfig:
         },
     )
     audit_scale: float = field(
-        default=0.75,
-        metadata={"help": "scale of the audit on every frame relative to the detector's own, 0.25..4, not 1"},
+        default=0.8333,
+        metadata={
+            "help": "scale of the audit on every frame relative to the detector's own, 0.25..4, not 1; it finds faces "
+            "from min_face_px divided by this on, 24 pixels by default"
+        },
     )
     audit_key_scale: float = field(
         default=1.5,
@@ -138,7 +155,7 @@ class FaceBlurConfig:
     )
     audit_rounds: int = field(
         default=2,
-        metadata={"help": "how often finds of the audit are blurred and audited anew before it blocks, 0..5"},
+        metadata={"help": "how often finds of the audit are blurred and audited anew before it blocks, 0..2"},
     )
     audit_max_detail: float = field(
         default=0.25,
@@ -218,6 +235,8 @@ class FaceBlurConfig:
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("score_threshold", 0.0, 1.0),
     ("min_face_px", 8, 1000),
+    ("far_stride", 1, 10),
+    ("near_face_px", 8, 1000),
     ("tile_px", 512, 4096),
     ("detector_stride", 1, 5),
     ("box_scale", 1.0, 5.0),
@@ -227,7 +246,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("smooth_s", 0.0, 2.0),
     ("cells", 1, 8),
     ("audit_scale", 0.25, 4.0),
-    ("audit_rounds", 0, 5),
+    ("audit_rounds", 0, 2),
     ("strong_score", 0.0, 1.0),
     ("audit_max_detail", 0.0, 1.0),
     ("max_dropped_ratio", 0.0, 1.0),

@@ -28,6 +28,7 @@ from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.filling import MAX_LEFT, fill, left_in
 from episode_assets.anonymization.redaction import drawn_rectangles
 from episode_assets.anonymization.searching import FaceSearch
+from episode_assets.anonymization.turning import UPRIGHT, Turn
 from episode_assets.video import Picture, Segment, SegmentEncoder
 
 TRACE_RATIO = 0.5
@@ -86,31 +87,46 @@ class Auditor:
     doubt_below: float
 
     def finds(
-        self, picture: Picture, rectangles: Rectangles, source: Callable[[], Picture], *, is_first: bool
+        self,
+        picture: Picture,
+        rectangles: Rectangles,
+        source: Callable[[], Picture] | None,
+        *,
+        is_first: bool,
+        turns: Sequence[Turn] = UPRIGHT,
     ) -> Boxes:
         """Return the boxes found outside the blurred rectangles.
 
         Args:
             picture: The decoded result.
             rectangles: What was blurred in it.
-            source: Decodes the same picture before the blur; called only in case of doubt.
+            source: Decodes the same picture before the blur; called only in case of doubt. Without it nothing is
+                doubted.
             is_first: Whether the picture begins its group.
+            turns: How the picture is turned, the likeliest first; the second scale takes that one alone.
         """
-        searches = [self.every] if self.key is None or not is_first else [self.every, self.key]
-        return np.concatenate([self._finds(search, picture, rectangles, source) for search in searches])
+        found = [self._finds(self.every, picture, rectangles, source, turns)]
+        if self.key is not None and is_first:
+            found.append(self._finds(self.key, picture, rectangles, source, turns[:1]))
+        return np.concatenate(found)
 
     def _finds(
-        self, search: FaceSearch, picture: Picture, rectangles: Rectangles, source: Callable[[], Picture]
+        self,
+        search: FaceSearch,
+        picture: Picture,
+        rectangles: Rectangles,
+        source: Callable[[], Picture] | None,
+        turns: Sequence[Turn],
     ) -> Boxes:
-        found = search(picture)
+        found = search(picture, turns)
         covered = covered_share(found, rectangles, width=picture.true_width, height=picture.true_height)
-        found, covered = found[covered < _INSIDE_SHARE], covered[covered < _INSIDE_SHARE]
+        found = found[covered < _INSIDE_SHARE]
         reach = widened(found, factor=_TOUCH_FACTOR)
         touches = covered_share(reach, rectangles, width=picture.true_width, height=picture.true_height) > 0
         is_doubtful = touches & (found[:, 4] < self.doubt_below)
-        if not is_doubtful.any():
+        if source is None or not is_doubtful.any():
             return found
-        traces = search.traces(source())
+        traces = search.traces(source(), turns)
         is_real = (overlap_ratios(found, traces) >= SAME_OVERLAP).any(axis=1)
         return found[is_real | ~is_doubtful]
 
@@ -160,6 +176,7 @@ def make_group(
     rectangles: Sequence[Rectangles],
     areas: Sequence[Sequence[Rectangles]],
     pts_us: Sequence[int],
+    turns: Sequence[Sequence[Turn]],
     *,
     config: FaceBlurConfig,
     auditor: Auditor,
@@ -171,6 +188,7 @@ def make_group(
         rectangles: What to blur in each of them.
         areas: What to paint over in each of them: areas that a person drew, each as its rectangles.
         pts_us: Their stamps in microseconds.
+        turns: How each of them is turned for the audit.
         config: Blur and encoder settings.
         auditor: Searches the decoded result.
     """
@@ -182,7 +200,9 @@ def make_group(
     for index, (picture, blurred) in enumerate(zip(segment.decode(), rectangles, strict=True)):
         drawn = drawn_rectangles(blurred, shape=config.shape, width=picture.width, height=picture.height)
         hidden = np.concatenate([_NOTHING, *drawn, *areas[index]])
-        outside.append(auditor.finds(picture, hidden, pictures[index], is_first=index == 0))
+        outside.append(
+            auditor.finds(picture, hidden, pictures[index], is_first=index == 0, turns=turns[index])
+        )
         faces = np.concatenate([_NOTHING, *drawn])
         left.append(np.array([left_in(picture, area, faces) for area in areas[index]], np.float64))
         kept.append(_kept(sources[index], picture, blurred, drawn))

@@ -7,7 +7,7 @@ like. Without a passed known-answer test no pixel is published.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -72,6 +72,11 @@ def ask(
         for member in members_of(detector)
         if member.label is Label.FACE
     ]
+    return worst_of(answers)
+
+
+def worst_of(answers: Iterable[KnownAnswer]) -> KnownAnswer:
+    """Return the worst of several answers; without any nothing is known, and the test failed."""
     blind = KnownAnswer(passed=False, score=0.0, overlap=0.0)
     return min(answers, key=lambda answer: (answer.passed, answer.score), default=blind)
 

@@ -19,6 +19,7 @@ from episode_assets.anonymization.searching import FaceSearch
 from episode_assets.anonymization.signals import PictureSignals, SignalMeter
 from episode_assets.anonymization.tables import signals_table
 from episode_assets.anonymization.tracks import Detections
+from episode_assets.anonymization.upright import Upright
 from episode_assets.errors import SourceChanged
 from episode_assets.recording import ImageMessage, ImageStream, PictureStep, UndecodableImage
 from episode_assets.video import Picture, UndecodablePicture, decode_pictures
@@ -60,26 +61,44 @@ class Look:
 
 @dataclass(frozen=True)
 class Seeker:
-    """Finds the faces of source pictures, with a second look at what is doubtful.
+    """Finds the faces of source pictures on a schedule, with a second look at what is doubtful.
 
     A face that is large enough for both scales is found at both. A weak box that is found at one only is refuted: in
     practice plates and folds, which would cost more pixels than all faces together. Strong boxes, and boxes too small
     for the second scale, are never refuted.
+
+    Attributes:
+        far: Finds the smallest faces.
+        near: Looks at the pictures between; None where all are searched by `far`.
+        second: Looks again.
+        doubt_below: Boxes from this score on are certain.
+        stride: Faces are sought in pictures whose position in the stream is a multiple of this.
+        far_stride: Of those, every n-th is searched by `far`.
+        upright: How pictures are turned. One that is searched in several turns is always searched, and by `far`.
     """
 
-    first: FaceSearch
+    far: FaceSearch
+    near: FaceSearch | None
     second: FaceSearch
     doubt_below: float
+    stride: int
+    far_stride: int
+    upright: Upright
 
-    def __call__(self, picture: Picture) -> tuple[Boxes, int]:
+    def __call__(self, position: int, picture: Picture) -> tuple[Boxes, int]:
         """Return the faces of a picture, and how many boxes were refuted."""
-        found = self.first(picture)
+        turns = self.upright.turns(position)
+        if position % self.stride and len(turns) == 1:
+            return no_boxes(), 0
+        is_far = (position // self.stride) % self.far_stride == 0 or len(turns) > 1
+        search = self.far if self.near is None or is_far else self.near
+        found = search(picture, turns)
         height = found[:, 3] - found[:, 1]
         is_large = height >= _SURELY_SEEN * self.second.reached_face_px
         is_doubtful = is_large & (found[:, 4] < self.doubt_below)
         if not is_doubtful.any():
             return found, 0
-        is_confirmed = (overlap_ratios(found, self.second(picture)) >= SAME_OVERLAP).any(axis=1)
+        is_confirmed = (overlap_ratios(found, self.second(picture, turns)) >= SAME_OVERLAP).any(axis=1)
         is_refuted = is_doubtful & ~is_confirmed
         return found[~is_refuted], int(is_refuted.sum())
 
@@ -191,13 +210,7 @@ def _own(data: memoryview) -> memoryview:
     return data if memoryview(data.obj).nbytes < 2 * data.nbytes else memoryview(bytes(data))
 
 
-def look_at(
-    start: int,
-    pictures: UnitPictures,
-    seek: Seeker,
-    *,
-    stride: int,
-) -> Look:
+def look_at(start: int, pictures: UnitPictures, seek: Seeker) -> Look:
     """Look at every picture from `start` on.
 
     Args:
@@ -205,7 +218,6 @@ def look_at(
             with the picture before.
         pictures: Reads them, and keeps their payloads for rendering.
         seek: Finds faces.
-        stride: Faces are sought in pictures whose position in the stream is a multiple of this.
     """
     meter = SignalMeter()
     positions: list[int] = []
@@ -223,7 +235,7 @@ def look_at(
         if position < start:
             meter.see(picture)
             continue
-        found, doubts = seek(picture) if position % stride == 0 else (no_boxes(), 0)
+        found, doubts = seek(position, picture)
         positions.append(position)
         faces.append(found)
         signals.append(meter.measure(picture, message.data))

@@ -8,14 +8,15 @@ where units begin and who worked on them cannot be told from the result. What is
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.anonymization.config import FaceBlurConfig
+from episode_assets.anonymization.evidence import MOST_PICTURES, Shown, worst_frame
 from episode_assets.anonymization.exceptions import video_digest
 from episode_assets.anonymization.finds import Finds
 from episode_assets.anonymization.groups import group_spans
@@ -29,11 +30,15 @@ from episode_assets.anonymization.unit_work import (
     LookTask,
     RenderResult,
     RenderTask,
+    SampleResult,
+    SampleTask,
     SearchUse,
+    ShowTask,
     UnitResult,
     UnitTask,
     WorkerSettings,
 )
+from episode_assets.anonymization.upright import Upright, clearest_quarters
 from episode_assets.chunks import Chunk, Crew, plan_chunks
 from episode_assets.outcome import ModelUse
 from episode_assets.progress import Progress
@@ -65,6 +70,8 @@ class Blurred:
         finds: Finds of audits that are blurred.
         groups: The groups in order.
         rounds: How often groups were made again because of finds.
+        upright: How the pictures stand.
+        shown: The worst frames as evidence, in order; empty where the audit passed.
     """
 
     searches: tuple[SearchUse, ...]
@@ -74,6 +81,8 @@ class Blurred:
     finds: Finds
     groups: tuple[Group, ...]
     rounds: int
+    upright: Upright
+    shown: tuple[Shown, ...] = ()
 
     @property
     def knows_faces(self) -> bool:
@@ -145,9 +154,12 @@ class _Passes:
         self._means: LookResult | None = None
         self._looks: dict[int, Look] = {}
         self._groups: dict[int, Group] = {}
+        self._shown: dict[int, Shown] = {}
+        self._upright = settings.upright
 
     def result(self) -> Blurred:
         """Do the work."""
+        self._take_samples()
         if not self._look_and_render():
             return self._blurred((), redactions=joined([]), finds=Finds.none(), rounds=0)
         looks = [self._looks[unit] for unit in range(len(self._units))]
@@ -164,7 +176,16 @@ class _Passes:
             self._render_again(tasks, is_last=rounds == self._config.audit_rounds)
             new = self._outside(stale)
         self._render_excepted(redactions)
+        self._show_worst()
         return self._blurred(looks, redactions=redactions, finds=finds, rounds=rounds)
+
+    def _take_samples(self) -> None:
+        """Find out how the pictures stand of which nothing else tells it."""
+        tasks = [SampleTask(position) for position in self._upright.samples()]
+        answers = [answer for answer in self._answers(tasks) if isinstance(answer, SampleResult)]
+        if answers:
+            scores = [answer.scores for answer in sorted(answers, key=lambda answer: answer.position)]
+            self._upright = replace(self._upright, sampled_quarters=clearest_quarters(np.stack(scores)))
 
     def _look_and_render(self) -> bool:
         """Make the first pass; False if a known answer failed."""
@@ -180,6 +201,7 @@ class _Passes:
                 homes.append(self._idlest())
                 self._crew.submit(self._look_task(len(homes) - 1), worker=homes[-1])
             answer = self._crew.next_result()
+            assert isinstance(answer, LookResult | RenderResult)  # samples came before, evidence comes after
             self._take(answer)
             rendered += isinstance(answer, RenderResult)
             if isinstance(answer, LookResult) and answer.look is None:
@@ -193,7 +215,7 @@ class _Passes:
     def _look_task(self, index: int) -> LookTask:
         unit = self._units[index]
         has_previous = unit.start > 0 and not self._stream.gap_before[unit.start]
-        return LookTask(index, unit.start, unit.stop, bool(has_previous))
+        return LookTask(index, unit.start, unit.stop, bool(has_previous), self._upright.sampled_quarters)
 
     def _first_rendering(self, index: int) -> RenderTask:
         """Return the task that renders a unit, with the boxes that linking the whole run would give it."""
@@ -214,20 +236,27 @@ class _Passes:
         groups = tuple(
             GroupTask(position[start:stop], redactions.at(position[start:stop])) for start, stop in spans
         )
-        return RenderTask(index, groups, is_last=self._config.audit_rounds == 0)
+        is_last = self._config.audit_rounds == 0
+        return RenderTask(index, groups, is_last, self._upright.sampled_quarters)
 
     def _render_again(self, groups: Sequence[GroupTask], *, is_last: bool) -> None:
         """Make groups again."""
-        tasks = deque(RenderTask(_NO_UNIT, (group,), is_last) for group in groups)
+        quarters = self._upright.sampled_quarters
+        tasks = [RenderTask(_NO_UNIT, (group,), is_last, quarters) for group in groups]
         total, done = sum(len(group.position) for group in groups), 0
-        while tasks or any(self._crew.pending()):
-            while tasks and self._has_idle():
-                self._crew.submit(tasks.popleft(), worker=self._idlest())
-            answer = self._crew.next_result()
+        for answer in self._answers(tasks):
             self._take(answer)
             if isinstance(answer, RenderResult):
                 done += sum(len(group.position) for group in answer.groups)
                 self._progress("faces that the audit found", done, total)
+
+    def _answers(self, tasks: Iterable[UnitTask]) -> Iterator[UnitResult]:
+        """Yield the results of tasks that any worker may do."""
+        waiting = deque(tasks)
+        while waiting or any(self._crew.pending()):
+            while waiting and self._has_idle():
+                self._crew.submit(waiting.popleft(), worker=self._idlest())
+            yield self._crew.next_result()
 
     def _render_excepted(self, redactions: Redactions) -> None:
         """Make the groups again that only excepted finds block; what a person judged was this very video."""
@@ -249,6 +278,23 @@ class _Passes:
             is_last=True,
         )
 
+    def _show_worst(self) -> None:
+        """Make the worst groups again, and of each its worst frame as evidence."""
+        worst = [
+            (-found[0], key, found[1])
+            for key, group in self._groups.items()
+            if (found := worst_frame(group.audit, group.excepted, self._config)) is not None
+        ]
+        for answer in self._answers(
+            self._show_task(key, index) for _, key, index in sorted(worst)[:MOST_PICTURES]
+        ):
+            self._take(answer)
+
+    def _show_task(self, key: int, index: int) -> ShowTask:
+        group = self._groups[key]
+        task = GroupTask(group.position, group.audit.rectangles, digest=group.digest)
+        return ShowTask(task, index, self._upright.sampled_quarters)
+
     def _has_idle(self) -> bool:
         return min(self._crew.pending()) < _TASKS_WAITING
 
@@ -261,7 +307,9 @@ class _Passes:
             self._keep_means(answer)
             if answer.look is not None:
                 self._looks[answer.unit] = answer.look
-        else:
+        elif isinstance(answer, Shown):
+            self._shown[answer.position] = answer
+        elif isinstance(answer, RenderResult):
             self._groups.update({int(group.position[0]): group for group in answer.groups})
 
     def _keep_means(self, answer: LookResult) -> None:
@@ -320,6 +368,8 @@ class _Passes:
             finds=finds,
             groups=groups,
             rounds=rounds,
+            upright=self._upright,
+            shown=tuple(shown for _, shown in sorted(self._shown.items())),
         )
 
 

@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from episode_assets.anonymization.boxes import Boxes, no_boxes
+from episode_assets.anonymization.boxes import SAME_OVERLAP, Boxes, keep_best, no_boxes
 from episode_assets.anonymization.detectors import RGB, FaceDetector, Label
 from episode_assets.anonymization.tiles import Level, one_of_each, plan_levels
 from episode_assets.anonymization.turning import UPRIGHT, Turn, Turning, plan_turning
@@ -83,10 +83,18 @@ class FaceSearch:
     def _found(self, picture: Picture, turns: Sequence[Turn], score_threshold: float) -> dict[Label, Boxes]:
         source = _Scaled(picture)
         seen: dict[Label, list[Boxes]] = {eye.detector.label: [] for eye in self._eyes}
-        for turn in turns:
-            for eye in self._eyes:
-                seen[eye.detector.label].append(eye.look(source, turn, score_threshold))
-        return {label: joined_boxes(found) for label, found in seen.items()}
+        for eye in self._eyes:
+            found = [eye.look(source, turn, score_threshold) for turn in turns]
+            seen[eye.detector.label].append(_best_of_turns(found))
+        return {label: joined_boxes(boxes) for label, boxes in seen.items()}
+
+
+def _best_of_turns(found: Sequence[Boxes]) -> Boxes:
+    """Return what one detector saw in several turns; a face that it saw in more than one as where it was surest.
+
+    Boxes of faces that lie on their side are poor, and their hull with the right one is needlessly large.
+    """
+    return found[0] if len(found) == 1 else keep_best(np.concatenate(found), max_overlap=SAME_OVERLAP)
 
 
 class _Scaled:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ from episode_assets.anonymization.areas import Areas
 from episode_assets.anonymization.backends import make_detector
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.detectors import FaceDetector
+from episode_assets.anonymization.evidence import Shown, evidence_picture
 from episode_assets.anonymization.exceptions import Exceptions
 from episode_assets.anonymization.groups import (
     TRACE_RATIO,
@@ -30,23 +32,61 @@ from episode_assets.anonymization.groups import (
     is_clean,
     make_group,
 )
-from episode_assets.anonymization.known_answer import KnownAnswer, ask
+from episode_assets.anonymization.known_answer import KnownAnswer, ask, worst_of
 from episode_assets.anonymization.looking import KEPT_BYTES, Look, Seeker, UnitPictures, look_at
 from episode_assets.anonymization.searching import FaceSearch
+from episode_assets.anonymization.turning import all_right_angles
 from episode_assets.anonymization.union import DetectorUnion
+from episode_assets.anonymization.upright import Upright
 from episode_assets.outcome import ModelUse
 from episode_assets.recording import RecordingView
+from episode_assets.video import Picture, decode_pictures
 
 
 @dataclass(frozen=True)
 class SearchUse:
-    """One search as it was really done: what the detector saw, what it can find, and its known answer."""
+    """One search as it was really done: what the detector saw, what it can find, and its known answer.
+
+    Attributes:
+        role: Which one.
+        input_width: Width of the picture as the detector saw it, in pixels, tiles taken together.
+        input_height: Height of the same.
+        looks: How often the detector was asked for one picture: tiles, smaller versions, members of a union.
+        smallest_face_px: The smallest face that it can find, in pixels of the source.
+        known_answer: The worst answer, of all members, scales and turns that are used.
+    """
 
     role: str
     input_width: int
     input_height: int
+    looks: int
     smallest_face_px: float
     known_answer: KnownAnswer
+
+
+@dataclass(frozen=True)
+class SampleTask:
+    """Search one picture at all four right angles.
+
+    Attributes:
+        position: Position in the stream.
+    """
+
+    position: int
+
+
+@dataclass(frozen=True)
+class SampleResult:
+    """What a sample showed.
+
+    Attributes:
+        position: Position in the stream.
+        scores: (4,) float64: sum of the scores of certain faces after 0 to 3 quarter turns; zeros where the picture
+            does not decode, or a known answer failed.
+    """
+
+    position: int
+    scores: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -57,12 +97,14 @@ class LookTask:
         unit: Number of the unit.
         start, stop: Positions in the stream.
         has_previous: Whether the picture before `start` follows without a gap.
+        sampled_quarters: What samples told of pictures whose roll is unknown; see `Upright`.
     """
 
     unit: int
     start: int
     stop: int
     has_previous: bool
+    sampled_quarters: int | None
 
 
 @dataclass(frozen=True)
@@ -107,11 +149,13 @@ class RenderTask:
         unit: Number of the unit, whose kept payloads are used and then let go of.
         groups: The groups.
         is_last: Whether finds of the audit will not be blurred any more.
+        sampled_quarters: As of a `LookTask`.
     """
 
     unit: int
     groups: tuple[GroupTask, ...]
     is_last: bool
+    sampled_quarters: int | None
 
 
 @dataclass(frozen=True)
@@ -142,10 +186,25 @@ class RenderResult:
     groups: tuple[Group, ...]
 
 
+@dataclass(frozen=True)
+class ShowTask:
+    """Make a refused group again and show one of its frames as evidence.
+
+    Attributes:
+        group: The group, with the digest of what was refused; of another result nothing is shown.
+        index: Which of its frames.
+        sampled_quarters: As of a `LookTask`.
+    """
+
+    group: GroupTask
+    index: int
+    sampled_quarters: int | None
+
+
 _NO_EXCEPTION = np.zeros((0, 4), np.float32)
 
-UnitTask = LookTask | RenderTask
-UnitResult = LookResult | RenderResult
+UnitTask = SampleTask | LookTask | RenderTask | ShowTask
+UnitResult = SampleResult | LookResult | RenderResult | Shown
 
 
 @dataclass(frozen=True)
@@ -160,6 +219,7 @@ class WorkerSettings:
         config: The settings of the run.
         areas: What people drew to be painted over.
         exceptions: Finds of the audit that people judged.
+        upright: How the pictures stand, before samples are taken.
     """
 
     view_directory: Path
@@ -169,6 +229,7 @@ class WorkerSettings:
     config: FaceBlurConfig
     areas: Areas
     exceptions: Exceptions
+    upright: Upright
 
     def __call__(self) -> UnitWorker:
         """Return the worker of this process; detectors are loaded with its first task."""
@@ -191,8 +252,12 @@ class UnitWorker:
         """
         # Loaded here and not in the initializer of the pool, whose exceptions lose their message.
         self._loaded = self._loaded or _Tools(self._settings)
+        if isinstance(task, SampleTask):
+            return SampleResult(task.position, self._loaded.sample(task.position))
         if isinstance(task, LookTask):
             return self._look(task, self._loaded)
+        if isinstance(task, ShowTask):
+            return self._show(task, self._loaded)
         return self._render(task, self._loaded)
 
     def _look(self, task: LookTask, tools: _Tools) -> LookResult:
@@ -206,34 +271,41 @@ class UnitWorker:
                 stop=task.stop,
                 keep_bytes=KEPT_BYTES - kept,
             )
-            look = look_at(task.start, pictures, tools.seeker, stride=self._settings.config.detector_stride)
+            look = look_at(task.start, pictures, tools.seeker(self._upright(task)))
         return LookResult(task.unit, tuple(tools.searches), tools.models, look)
 
     def _render(self, task: RenderTask, tools: _Tools) -> RenderResult:
         pictures = self._pictures.pop(task.unit, None)
         return RenderResult(
             task.unit,
-            tuple(self._made(group, pictures, tools, is_last=task.is_last) for group in task.groups),
+            tuple(self._made(group, task, pictures, tools) for group in task.groups),
         )
 
-    def _made(self, task: GroupTask, pictures: UnitPictures | None, tools: _Tools, *, is_last: bool) -> Group:
-        if pictures is None:
-            pictures = UnitPictures(
-                tools.stream,
-                self._settings.size,
-                start=int(task.position[0]),
-                stop=int(task.position[-1]) + 1,
-            )
-        config = self._settings.config
-        made = make_group(
-            [partial(pictures.again, position) for position in task.position.tolist()],
-            task.rectangles,
-            [self._settings.areas.at(position) for position in task.position.tolist()],
-            (tools.stream.stamp_ns[task.position] // 1000).tolist(),
-            config=config,
-            auditor=tools.auditor,
+    def _show(self, task: ShowTask, tools: _Tools) -> Shown:
+        upright = self._upright(task)
+        made = self._encoded(task.group, upright, None, tools)
+        position, index = int(task.group.position[task.index]), task.index
+        if hashlib.sha256(made.segment.data).hexdigest() != task.group.digest:
+            return Shown(position, None)
+        picture = next(islice(made.segment.decode(), index, None))
+        hidden = np.concatenate([made.audit.rectangles[index], *self._settings.areas.at(position)])
+        return Shown(
+            position,
+            evidence_picture(
+                picture,
+                made.audit.outside[index],
+                hidden,
+                tools.all_searches,
+                upright.turns(position),
+            ),
         )
-        is_settled = is_last or not any(map(len, made.audit.outside))
+
+    def _made(
+        self, task: GroupTask, rendering: RenderTask, pictures: UnitPictures | None, tools: _Tools
+    ) -> Group:
+        config = self._settings.config
+        made = self._encoded(task, self._upright(rendering), pictures, tools)
+        is_settled = rendering.is_last or not any(map(len, made.audit.outside))
         excepted = task.excepted or (_NO_EXCEPTION,) * len(task.position)
         digest = hashlib.sha256(made.segment.data).hexdigest()
         # What a person judged is that video alone: where encoding gave another one, nothing is excepted.
@@ -241,6 +313,29 @@ class UnitWorker:
         is_written = is_settled and is_as_judged and is_clean(made.audit, excepted, config)
         self._put(task, made if is_written else None)
         return Group(task.position, made.audit, is_written, digest, excepted)
+
+    def _encoded(
+        self, task: GroupTask, upright: Upright, pictures: UnitPictures | None, tools: _Tools
+    ) -> EncodedGroup:
+        if pictures is None:
+            pictures = UnitPictures(
+                tools.stream,
+                self._settings.size,
+                start=int(task.position[0]),
+                stop=int(task.position[-1]) + 1,
+            )
+        return make_group(
+            [partial(pictures.again, position) for position in task.position.tolist()],
+            task.rectangles,
+            [self._settings.areas.at(position) for position in task.position.tolist()],
+            (tools.stream.stamp_ns[task.position] // 1000).tolist(),
+            [upright.turns(position) for position in task.position.tolist()],
+            config=self._settings.config,
+            auditor=tools.auditor,
+        )
+
+    def _upright(self, task: LookTask | RenderTask | ShowTask) -> Upright:
+        return replace(self._settings.upright, sampled_quarters=task.sampled_quarters)
 
     def _put(self, task: GroupTask, made: EncodedGroup | None) -> None:
         """Replace what the scratch directory holds of a group; None leaves nothing."""
@@ -263,6 +358,8 @@ class _Tools:
 
     def __init__(self, settings: WorkerSettings) -> None:
         cv2.setNumThreads(1)
+        self._settings = settings
+        self._turns = settings.upright.all_turns()
         config = settings.config
         lowest = config.score_threshold * TRACE_RATIO
         finder = make_detector(config.detector, config, score_threshold=lowest)
@@ -274,25 +371,50 @@ class _Tools:
         self.stream = RecordingView.open(settings.view_directory, settings.source).rgb
         self.models = tuple(dict.fromkeys([*finder.models, *auditor.models]))
         self.searches: list[SearchUse] = []
-        first = self._search("detection", finder, 1.0, settings)
+        audited_px = config.min_face_px / config.audit_scale
+        self._far = self._search("detection", finder, config.min_face_px)
+        self._near = None
+        if config.far_stride > 1 and config.near_face_px > config.min_face_px:
+            self._near = self._search("detection on pictures between", finder, config.near_face_px)
+        every = self._search("audit", auditor, audited_px)
         key = None
-        every = self._search("audit", auditor, config.audit_scale, settings)
         if config.audit_key_scale > 0:
-            key = self._search("audit of key frames", auditor, config.audit_key_scale, settings)
-        self.knows_faces = all(search.known_answer.passed for search in self.searches)
+            key = self._search("audit of key frames", auditor, config.min_face_px / config.audit_key_scale)
         # What one net alone can see, another must not refute.
-        second = (
-            every if auditor is finder else self._search("second look", finder, config.audit_scale, settings)
-        )
-        self.seeker = Seeker(first, second, doubt_below=config.strong_score)
+        self._second = every if auditor is finder else self._search("second look", finder, audited_px)
+        self.knows_faces = all(search.known_answer.passed for search in self.searches)
         self.auditor = Auditor(every, key, doubt_below=config.strong_score)
+        self.all_searches = (self._far, every, *([] if key is None else [key]))
 
-    def _search(
-        self, role: str, detector: FaceDetector | DetectorUnion, scale: float, settings: WorkerSettings
-    ) -> FaceSearch:
-        config = settings.config
-        width, height = settings.size
-        min_face_px = config.min_face_px / scale
+    def seeker(self, upright: Upright) -> Seeker:
+        """Return what finds faces in source pictures that stand like this."""
+        config = self._settings.config
+        return Seeker(
+            far=self._far,
+            near=self._near,
+            second=self._second,
+            doubt_below=config.strong_score,
+            stride=config.detector_stride,
+            far_stride=config.far_stride,
+            upright=upright,
+        )
+
+    def sample(self, position: int) -> NDArray[np.float64]:
+        """Return what `SampleResult` says of a picture."""
+        scores = np.zeros(4)
+        search, strong = self._near or self._far, self._settings.config.strong_score
+        for _, picture in decode_pictures(self.stream, position, position + 1):
+            if self.knows_faces and isinstance(picture, Picture) and self._fits(picture):
+                found = [search(picture, (turn,))[:, 4] for turn in all_right_angles()]
+                scores = np.array([score[score >= strong].sum() for score in found], np.float64)
+        return scores
+
+    def _fits(self, picture: Picture) -> bool:
+        return (picture.true_width, picture.true_height) == self._settings.size
+
+    def _search(self, role: str, detector: FaceDetector | DetectorUnion, min_face_px: float) -> FaceSearch:
+        config = self._settings.config
+        width, height = self._settings.size
         search = FaceSearch(
             detector,
             width=width,
@@ -301,6 +423,11 @@ class _Tools:
             tile_px=config.tile_px,
             score_threshold=config.score_threshold,
         )
-        answer = ask(detector, min_face_px=min_face_px, needed_score=config.strong_score)
-        self.searches.append(SearchUse(role, *search.input_size, search.reached_face_px, answer))
+        answers = [
+            ask(detector, min_face_px=face_px, needed_score=config.strong_score, turns=self._turns)
+            for face_px in search.levels_face_px
+        ]
+        self.searches.append(
+            SearchUse(role, *search.input_size, search.looks, search.reached_face_px, worst_of(answers))
+        )
         return search

@@ -1,6 +1,6 @@
 """What the audit concluded, and on what grounds: the privacy record of the manifest and `audit.json`.
 
-Evidence is numbers only: frame numbers, boxes, scores, shares. No picture of any kind belongs here.
+Numbers and names only: frame numbers, boxes, scores, shares. Pictures that show them are made in `evidence`.
 """
 
 from __future__ import annotations
@@ -16,35 +16,56 @@ from episode_assets.anonymization.areas import Areas
 from episode_assets.anonymization.backends import labels_of
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.detectors import Label
+from episode_assets.anonymization.evidence import Shown, picture_name
 from episode_assets.anonymization.filling import MAX_LEFT
 from episode_assets.anonymization.groups import blocking_finds
 from episode_assets.anonymization.passes import Blurred
 from episode_assets.anonymization.tracks import Source
 from episode_assets.anonymization.unit_work import SearchUse
+from episode_assets.anonymization.upright import Upright
 from episode_assets.outcome import Json
 
 AUDIT_SCHEMA_VERSION = 2
 
-_NOT_FOUND = (
-    "faces smaller than smallest_face_px, faces turned sideways or upside down, "
-    "and faces the detector does not know"
-)
+_SMALL = "faces smaller than smallest_face_px, and faces the detector does not know"
+_TILTED = "faces tilted by more than some 25 degrees against gravity, as of people who lie down"
 _PLATES_TOO = "licence plates that the detector does not know, screens, documents, photographs without a face"
 _NO_PLATES = "licence plates, screens, documents, photographs without a face"
 
 
-def not_removed(config: FaceBlurConfig) -> list[str]:
+def not_removed(config: FaceBlurConfig, upright: Upright) -> list[str]:
     """Return what a user must not take for removed. The video is face-blurred, not anonymised."""
     return [
-        _NOT_FOUND,
+        _SMALL,
+        _TILTED,
+        *([_guessed(upright)] if upright.unknown else []),
         "bodies, clothes, hair outside the blurred rectangles, gait",
         _PLATES_TOO if Label.PLATE in labels_of(config, config.detector) else _NO_PLATES,
         "places that are recognisable from the scene",
     ]
 
 
-def privacy_record(blurred: Blurred, config: FaceBlurConfig, areas: Areas) -> dict[str, Json]:
-    """Return the record that stands in the manifest; `reasons` is there only if the audit failed."""
+def _guessed(upright: Upright) -> str:
+    told = "samples showed no faces at any angle" if upright.sampled_quarters is None else "samples told"
+    degrees = 90 * (upright.sampled_quarters or 0)
+    return (
+        f"of the {upright.unknown} pictures whose roll nothing tells: faces that do not stand upright when turned by "
+        f"{degrees} degrees ({told}), except in every {upright.key_stride}th picture, which is searched at all right "
+        "angles"
+    )
+
+
+def privacy_record(
+    blurred: Blurred, config: FaceBlurConfig, areas: Areas, *, frame_index: Mapping[int, int]
+) -> dict[str, Json]:
+    """Return the record that stands in the manifest; `reasons` and `evidence` are there only if the audit failed.
+
+    Args:
+        blurred: The recording after its passes.
+        config: The settings of the run.
+        areas: What people drew to be painted over.
+        frame_index: Position in the stream to frame index.
+    """
     is_face = blurred.redactions.tracks.source != Source.REDACTION
     sources = blurred.redactions.tracks.source
     counts: dict[str, Json] = {
@@ -67,9 +88,11 @@ def privacy_record(blurred: Blurred, config: FaceBlurConfig, areas: Areas) -> di
         "boxes_total": int(is_face.sum()),
         "boxes": counts,
         "min_face_px": _rounded(blurred.searches[0].smallest_face_px),
-        "upright": "assumed",
+        "upright": blurred.upright.grounds,
+        "upright_unknown": blurred.upright.unknown,
+        "upright_turned_degrees": 90 * (blurred.upright.sampled_quarters or 0),
         "method": config.method,
-        "not_removed": not_removed(config),
+        "not_removed": not_removed(config, blurred.upright),
     }
     if len(areas):
         record["redactions"] = areas.record(blurred.redactions)
@@ -79,7 +102,8 @@ def privacy_record(blurred: Blurred, config: FaceBlurConfig, areas: Areas) -> di
     if blurred.passed:
         return record
     video = {"video": blurred.digest} if blurred.groups else {}
-    return record | {"reasons": _reasons(blurred, config)} | video
+    pictures = [picture_name(frame_index[shown.position]) for shown in blurred.shown if shown.jpeg]
+    return record | {"reasons": _reasons(blurred, config), "evidence": pictures} | video
 
 
 def _excepted(blurred: Blurred, config: FaceBlurConfig) -> Iterator[NDArray[np.bool_]]:
@@ -112,13 +136,14 @@ def write_audit(
     content: dict[str, Json] = {
         "schema": "episode_assets.face_audit",
         "schema_version": AUDIT_SCHEMA_VERSION,
-        "privacy": privacy_record(blurred, config, areas),
+        "privacy": privacy_record(blurred, config, areas, frame_index=frame_index),
         "reasons": _reasons(blurred, config),
         "searches": [_search_record(search) for search in blurred.searches],
         "finds": [
             _box_record(position, box, state, frame_index, message_numbers)
             for position, box, state in _boxes_found(blurred, config)
         ],
+        "evidence": [_shown_record(shown, frame_index, message_numbers) for shown in blurred.shown],
         "kept_detail": _detail_record(blurred),
         "groups": {
             "made": len(blurred.groups),
@@ -138,6 +163,8 @@ def _thresholds(config: FaceBlurConfig) -> dict[str, Json]:
         "fill_s": config.fill_s,
         "hold_s": config.hold_s,
         "detector_stride": config.detector_stride,
+        "far_stride": config.far_stride,
+        "near_face_px": config.near_face_px,
     }
 
 
@@ -176,6 +203,7 @@ def _search_record(search: SearchUse) -> dict[str, Json]:
         "role": search.role,
         "input_width": search.input_width,
         "input_height": search.input_height,
+        "looks": search.looks,
         "smallest_face_px": _rounded(search.smallest_face_px),
         "known_answer": {
             "passed": search.known_answer.passed,
@@ -212,6 +240,15 @@ def _box_record(
         "box": [_rounded(value, 1) for value in box[:4]],
         "score": _rounded(box[4]),
         "state": state,
+    }
+
+
+def _shown_record(shown: Shown, frame_index: Mapping[int, int], message_numbers: Sequence[int]) -> Json:
+    index = frame_index[shown.position]
+    return {
+        "frame_index": index,
+        "message_number": int(message_numbers[shown.position]),
+        "picture": picture_name(index) if shown.jpeg else None,
     }
 
 

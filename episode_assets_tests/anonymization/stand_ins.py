@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from episode_assets.anonymization.boxes import Boxes, no_boxes
 from episode_assets.anonymization.centerface import CenterFace, make_centerface
@@ -28,7 +28,7 @@ class Blind:
 
 
 class BlackCorner:
-    """CenterFace with a defect in pictures whose upper left corner is black."""
+    """CenterFace with a defect in pictures of which a corner is black: the upper left one, before any turn."""
 
     label = Label.FACE
 
@@ -39,11 +39,17 @@ class BlackCorner:
 
     def detect(self, pictures: Sequence[RGB]) -> list[Boxes]:
         found = self._detector.detect(pictures)
-        is_black = [picture[:8, :8].mean() < 40 for picture in pictures]
+        is_black = [min(corner.mean() for corner in corners(picture)) < 40 for picture in pictures]
         return [self.spoilt(boxes) if black else boxes for black, boxes in zip(is_black, found, strict=True)]
 
     def spoilt(self, boxes: Boxes) -> Boxes:
         raise NotImplementedError
+
+
+def corners(picture: RGB) -> Iterator[RGB]:
+    for rows in (slice(8), slice(-8, None)):
+        for columns in (slice(8), slice(-8, None)):
+            yield picture[rows, columns]
 
 
 class Forgetful(BlackCorner):
