@@ -10,6 +10,9 @@ from typing import Literal
 
 from episode_assets.errors import BadConfig
 
+PERSONAL = ("audio", "location")
+"""Kinds of personal streams that can be asked for."""
+
 
 @dataclass(frozen=True)
 class BundleConfig:
@@ -51,12 +54,25 @@ class BundleConfig:
             "true or false. It is there to be looked at and costs one more pass over the video."
         },
     )
+    personal: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": "Personal streams to take along, out of audio and location; none unless asked for. They are not "
+            "anonymised, and are written to audio.parquet and location.parquet."
+        },
+    )
 
     def __post_init__(self) -> None:
         if self.depth_faces not in {"hole", "keep"}:
             raise BadConfig(f"depth_faces must be 'hole' or 'keep', got {self.depth_faces!r}")
         if not isinstance(self.hands_preview, bool):
             raise BadConfig(f"hands_preview must be true or false, got {self.hands_preview!r}")
+        unknown = sorted(set(self.personal) - set(PERSONAL))
+        if unknown:
+            raise BadConfig(
+                f"personal must list kinds out of {', '.join(PERSONAL)}, got {self.personal!r}",
+                remedy="other personal streams are never handed on",
+            )
         _within("depth_tolerance_s", self.depth_tolerance_s, 0.0, 1.0)
         _within("pose_tolerance_s", self.pose_tolerance_s, 0.0, 1.0)
         _within("depth_compression", self.depth_compression, 0, 3)

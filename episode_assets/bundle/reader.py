@@ -33,6 +33,7 @@ from episode_assets.bundle.hands import HandArrays
 from episode_assets.bundle.layout import Side
 from episode_assets.bundle.mano import DATASET_OF, ManoArrays
 from episode_assets.bundle.mesh import Mesh, read_ply
+from episode_assets.bundle.personal import file_of
 from episode_assets.bundle.poses import FramePoses
 from episode_assets.bundle.upper_body import UpperBody
 from episode_assets.errors import ArtifactDamaged, ArtifactMissing
@@ -156,6 +157,10 @@ class EpisodeBundle:
         """The video with skeletons drawn over it; None where nobody asked for it."""
         path = self.path / layout.HANDS_PREVIEW
         return path if path.is_file() else None
+
+    def personal_path(self, kind: str) -> Path | None:
+        """The table of a personal stream, `audio` or `location`; None where nobody asked for it or there is none."""
+        return self.path / file_of(kind) if file_of(kind) in _mapping(self.meta, "files") else None
 
     @property
     def stamps_ns(self) -> NDArray[np.int64]:

@@ -35,6 +35,7 @@ from episode_assets.bundle.mano import copy_mano
 from episode_assets.bundle.mesh import weld, write_ply
 from episode_assets.bundle.meta import write_meta
 from episode_assets.bundle.origin_notes import note_dropped_pictures, note_recording
+from episode_assets.bundle.personal import write_personal
 from episode_assets.bundle.thumbnail import choose_frame, write_thumbnail
 from episode_assets.outcome import Json, Outcome
 from episode_assets.progress import Progress, silent
@@ -110,9 +111,19 @@ def write_bundle(
     account.save(f"{layout.CALIBRATIONS}/")
     write_frame_table(directory / layout.FRAMES, inputs.frames, _pairing(inputs, depth))
     account.save(layout.FRAMES)
+    personal = write_personal(raw, config.personal, directory, account)
     previews = _write_previews(hands, directory, inputs, account, progress)
     mano = _write_mano(hands, directory, inputs, account)
-    files = [layout.VIDEO, layout.THUMBNAIL, *meshes, layout.ANNOTATION, *calibrations, layout.FRAMES, *mano]
+    files = [
+        layout.VIDEO,
+        layout.THUMBNAIL,
+        *meshes,
+        layout.ANNOTATION,
+        *calibrations,
+        layout.FRAMES,
+        *mano,
+        *personal,
+    ]
     write_meta(directory, inputs, account, files=files, datasets=file.datasets, privacy=removed)
     logger.info("saved %s", ", ".join(account.saved))
     for item in account.skipped:
@@ -192,6 +203,7 @@ def _removed(inputs: Inputs, depth: WrittenDepth | None) -> dict[str, Json]:
         "depth_hole_pixels": 0 if holes is None else holes.pixels,
         "depth_hole_frames": 0 if holes is None else holes.images,
         "colours": "dropped",
+        "personal": sorted(set(inputs.config.personal)),
         "unverified": [],
     }
 

@@ -20,6 +20,8 @@ from episode_assets.recording.interpolation import (
 from episode_assets.recording.inventory import Gap, Inventory, LinkFromOptical, RoleChoice, TopicInfo
 from episode_assets.recording.mesh import MeshSoup
 from episode_assets.recording.messages import Message, MessageReader, UndecodableMessage, read_messages
+from episode_assets.recording.personal import KINDS as PERSONAL_KINDS
+from episode_assets.recording.personal import PersonalTopic, personal_topics
 from episode_assets.recording.pictures.depth_pictures import decode_depth
 from episode_assets.recording.pictures.images import (
     Duplicate,
@@ -45,6 +47,7 @@ from episode_assets.recording.view import RecordingView
 from episode_assets.recording.wall_clock import WallClock
 
 __all__ = [
+    "PERSONAL_KINDS",
     "ROLES",
     "Attachment",
     "Attitude",
@@ -64,6 +67,7 @@ __all__ = [
     "Message",
     "MessageReader",
     "PairedReading",
+    "PersonalTopic",
     "PictureStep",
     "PoseSetStream",
     "PoseStream",
@@ -86,6 +90,7 @@ __all__ = [
     "interpolate_rotations",
     "median_step_ns",
     "nearest",
+    "personal_topics",
     "read_messages",
     "scan_recording",
 ]

@@ -19,6 +19,7 @@ from episode_assets.recording.config import RecordingConfig
 from episode_assets.recording.containers.opening import open_walk
 from episode_assets.recording.containers.source import Source
 from episode_assets.recording.inventory import Inventory, RoleChoice, TopicInfo
+from episode_assets.recording.personal import KINDS, personal_topics
 from episode_assets.recording.places import CHUNKS, OFFSETS, SCHEMAS, write_places
 from episode_assets.recording.roles import require_clear
 from episode_assets.recording.stream_tables import STREAMS, write_streams
@@ -104,10 +105,25 @@ def _outcome(inventory: Inventory, written: Sequence[str]) -> Outcome:
     return Outcome(
         core=files,
         saved=tuple(filled),
-        skipped=tuple(skipped),
+        skipped=(*skipped, *_left_in(inventory)),
         warnings=tuple(notes_of(inventory)),
         summary=_summary(inventory),
     )
+
+
+def _left_in(inventory: Inventory) -> list[Skipped]:
+    """Name the personal content that is counted and never copied out of the recording."""
+    skipped = [
+        Skipped(
+            item.topic, "personal", f"{item.messages} messages with {KINDS[item.kind]} stay in the recording"
+        )
+        for item in personal_topics(inventory)
+        if item.topic not in inventory.roles["annotations"].topics
+    ]
+    count = len(inventory.attachments)
+    if count:
+        skipped.append(Skipped("attachments", "personal", f"{count} attachments stay in the recording"))
+    return skipped
 
 
 def notes_of(inventory: Inventory) -> list[Note]:
