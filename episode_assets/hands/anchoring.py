@@ -57,10 +57,12 @@ class Anchor:
         place: (N, 3) float64: depth of the origin of the scaled shape in metres, and the two slopes (depth per
             sideways and per downward metre) by which the shape is tilted more than the network saw; NaN where palm
             joints do not agree.
+        depth_std_m: (N, 21) float64 standard deviation of the depths of joints that are placed there.
         agreeing: (N,) int64 number of palm joints that agree.
     """
 
     place: Floats
+    depth_std_m: Floats
     agreeing: NDArray[np.int64]
 
 
@@ -142,6 +144,11 @@ def facing_along_rays(K: Floats, joints_px: Floats, shape_m: Floats) -> Floats:
     return np.asarray(np.einsum("nij,nkj->nki", rotation_exp(turn), shape_m))
 
 
+def from_palm(shape_m: Floats) -> Floats:
+    """Return shapes (N, 21, 3) around the middle of the palm; the origin of a network wanders by centimetres."""
+    return np.asarray(shape_m - shape_m[:, list(PALM_JOINTS)].mean(axis=1, keepdims=True))
+
+
 def measured_scale(K: Floats, joints_px: Floats, shape_m: Floats, depth_m: Floats) -> Floats:
     """Return (N,) ratios of measured to prior hand size; NaN where fewer than three palm joints have a depth.
 
@@ -193,7 +200,8 @@ def anchor(
         near: NDArray[np.bool_] = np.linalg.norm(votes - middle[:, None], axis=2) <= agree_m
     close = known & near
     distance_m = _masked_median(votes, close, at_least=min_agreeing)[:, 2]
-    return Anchor(_tilted(distance_m, shape_m, joint_depth_m), close.sum(axis=1))
+    place, depth_std_m = _tilted(distance_m, shape_m, joint_depth_m)
+    return Anchor(place, depth_std_m, close.sum(axis=1))
 
 
 def place_joints(K: Floats, joints_px: Floats, shape_m: Floats, place: Floats) -> Floats:
@@ -206,8 +214,8 @@ def place_joints(K: Floats, joints_px: Floats, shape_m: Floats, place: Floats) -
     return back_project(K[:, None], joints_px, depth_m)
 
 
-def _tilted(distance_m: Floats, shape_m: Floats, joint_depth_m: Floats) -> Floats:
-    """Return (N, 3) distance and slopes that bring the shape closest to the depths under its joints.
+def _tilted(distance_m: Floats, shape_m: Floats, joint_depth_m: Floats) -> tuple[Floats, Floats]:
+    """Return the place (N, 3) that brings the shape closest to the depths under its joints, and its spread (N, 21).
 
     The network guesses how a hand is turned out of the picture plane and errs by centimetres at the wrist. A plane
     through what depth sees corrects that with two numbers per hand: least squares with a prior on the slopes, begun at
@@ -223,13 +231,20 @@ def _tilted(distance_m: Floats, shape_m: Floats, joint_depth_m: Floats) -> Float
     prior = np.diag([1e-3, _TILT_SPREAD**-2, _TILT_SPREAD**-2])
     is_palm = np.isin(np.arange(error.shape[1]), PALM_JOINTS)
     weight = trust * is_palm * _doubt(error)
-    fitted = np.zeros_like(start)
+    fitted, normal = np.zeros_like(start), np.zeros((len(start), 3, 3))
     for _ in range(_FIT_ROUNDS):
         normal = np.einsum("nj,njk,njl->nkl", weight, lever, lever) + prior
         target = np.einsum("nj,njk,nj->nk", weight, lever, error)
         fitted = np.linalg.solve(normal, target[..., None])[..., 0]
         weight = trust * _doubt(error - np.einsum("njk,nk->nj", lever, fitted))
-    return np.where(np.isfinite(distance_m)[:, None], start + fitted, np.nan)
+    place = np.where(np.isfinite(distance_m)[:, None], start + fitted, np.nan)
+    return place, _spread(lever, normal)
+
+
+def _spread(lever: Floats, normal: Floats) -> Floats:
+    """Return (N, 21) standard deviations of depths: of the fitted plane, and of bent fingers against it."""
+    plane = np.einsum("njk,nkl,njl->nj", lever, np.linalg.inv(normal), lever)
+    return np.asarray(np.sqrt(plane + _SPREAD_M**2))
 
 
 def _doubt(left_m: Floats) -> Floats:

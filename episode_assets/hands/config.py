@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from episode_assets.chunks import CHUNK_FRAMES
 from episode_assets.errors import BadConfig
@@ -13,6 +13,7 @@ from episode_assets.hands.precomputed import PrecomputedOptions
 from episode_assets.outcome import ModelUse
 
 Others = Literal["keep", "drop"]
+Smoothing = Literal["none", "track"]
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,17 @@ class HandPoseConfig:
             "help": "How many frames a hand may keep the depth of its neighbours, 0 to 15; marked as held."
         },
     )
+    smoothing: Smoothing = field(
+        default="none",
+        metadata={
+            "help": "'none' writes joints as they were read; 'track' moves them towards their neighbours in time, "
+            "each by no more than its uncertainty, and marks the rows."
+        },
+    )
+    smoothing_s: float = field(
+        default=0.15,
+        metadata={"help": "How far smoothing looks to both sides, s, 0.02 to 1. Longer is smoother."},
+    )
     upper_body: bool = field(
         default=False,
         metadata={
@@ -178,6 +190,8 @@ class HandPoseConfig:
                 raise BadConfig(f"{name} must lie within {low} and {high}, got {value}")
         if self.others not in {"keep", "drop"}:
             raise BadConfig(f"others must be 'keep' or 'drop', got {self.others!r}")
+        if self.smoothing not in get_args(Smoothing):
+            raise BadConfig(f"smoothing must be one of {get_args(Smoothing)}, got {self.smoothing!r}")
         if not isinstance(self.upper_body, bool):
             raise BadConfig(f"upper_body must be true or false, got {self.upper_body!r}")
         _ordered("continue_presence", self.continue_presence, "start_presence", self.start_presence)
@@ -226,6 +240,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "min_agreeing": (2, 5),
     "max_speed_m_s": (0.1, 50.0),
     "hold_frames": (0, 15),
+    "smoothing_s": (0.02, 1.0),
 }
 
 _SECTIONS = (("wilor", WiLoROptions), ("hamer", HaMeROptions), ("precomputed", PrecomputedOptions))

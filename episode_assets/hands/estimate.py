@@ -28,6 +28,7 @@ from episode_assets.hands.report import outcome_of, outcome_of_given
 from episode_assets.hands.rows import frames_table, hands_table
 from episode_assets.hands.sides import Owners, decide_owners
 from episode_assets.hands.sightings import no_sightings
+from episode_assets.hands.smoothing import smooth_tracks
 from episode_assets.hands.tables import FRAMES_FILE, HANDS_FILE, MANO_FILE, UPPER_BODY_FILE, write_table
 from episode_assets.hands.upper_body import upper_body_table
 from episode_assets.outcome import Outcome
@@ -169,6 +170,15 @@ def _understand(view: RecordingView, seen: Seen, *, config: HandPoseConfig) -> H
         kept = np.flatnonzero(owners.is_wearer)
         rows, K, owners = rows.take(kept), K[kept], Owners(owners.is_right[kept], owners.is_wearer[kept])
     placed = place_tracks(rows, K, stamps_ns[rows.position], config=config)
+    if config.smoothing == "track":
+        rows, placed = smooth_tracks(
+            rows,
+            placed,
+            K,
+            stamps_ns[rows.position],
+            seen.run[rows.position],
+            reach_s=config.smoothing_s,
+        )
     holes = find_holes(
         rows.track,
         rows.position,

@@ -48,6 +48,9 @@ def given_table(view: RecordingView, seen: Seen, given: GivenHands, *, backend: 
         "anchor": np.where(has_metres, GIVEN, PIXEL_ONLY),
         "depth_dt_ns": pa.nulls(count, pa.int64()),
         "scale": pa.nulls(count, pa.float32()),
+        "uncertainty_px": pa.nulls(count, HANDS_SCHEMA.field("uncertainty_px").type),
+        "uncertainty_m": pa.nulls(count, HANDS_SCHEMA.field("uncertainty_m").type),
+        "smoothed": np.zeros(count, bool),
         "backend": pa.array([backend] * count, pa.string()),
     }
     return table_of(columns, HANDS_SCHEMA)

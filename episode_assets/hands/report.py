@@ -86,7 +86,7 @@ def _outcome(
         skipped=skipped,
         warnings=warnings,
         models=config.models(),
-        summary=_summary(seen, table),
+        summary={**_summary(seen, table), "smoothing": config.smoothing},
     )
 
 
@@ -167,5 +167,6 @@ def _summary(seen: Seen, table: pa.Table) -> dict[str, Json]:
         "hands_held": int((kind == HELD).sum()),
         "hands_anchored": int(anchored.sum()),
         "hands_of_others": int((seen_now & ~wearer).sum()),
+        "hands_smoothed": int(pc.sum(table["smoothed"]).as_py() or 0),
         "tracks": len(pc.unique(table["track"])),
     }

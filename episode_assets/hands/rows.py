@@ -73,6 +73,9 @@ def hands_table(view: RecordingView, seen: Seen, hands: Hands, *, config: HandPo
         "anchor": np.where(is_placed, np.where(is_filled | is_held, "held", "anchored"), "pixel_only"),
         "depth_dt_ns": pa.array(depth_dt, pa.int64(), mask=no_depth),
         "scale": pa.array(scale.astype(np.float32), pa.float32(), mask=~np.isfinite(scale)),
+        "uncertainty_px": fixed_lists(placed.off_px[origin].astype(np.float32), is_filled),
+        "uncertainty_m": fixed_lists(placed.off_m[origin].astype(np.float32), is_filled | ~is_placed),
+        "smoothed": placed.is_smoothed[origin] & ~is_filled,
         "backend": pa.array([config.backend] * len(position), pa.string()),
     }
     return table_of(columns, HANDS_SCHEMA)
