@@ -225,11 +225,12 @@ class FaceBlurConfig:
     def margin_ns(self) -> int:
         """How far a box can depend on other frames.
 
-        It is smoothed with others, each derived from a find in reach of a fill or a hold; and that find's link, size at
-        an edge and motion go back to others in reach of a fill, or of the time that motion is measured over.
+        It is smoothed with others, each derived from a find in reach of a fill or a hold. That find's link, size at an
+        edge and motion go back to others in reach of a fill, or of the time that motion is measured over; and whether
+        those are linked to the motion beyond them.
         """
         fill_ns, hold_ns, smooth_ns = (round(s * 1e9) for s in (self.fill_s, self.hold_s, self.smooth_s))
-        return smooth_ns + max(fill_ns, hold_ns) + max(fill_ns, MOTION_NS)
+        return smooth_ns + max(fill_ns, hold_ns) + max(fill_ns, MOTION_NS) + MOTION_NS
 
 
 _RANGES: tuple[tuple[str, float, float], ...] = (

@@ -11,16 +11,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-MOTION_NS = 300_000_000
+MOTION_NS = 200_000_000
 """The speed of a face is that of its boxes over this time: longer ones miss turns of the head, shorter ones show how
 the boxes tremble. It is also how far at least a neighbour is looked for where boxes are rare."""
 
 _MAX_DRIFT = 1.0
-"""Farthest that a face is followed on its way without being seen, in box sizes (geometric mean of the sides)."""
+"""Farthest that a face is followed aside of where it was, or of its even way, in box sizes (geometric mean of the
+sides)."""
 
-_TIMING = 0.25
-"""In the middle of a hole a face may be this share of the way ahead of even motion, or behind it. Speeding up and
-slowing down once, as a head that turns does, takes 0.1."""
+_MAX_SLACK = 1.5
+"""How far a face may be ahead of even motion in a hole, or behind it, in box sizes. What hides a face from a detector
+is often that it moves fast; then it rests for one part of the hole and moves in the other."""
+
+_SLACK_RATIO = 3.0
+"""It is ahead of even motion or behind it by this times the part of the way that is nearest to an end, at most."""
 
 
 class Places(NamedTuple):
@@ -100,8 +104,9 @@ def places_between(
 ) -> tuple[Places, NDArray[np.float32]]:
     """Return where a face most likely is between two places where it was seen, and all places where it may be.
 
-    Most likely is even motion. It may be ahead of that or behind by `_TIMING`, and it may leave the first place and
-    reach the second at the speed that it had there: the cubic Hermite curve, of which the even motion is a part.
+    Most likely is even motion. It may be ahead of that or behind, by `_MAX_SLACK` at most, and so near an end for as
+    long as a hold keeps it there. And it may leave the first place and reach the second at the speed that it had there,
+    on the cubic Hermite curve.
 
     Args:
         ends: The two places.
@@ -113,14 +118,21 @@ def places_between(
         N places, and their (N, 4) hulls.
     """
     even = _on_the_way(ends, share)
-    slack = 4 * _TIMING * share * (1 - share)
     way = ends.centre[1] - ends.centre[0]
+    slack = _slack(float(np.linalg.norm(way)), even.size, share)
     leaves, arrives = (np.zeros(2) if speed is None else speed * seconds - way for speed in speeds)
     s = share[:, None]
     aside = s * (1 - s) ** 2 * leaves - s**2 * (1 - s) * arrives
     curved = Places(even.centre + _bounded(aside, even.size), even.size)
-    behind, ahead = _on_the_way(ends, share - slack), _on_the_way(ends, share + slack)
+    behind = _on_the_way(ends, np.maximum(share - slack, 0.0))
+    ahead = _on_the_way(ends, np.minimum(share + slack, 1.0))
     return even, hull_of(even.boxes, curved.boxes, behind.boxes, ahead.boxes)
+
+
+def _slack(way_px: float, size: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how much of the way a face may be ahead or behind."""
+    reach = _MAX_SLACK * np.sqrt(np.prod(size, axis=1)) / max(way_px, 1e-9)
+    return np.asarray(np.minimum(reach, _SLACK_RATIO * np.minimum(share, 1 - share)))
 
 
 def _on_the_way(ends: Places, share: NDArray[np.float64]) -> Places:

@@ -7,12 +7,12 @@ that margin on both sides therefore gives the boxes that the whole stream gives.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.anonymization.linking import link
+from episode_assets.anonymization.linking import Links, link
 from episode_assets.anonymization.motion import (
     MOTION_NS,
     Places,
@@ -51,7 +51,7 @@ def build_tracks(
         strong_score: Detections from this score on are certain, and may have moved farther during a hole.
         size: (width, height) of the pictures in pixels.
     """
-    links = _Links.of(link(detections, stamps_ns, fill_s=fill_s, strong_score=strong_score))
+    links = link(detections, stamps_ns, fill_s=fill_s, strong_score=strong_score)
     fill_ns, hold_ns = round(fill_s * 1e9), round(hold_s * 1e9)
     whole = _whole_at_edges(detections, links, stamps_ns, size=size, window_ns=fill_ns)
     way = _Way(whole, stamps_ns, links, fill_ns)
@@ -62,45 +62,9 @@ def build_tracks(
     return _smoothed(_ordered(rows), stamps_ns, window_ns=round(smooth_s * 1e9))
 
 
-@dataclass(frozen=True)
-class _Links:
-    """For each detection the next one and the one before of the same face, (D,) int64, -1 for none."""
-
-    following: NDArray[np.int64]
-    preceding: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, following: NDArray[np.int64]) -> _Links:
-        preceding = np.full(len(following), -1, np.int64)
-        preceding[following[following >= 0]] = np.flatnonzero(following >= 0)
-        return cls(following, preceding)
-
-    def tracks(self) -> NDArray[np.int64]:
-        """Return the number of each detection's track, by first detection."""
-        # A successor always lies in a later row, so one pass in row order meets every start before what follows it.
-        track = np.full(len(self.following), -1, np.int64)
-        count = 0
-        for row, before in enumerate(self.preceding.tolist()):
-            track[row] = track[before] if before >= 0 else count
-            count += before < 0
-        return track
-
-
-def _along(
-    chain: NDArray[np.int64], row: int, frame: NDArray[np.int64], stamps_ns: NDArray[np.int64], window_ns: int
-) -> list[int]:
-    """Return the rows of the same track in one direction within a time of a detection, the nearest first."""
-    rows = []
-    other = int(chain[row])
-    while other >= 0 and abs(int(stamps_ns[frame[other]] - stamps_ns[frame[row]])) <= window_ns:
-        rows.append(other)
-        other = int(chain[other])
-    return rows
-
-
 def _whole_at_edges(
     detections: Detections,
-    links: _Links,
+    links: Links,
     stamps_ns: NDArray[np.int64],
     *,
     size: tuple[int, int],
@@ -118,8 +82,8 @@ def _whole_at_edges(
     for row in np.flatnonzero(is_cut.any(axis=1)).tolist():
         around = [
             other
-            for chain in (links.preceding, links.following)
-            for other in _along(chain, row, detections.frame, stamps_ns, window_ns)
+            for direction in (-1, +1)
+            for other in links.along(row, direction, stamps_ns[detections.frame], window_ns)
         ]
         # An edge at the left or right (first column) hides rows, so the height is what the face had, and vice versa.
         largest = sides[[row, *around]].max(axis=0)
@@ -132,7 +96,7 @@ class _Way:
     """The faces of a run where they were seen, and what follows for the pictures where they were not."""
 
     def __init__(
-        self, detections: Detections, stamps_ns: NDArray[np.int64], links: _Links, fill_ns: int
+        self, detections: Detections, stamps_ns: NDArray[np.int64], links: Links, fill_ns: int
     ) -> None:
         self._detections = detections
         self._stamps_ns = stamps_ns
@@ -187,12 +151,11 @@ class _Way:
 
     def _velocity(self, row: int, direction: int) -> NDArray[np.float64] | None:
         """Return the speed of a face before (direction -1) or after (+1) a detection, that one included."""
-        chain = self._links.preceding if direction < 0 else self._links.following
-        frame = self._detections.frame
-        rows = [row, *_along(chain, row, frame, self._stamps_ns, MOTION_NS)]
+        stamps_ns = self._stamps_ns[self._detections.frame]
+        rows = [row, *self._links.along(row, direction, stamps_ns, MOTION_NS)]
         if len(rows) == 1:
-            rows += _along(chain, row, frame, self._stamps_ns, self._reach_ns)[:1]
-        return velocity(self._stamps_ns[frame[rows]], Places.of(self._detections.box[rows]).centre)
+            rows += self._links.along(row, direction, stamps_ns, self._reach_ns)[:1]
+        return velocity(stamps_ns[rows], Places.of(self._detections.box[rows]).centre)
 
     def _derived(
         self,
