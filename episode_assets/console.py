@@ -110,7 +110,7 @@ def describe_faces(review: FaceReview) -> str:
             f"{track.longest_px:.0f} px",
             "-" if track.highest_score is None else f"{track.lowest_score:.2f}-{track.highest_score:.2f}",
             ", ".join(f"{kind} {count}" for kind, count in track.kinds.items()),
-            ", ".join(track.backends),
+            " ".join((", ".join(track.backends), *(f"({label})" for label in track.labels))),
         )
         for track in review.tracks
     ]

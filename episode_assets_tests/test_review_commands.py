@@ -141,10 +141,10 @@ def test_the_sheet_shows_the_published_pictures_with_their_boxes(suffix: str, wo
     assert lines[2] == "1 0-10 11 120 px - redaction 11 person"
     assert lines[-1] == f"sheet of 2 of 2 tracks: sheet{suffix}"
     sheet = cv2.imread(str(workplace.folder / f"sheet{suffix}"))
-    assert sheet.shape == (24 + 300, 800, 3)
-    for left in (0, 400):
+    assert sheet.shape == (44 + 300 + 8 + 28, 816, 3)
+    for left in (0, 408):
         x0, y0, x1, y1 = (round(value * 1.25) for value in SCREEN)
-        inside = sheet[24 + y0 + 8 : 24 + y1 - 8, left + x0 + 8 : left + x1 - 8]
+        inside = sheet[44 + y0 + 8 : 44 + y1 - 8, left + x0 + 8 : left + x1 - 8]
         assert inside.std(axis=(0, 1)).max() < 4
     blue, green, red = (sheet[:, :, channel].astype(int) for channel in range(3))
     assert ((red > 180) & (green < 110) & (blue < 110)).sum() > 100

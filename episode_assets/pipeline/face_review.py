@@ -67,7 +67,8 @@ def review_faces(store: Store, recording_id: str, *, preview: Path | None = None
     faces = artifact.path("faces.parquet")
     sheet = None
     if preview is not None:
-        sheet = preview, write_sheet(artifact.path("rgb.mp4"), faces, preview)
+        shape = str(artifact.manifest.config.get("shape", "box"))
+        sheet = preview, write_sheet(artifact.path("rgb.mp4"), faces, preview, shape=shape)
     finds = _open_finds(artifact.read_json("audit.json"))
     return FaceReview(artifact.uri(), "", "", summarise_tracks(pq.read_table(faces)), finds, sheet)
 
