@@ -7,18 +7,23 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from episode_assets.hands.backends import has_mano
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.findings import Seen
 from episode_assets.hands.tables import (
+    ANCHORED,
     FRAMES_FILE,
+    GIVEN,
     HANDS_FILE,
     HELD,
     INTERPOLATED,
     MANO_FILE,
     MEASURED,
+    PIXEL_ONLY,
     UPPER_BODY_FILE,
+    list_values,
 )
 from episode_assets.outcome import Json, Note, Outcome, Skipped
 from episode_assets.recording import RecordingView
@@ -147,26 +152,50 @@ def _camera_notes(view: RecordingView, calibration_reasons: tuple[str, ...]) -> 
 
 
 def _summary(seen: Seen, table: pa.Table) -> dict[str, Json]:
-    kind = table["kind"].to_numpy()
+    """Return the numbers that people look at first; ratios count frames that decode, or hands read in their frame."""
+    frames = int(seen.is_decodable.sum())
+    kind, frame = table["kind"].to_numpy(), table["frame_index"].to_numpy()
     wearer = table["wearer"].to_numpy(zero_copy_only=False)
-    frame = table["frame_index"].to_numpy()
     is_right = pc.equal(table["side"], "right").to_numpy(zero_copy_only=False)
-    anchored = pc.equal(table["anchor"], "anchored").to_numpy(zero_copy_only=False)
+    anchor = table["anchor"].to_numpy(zero_copy_only=False)
+    is_valid = (list_values(table, "joint_valid") > 0).any(axis=1)
     # A held row was read in its own frame too; only its distance was not.
     seen_now = kind != INTERPOLATED
+
+    def frames_with(rows: NDArray[np.bool_]) -> int:
+        return len(np.unique(frame[rows]))
+
     return {
-        "frames": int(seen.is_decodable.sum()),
+        "frames": frames,
         "frames_undecodable": int((~seen.is_decodable).sum()),
         "frames_searched": int(seen.is_key.sum()),
-        "frames_with_hand": len(np.unique(frame[seen_now])),
-        "frames_with_wearer_hand": len(np.unique(frame[seen_now & wearer])),
-        "frames_wearer_left": int((seen_now & wearer & ~is_right).sum()),
-        "frames_wearer_right": int((seen_now & wearer & is_right).sum()),
+        "frames_with_hand": frames_with(seen_now),
+        "frames_with_wearer_hand": frames_with(seen_now & wearer),
+        "frames_wearer_left": frames_with(seen_now & wearer & ~is_right),
+        "frames_wearer_right": frames_with(seen_now & wearer & is_right),
+        "wearer_left_valid_ratio": _ratio(frames_with(is_valid & wearer & ~is_right), frames),
+        "wearer_right_valid_ratio": _ratio(frames_with(is_valid & wearer & is_right), frames),
+        "in_space_ratio": _ratio(
+            int(np.isin(anchor[seen_now], (ANCHORED, GIVEN)).sum()), int(seen_now.sum())
+        ),
         "hands_measured": int((kind == MEASURED).sum()),
         "hands_interpolated": int((kind == INTERPOLATED).sum()),
         "hands_held": int((kind == HELD).sum()),
-        "hands_anchored": int(anchored.sum()),
+        "hands_anchored": int((anchor == ANCHORED).sum()),
+        "hands_given": int((anchor == GIVEN).sum()),
+        "hands_pixel_only": int((seen_now & (anchor == PIXEL_ONLY)).sum()),
         "hands_of_others": int((seen_now & ~wearer).sum()),
         "hands_smoothed": int(pc.sum(table["smoothed"]).as_py() or 0),
+        "uncertainty_px_median": _median(list_values(table, "uncertainty_px")[seen_now]),
+        "uncertainty_m_median": _median(list_values(table, "uncertainty_m")[seen_now]),
         "tracks": len(pc.unique(table["track"])),
     }
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
+
+
+def _median(values: NDArray[np.float64]) -> float | None:
+    known = values[np.isfinite(values)]
+    return round(float(np.median(known)), 4) if len(known) else None

@@ -14,11 +14,14 @@ from episode_assets.hands.filling import Holes
 from episode_assets.hands.findings import Hands, Seen
 from episode_assets.hands.regions import wrap_angle
 from episode_assets.hands.tables import (
+    ANCHORED,
+    AT_NEIGHBOURS,
     FRAMES_SCHEMA,
     HANDS_SCHEMA,
     HELD,
     INTERPOLATED,
     MEASURED,
+    PIXEL_ONLY,
     fixed_lists,
     table_of,
 )
@@ -70,7 +73,7 @@ def hands_table(view: RecordingView, seen: Seen, hands: Hands, *, config: HandPo
         "joints_cam": fixed_lists(joints_cam.astype(np.float32), ~is_placed),
         "joints_world": fixed_lists(joints_world.astype(np.float32), ~_is_whole(joints_world)),
         "joint_valid": fixed_lists(inside.all(axis=2) & (kind == MEASURED)[:, None]),
-        "anchor": np.where(is_placed, np.where(is_filled | is_held, "held", "anchored"), "pixel_only"),
+        "anchor": np.where(is_placed, np.where(is_filled | is_held, AT_NEIGHBOURS, ANCHORED), PIXEL_ONLY),
         "depth_dt_ns": pa.array(depth_dt, pa.int64(), mask=no_depth),
         "scale": pa.array(scale.astype(np.float32), pa.float32(), mask=~np.isfinite(scale)),
         "uncertainty_px": fixed_lists(placed.off_px[origin].astype(np.float32), is_filled),

@@ -33,8 +33,9 @@ JOINT_NAMES = (
 MEASURED, INTERPOLATED, HELD = 1, 2, 3
 """Values of `kind`: read in this frame; between two read frames; read in this frame at a neighbour's distance."""
 
-GIVEN, PIXEL_ONLY = "given", "pixel_only"
-"""Values of `anchor` beside anchored and held: the place in space came with the hand; it is not known."""
+ANCHORED, AT_NEIGHBOURS, GIVEN, PIXEL_ONLY = "anchored", "held", "given", "pixel_only"
+"""Values of `anchor`: placed by depth of the own frame; at the distance of neighbouring frames; the place in space came
+with the hand; it is not known."""
 
 HANDS_SCHEMA = pa.schema(
     [
