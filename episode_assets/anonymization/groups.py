@@ -86,6 +86,11 @@ class Auditor:
     key: FaceSearch | None
     doubt_below: float
 
+    @property
+    def searches(self) -> tuple[FaceSearch, ...]:
+        """All of its searches."""
+        return (self.every,) if self.key is None else (self.every, self.key)
+
     def finds(
         self,
         picture: Picture,

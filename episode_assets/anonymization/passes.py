@@ -21,6 +21,7 @@ from episode_assets.anonymization.exceptions import video_digest
 from episode_assets.anonymization.finds import Finds
 from episode_assets.anonymization.groups import group_spans
 from episode_assets.anonymization.looking import Look
+from episode_assets.anonymization.means import SearchUse
 from episode_assets.anonymization.redactions import Redactions, all_of, joined, redact, within
 from episode_assets.anonymization.tracks import Detections
 from episode_assets.anonymization.unit_work import (
@@ -32,7 +33,6 @@ from episode_assets.anonymization.unit_work import (
     RenderTask,
     SampleResult,
     SampleTask,
-    SearchUse,
     ShowTask,
     UnitResult,
     UnitTask,

@@ -18,50 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.anonymization.areas import Areas
-from episode_assets.anonymization.backends import make_detector
 from episode_assets.anonymization.config import FaceBlurConfig
-from episode_assets.anonymization.detectors import FaceDetector
 from episode_assets.anonymization.evidence import Shown, evidence_picture
 from episode_assets.anonymization.exceptions import Exceptions
 from episode_assets.anonymization.groups import (
-    TRACE_RATIO,
-    Auditor,
     EncodedGroup,
     GroupAudit,
     Rectangles,
     is_clean,
     make_group,
 )
-from episode_assets.anonymization.known_answer import KnownAnswer, ask, worst_of
 from episode_assets.anonymization.looking import KEPT_BYTES, Look, Seeker, UnitPictures, look_at
-from episode_assets.anonymization.searching import FaceSearch
+from episode_assets.anonymization.means import Means, SearchUse
 from episode_assets.anonymization.turning import all_right_angles
-from episode_assets.anonymization.union import DetectorUnion
 from episode_assets.anonymization.upright import Upright
 from episode_assets.outcome import ModelUse
 from episode_assets.recording import RecordingView
 from episode_assets.video import Picture, decode_pictures
-
-
-@dataclass(frozen=True)
-class SearchUse:
-    """One search as it was really done: what the detector saw, what it can find, and its known answer.
-
-    Attributes:
-        role: Which one.
-        input_width: Width of the picture as the detector saw it, in pixels, tiles taken together.
-        input_height: Height of the same.
-        looks: How often the detector was asked for one picture: tiles, smaller versions, members of a union.
-        smallest_face_px: The smallest face that it can find, in pixels of the source.
-        known_answer: The worst answer, of all members, scales and turns that are used.
-    """
-
-    role: str
-    input_width: int
-    input_height: int
-    looks: int
-    smallest_face_px: float
-    known_answer: KnownAnswer
 
 
 @dataclass(frozen=True)
@@ -272,7 +245,7 @@ class UnitWorker:
                 keep_bytes=KEPT_BYTES - kept,
             )
             look = look_at(task.start, pictures, tools.seeker(self._upright(task)))
-        return LookResult(task.unit, tuple(tools.searches), tools.models, look)
+        return LookResult(task.unit, tools.searches, tools.models, look)
 
     def _render(self, task: RenderTask, tools: _Tools) -> RenderResult:
         pictures = self._pictures.pop(task.unit, None)
@@ -359,32 +332,26 @@ class _Tools:
     def __init__(self, settings: WorkerSettings) -> None:
         cv2.setNumThreads(1)
         self._settings = settings
-        self._turns = settings.upright.all_turns()
         config = settings.config
-        lowest = config.score_threshold * TRACE_RATIO
-        finder = make_detector(config.detector, config, score_threshold=lowest)
+        means = Means(config, settings.size, settings.upright.all_turns())
+        finder = means.detector(config.detector)
         auditor = (
-            finder
-            if config.audit_detector == config.detector
-            else make_detector(config.audit_detector, config, score_threshold=lowest)
+            finder if config.audit_detector == config.detector else means.detector(config.audit_detector)
         )
         self.stream = RecordingView.open(settings.view_directory, settings.source).rgb
         self.models = tuple(dict.fromkeys([*finder.models, *auditor.models]))
-        self.searches: list[SearchUse] = []
-        audited_px = config.min_face_px / config.audit_scale
-        self._far = self._search("detection", finder, config.min_face_px)
+        self._far = means.search("detection", finder, config.min_face_px)
         self._near = None
         if config.far_stride > 1 and config.near_face_px > config.min_face_px:
-            self._near = self._search("detection on pictures between", finder, config.near_face_px)
-        every = self._search("audit", auditor, audited_px)
-        key = None
-        if config.audit_key_scale > 0:
-            key = self._search("audit of key frames", auditor, config.min_face_px / config.audit_key_scale)
+            self._near = means.search("detection on pictures between", finder, config.near_face_px)
+        self.auditor = means.auditor(auditor)
         # What one net alone can see, another must not refute.
-        self._second = every if auditor is finder else self._search("second look", finder, audited_px)
-        self.knows_faces = all(search.known_answer.passed for search in self.searches)
-        self.auditor = Auditor(every, key, doubt_below=config.strong_score)
-        self.all_searches = (self._far, every, *([] if key is None else [key]))
+        self._second = self.auditor.every
+        if auditor is not finder:
+            self._second = means.search("second look", finder, config.min_face_px / config.audit_scale)
+        self.searches = tuple(means.uses)
+        self.knows_faces = means.knows_faces
+        self.all_searches = (self._far, *self.auditor.searches)
 
     def seeker(self, upright: Upright) -> Seeker:
         """Return what finds faces in source pictures that stand like this."""
@@ -411,23 +378,3 @@ class _Tools:
 
     def _fits(self, picture: Picture) -> bool:
         return (picture.true_width, picture.true_height) == self._settings.size
-
-    def _search(self, role: str, detector: FaceDetector | DetectorUnion, min_face_px: float) -> FaceSearch:
-        config = self._settings.config
-        width, height = self._settings.size
-        search = FaceSearch(
-            detector,
-            width=width,
-            height=height,
-            min_face_px=min_face_px,
-            tile_px=config.tile_px,
-            score_threshold=config.score_threshold,
-        )
-        answers = [
-            ask(detector, min_face_px=face_px, needed_score=config.strong_score, turns=self._turns)
-            for face_px in search.levels_face_px
-        ]
-        self.searches.append(
-            SearchUse(role, *search.input_size, search.looks, search.reached_face_px, worst_of(answers))
-        )
-        return search

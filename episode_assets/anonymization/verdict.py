@@ -19,9 +19,9 @@ from episode_assets.anonymization.detectors import Label
 from episode_assets.anonymization.evidence import Shown, picture_name
 from episode_assets.anonymization.filling import MAX_LEFT
 from episode_assets.anonymization.groups import blocking_finds
+from episode_assets.anonymization.means import SearchUse
 from episode_assets.anonymization.passes import Blurred
 from episode_assets.anonymization.tracks import Source
-from episode_assets.anonymization.unit_work import SearchUse
 from episode_assets.anonymization.upright import Upright
 from episode_assets.outcome import Json
 
