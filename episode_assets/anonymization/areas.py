@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from episode_assets.anonymization.redaction import polygon_rectangles, redaction_rectangles
 from episode_assets.anonymization.redaction_document import DrawnArea, Span
 from episode_assets.anonymization.redactions import Redactions
-from episode_assets.anonymization.tracks import Source, TrackBoxes
+from episode_assets.anonymization.tracks import NO_LABEL, Source, TrackBoxes
 from episode_assets.outcome import Json, Note
 from episode_assets.recording import ImageStream
 
@@ -119,6 +119,7 @@ class Areas:
                 side=box[:, 2:] - box[:, :2],
                 score=np.full(len(frame), np.nan, np.float32),
                 source=np.full(len(frame), Source.REDACTION, np.uint8),
+                label=np.full(len(frame), NO_LABEL, np.uint8),
                 track=np.full(len(frame), track, np.int64),
             ),
             np.tile(bounds, (len(frame), 1)),

@@ -173,6 +173,14 @@ def labels_of(sections: Sections, chosen: str) -> frozenset[Label]:
     return frozenset(label for options in _all_chosen(sections, (chosen,)) for label in options.labels)
 
 
+def finders_of(sections: Sections, chosen: str, label: Label) -> str:
+    """Return those of the detectors that a setting joins that may have found something of a kind."""
+    names = names_in(chosen, setting="detector")
+    options = _chosen(sections, chosen, setting="detector")
+    finders = [name for name, each in zip(names, options, strict=True) if label in each.labels]
+    return JOINT.join(finders or names)
+
+
 def models_of(sections: Sections, *choices: str) -> tuple[ModelUse, ...]:
     """Return the weight files that detectors would use, each once, for the fingerprint."""
     uses = (use for options in _all_chosen(sections, choices) for use in options.models())

@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 
 from episode_assets.anonymization import tables
 from episode_assets.anonymization.areas import place
-from episode_assets.anonymization.backends import require_detectors
+from episode_assets.anonymization.backends import finders_of, require_detectors
 from episode_assets.anonymization.config import FaceBlurConfig
+from episode_assets.anonymization.detectors import LABELS
 from episode_assets.anonymization.evidence import Shown, picture_name
 from episode_assets.anonymization.exceptions import Exceptions
 from episode_assets.anonymization.looking import DroppedPicture, Look
 from episode_assets.anonymization.passes import Blurred, longest_step_ns, make_passes
 from episode_assets.anonymization.redaction_document import DrawnArea, FindException
 from episode_assets.anonymization.redactions import Redactions
-from episode_assets.anonymization.tracks import Source
+from episode_assets.anonymization.tracks import NO_LABEL, Source, TrackBoxes
 from episode_assets.anonymization.unit_work import Group, WorkerSettings, group_paths
 from episode_assets.anonymization.upright import Upright
 from episode_assets.anonymization.verdict import privacy_record, write_audit
@@ -275,14 +276,23 @@ def _face_columns(
         "score": pa.array(rows.score, from_pandas=True),
         "track": rows.track,
         "source": [Source(value).name.lower() for value in rows.source],
-        "backend": _backends(rows.source, config),
+        "backend": _backends(rows, config),
+        "label": [_label_word(code) for code in rows.label.tolist()],
     }
 
 
-def _backends(source: NDArray[np.uint8], config: FaceBlurConfig) -> list[str]:
-    """Return who found each box, or led to it."""
-    others = {Source.AUDIT: config.audit_detector, Source.REDACTION: "person"}
-    return [others.get(Source(value), config.detector) for value in source]
+def _label_word(code: int) -> str | None:
+    return None if code == NO_LABEL else LABELS[code].value
+
+
+def _backends(rows: TrackBoxes, config: FaceBlurConfig) -> list[str]:
+    """Return who found each box, or led to it; of a union those that look for what it shows."""
+    found = [finders_of(config, config.detector, label) for label in LABELS]
+    found_again = [finders_of(config, config.audit_detector, label) for label in LABELS]
+    return [
+        "person" if code == NO_LABEL else (found_again if source == Source.AUDIT else found)[code]
+        for source, code in zip(rows.source.tolist(), rows.label.tolist(), strict=True)
+    ]
 
 
 def _outcome(

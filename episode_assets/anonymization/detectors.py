@@ -7,14 +7,14 @@ it to `searching`. Which backends there are, and how another one is plugged in, 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.anonymization.boxes import Boxes
+from episode_assets.anonymization.boxes import Boxes, no_boxes
 from episode_assets.errors import BadConfig
 from episode_assets.models import Needs
 from episode_assets.outcome import ModelUse
@@ -35,6 +35,37 @@ class Label(StrEnum):
 
     FACE = "face"
     PLATE = "plate"
+
+
+LABELS = tuple(Label)
+"""Labels by their codes in columns."""
+
+
+class Found(NamedTuple):
+    """What a search found in one picture.
+
+    Attributes:
+        boxes: (N, 5) boxes.
+        label: (N,) uint8, what each of them shows, a position in `LABELS`.
+    """
+
+    boxes: Boxes
+    label: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, boxes: Boxes, label: Label = Label.FACE) -> Found:
+        """Return boxes of one kind."""
+        return cls(boxes, np.full(len(boxes), LABELS.index(label), np.uint8))
+
+    @classmethod
+    def joined(cls, parts: Iterable[Found]) -> Found:
+        """Return what several searches found."""
+        everything = [cls.of(no_boxes()), *parts]
+        return cls(*(np.concatenate(column) for column in zip(*everything, strict=True)))
+
+    def where(self, is_kept: NDArray[np.bool_]) -> Found:
+        """Return some of it."""
+        return Found(self.boxes[is_kept], self.label[is_kept])
 
 
 class FaceDetector(Protocol):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.anonymization.boxes import Boxes, no_boxes
+from episode_assets.anonymization.detectors import Found
 from episode_assets.anonymization.tracks import Detections, Source
 
 
@@ -42,4 +43,5 @@ class Finds:
             box=self.boxes[:, :4],
             score=self.boxes[:, 4],
             source=np.full(len(self), Source.AUDIT, np.uint8),
+            label=Found.of(self.boxes).label,
         )

@@ -108,7 +108,8 @@ def _best_pairs(
         return []
     overlap = overlap_ratios(detections.box[here], detections.box[there])
     distance = _distances(detections.box[here], detections.box[there])
-    fits = (overlap >= SAME_OVERLAP) | (distance < _MAX_DISTANCE)
+    close = (overlap >= SAME_OVERLAP) | (distance < _MAX_DISTANCE)
+    fits = close & (detections.label[here][:, None] == detections.label[there])
     # Overlap decides; distance orders the pairs that do not overlap.
     rank = np.where(fits, overlap - distance * 1e-3, -np.inf)
     pairs: list[tuple[int, int]] = []
@@ -179,7 +180,8 @@ class _Holes:
         missed = self._missed_goals(end, starts)
         is_on_its_way = missed < np.where(is_certain, 2 * _MISSED_GOAL, _MISSED_GOAL)
         close = (overlap >= SAME_OVERLAP) | (distance < reach) | is_on_its_way
-        fits = close & (_size_ratios(box, others)[0] <= _MAX_SIZE_RATIO)
+        is_alike = self._detections.label[starts] == self._detections.label[end]
+        fits = close & is_alike & (_size_ratios(box, others)[0] <= _MAX_SIZE_RATIO)
         nearest = np.minimum(np.fmin(distance, missed), 100.0)
         return np.asarray(np.where(fits, frames_apart + nearest * 1e-3, np.inf))
 

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from episode_assets.anonymization.boxes import SAME_OVERLAP, Boxes, no_boxes, overlap_ratios
+from episode_assets.anonymization.boxes import SAME_OVERLAP, no_boxes, overlap_ratios
+from episode_assets.anonymization.detectors import Found
 from episode_assets.anonymization.searching import FaceSearch
 from episode_assets.anonymization.signals import PictureSignals, SignalMeter
 from episode_assets.anonymization.tables import signals_table
@@ -85,22 +86,23 @@ class Seeker:
     far_stride: int
     upright: Upright
 
-    def __call__(self, position: int, picture: Picture) -> tuple[Boxes, int]:
+    def __call__(self, position: int, picture: Picture) -> tuple[Found, int]:
         """Return the faces of a picture, and how many boxes were refuted."""
         turns = self.upright.turns(position)
         if position % self.stride and len(turns) == 1:
-            return no_boxes(), 0
+            return Found.of(no_boxes()), 0
         is_far = (position // self.stride) % self.far_stride == 0 or len(turns) > 1
         search = self.far if self.near is None or is_far else self.near
-        found = search(picture, turns)
-        height = found[:, 3] - found[:, 1]
+        found = search.labelled(picture, turns)
+        boxes = found.boxes
+        height = boxes[:, 3] - boxes[:, 1]
         is_large = height >= _SURELY_SEEN * self.second.reached_face_px
-        is_doubtful = is_large & (found[:, 4] < self.doubt_below)
+        is_doubtful = is_large & (boxes[:, 4] < self.doubt_below)
         if not is_doubtful.any():
             return found, 0
-        is_confirmed = (overlap_ratios(found, self.second(picture, turns)) >= SAME_OVERLAP).any(axis=1)
+        is_confirmed = (overlap_ratios(boxes, self.second(picture, turns)) >= SAME_OVERLAP).any(axis=1)
         is_refuted = is_doubtful & ~is_confirmed
-        return found[~is_refuted], int(is_refuted.sum())
+        return found.where(~is_refuted), int(is_refuted.sum())
 
 
 class UnitPictures:
@@ -221,7 +223,7 @@ def look_at(start: int, pictures: UnitPictures, seek: Seeker) -> Look:
     """
     meter = SignalMeter()
     positions: list[int] = []
-    faces: list[Boxes] = []
+    faces: list[Found] = []
     signals: list[PictureSignals] = []
     dropped: list[DroppedPicture] = []
     refuted = 0
@@ -241,7 +243,7 @@ def look_at(start: int, pictures: UnitPictures, seek: Seeker) -> Look:
         signals.append(meter.measure(picture, message.data))
         refuted += doubts
     position_column = np.array(positions, np.int64)
-    detections = Detections.of(faces)
+    detections = Detections.of([found.boxes for found in faces], label=Found.joined(faces).label)
     return Look(
         position=position_column,
         faces=replace(detections, frame=position_column[detections.frame]),

@@ -111,6 +111,7 @@ _NOTHING = Redactions(
         side=np.zeros((0, 2), np.float32),
         score=np.zeros(0, np.float32),
         source=np.zeros(0, np.uint8),
+        label=np.zeros(0, np.uint8),
         track=np.zeros(0, np.int64),
     ),
     np.zeros((0, 4), np.int32),

@@ -13,8 +13,8 @@ from functools import partial
 
 import numpy as np
 
-from episode_assets.anonymization.boxes import SAME_OVERLAP, Boxes, keep_best, no_boxes
-from episode_assets.anonymization.detectors import RGB, FaceDetector, Label
+from episode_assets.anonymization.boxes import SAME_OVERLAP, Boxes, keep_best
+from episode_assets.anonymization.detectors import RGB, FaceDetector, Found, Label
 from episode_assets.anonymization.tiles import Level, one_of_each, plan_levels
 from episode_assets.anonymization.turning import UPRIGHT, Turn, Turning, plan_turning
 from episode_assets.anonymization.union import DetectorUnion, joined_boxes, members_of
@@ -66,13 +66,17 @@ class FaceSearch:
             picture: The picture, as it was recorded.
             turns: How it is turned; it is searched in each of these turns.
         """
+        return self.labelled(picture, turns).boxes
+
+    def labelled(self, picture: Picture, turns: Sequence[Turn] = UPRIGHT) -> Found:
+        """Return the same, and what each box shows."""
         (found,) = self.found([picture], turns, score_threshold=self._score_threshold)
         return _together(found)
 
     def traces(self, picture: Picture, turns: Sequence[Turn] = UPRIGHT) -> Boxes:
         """Return all that the detector reports of one picture, scores below the threshold included."""
         (found,) = self.found([picture], turns, score_threshold=0.0)
-        return _together(found)
+        return _together(found).boxes
 
     def found(
         self, pictures: Sequence[Picture], turns: Sequence[Turn] = UPRIGHT, *, score_threshold: float
@@ -146,5 +150,5 @@ class _Eye:
         )
 
 
-def _together(found: dict[Label, Boxes]) -> Boxes:
-    return np.concatenate([no_boxes(), *found.values()])
+def _together(found: dict[Label, Boxes]) -> Found:
+    return Found.joined(Found.of(boxes, label) for label, boxes in found.items())

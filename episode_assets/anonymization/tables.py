@@ -48,6 +48,7 @@ FACES = pa.schema(
         ("track", pa.int64()),
         ("source", pa.string()),
         ("backend", pa.string()),
+        ("label", pa.string()),
     ]
 )
 

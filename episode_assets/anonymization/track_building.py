@@ -108,7 +108,9 @@ class _Way:
         """Return the detections themselves."""
         seen = self._detections
         side = Places.of(seen.box).size.astype(np.float32)
-        return TrackBoxes(seen.frame, seen.box, seen.box, side, seen.score, seen.source, self._track)
+        return TrackBoxes(
+            seen.frame, seen.box, seen.box, side, seen.score, seen.source, seen.label, self._track
+        )
 
     def before_holes(self) -> list[int]:
         """Return the detections whose next one is not in the next picture."""
@@ -172,6 +174,7 @@ class _Way:
             side=places.size.astype(np.float32),
             score=np.full(len(frames), np.nan, np.float32),
             source=np.full(len(frames), source, np.uint8),
+            label=np.full(len(frames), self._detections.label[row], np.uint8),
             track=np.full(len(frames), self._track[row], np.int64),
         )
 

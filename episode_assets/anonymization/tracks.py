@@ -14,6 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.anonymization.boxes import Boxes
+from episode_assets.anonymization.detectors import Found
+
+NO_LABEL = 255
+"""The code of a box of which nobody said what it shows."""
 
 
 class Source(IntEnum):
@@ -35,16 +39,30 @@ class Detections:
         box: (D, 4) float32 x0, y0, x1, y1 in source pixels.
         score: (D,) float32.
         source: (D,) uint8, a `Source`.
+        label: (D,) uint8, what it shows, a position in `LABELS`.
     """
 
     frame: NDArray[np.int64]
     box: NDArray[np.float32]
     score: NDArray[np.float32]
     source: NDArray[np.uint8]
+    label: NDArray[np.uint8]
 
     @classmethod
-    def of(cls, boxes: Sequence[Boxes], *, source: Source = Source.DETECTED) -> Detections:
-        """Return the columns for one array of boxes for each frame of the run."""
+    def of(
+        cls,
+        boxes: Sequence[Boxes],
+        *,
+        source: Source = Source.DETECTED,
+        label: NDArray[np.uint8] | None = None,
+    ) -> Detections:
+        """Return the columns for one array of boxes for each frame of the run.
+
+        Args:
+            boxes: (N, 5) for each frame.
+            source: Where they come from.
+            label: What they show, for all boxes of all frames; None for faces.
+        """
         counts = [len(entry) for entry in boxes]
         stacked = np.concatenate([np.zeros((0, 5), np.float32), *boxes]).astype(np.float32)
         return cls(
@@ -52,6 +70,7 @@ class Detections:
             box=stacked[:, :4],
             score=stacked[:, 4],
             source=np.full(len(stacked), source, np.uint8),
+            label=Found.of(stacked).label if label is None else label,
         )
 
     def __len__(self) -> int:
@@ -66,6 +85,7 @@ class Detections:
             box=np.concatenate([self.box, other.box])[order],
             score=np.concatenate([self.score, other.score])[order],
             source=np.concatenate([self.source, other.source])[order],
+            label=np.concatenate([self.label, other.label])[order],
         )
 
 
@@ -80,6 +100,7 @@ class TrackBoxes:
         side: (B, 2) float32, width and height of the largest box in that hull; what is added around goes by it.
         score: (B,) float32; NaN where nothing was detected.
         source: (B,) uint8, a `Source`.
+        label: (B,) uint8, what it shows, a position in `LABELS`; `NO_LABEL` for what a person drew.
         track: (B,) int64; numbered by first detection.
     """
 
@@ -89,6 +110,7 @@ class TrackBoxes:
     side: NDArray[np.float32]
     score: NDArray[np.float32]
     source: NDArray[np.uint8]
+    label: NDArray[np.uint8]
     track: NDArray[np.int64]
 
     def __len__(self) -> int:
