@@ -54,6 +54,9 @@ SCHEMAS: Mapping[str, pa.Schema] = {
 """Columns of `audio.parquet` and `location.parquet`, the kinds that can be asked for; null is what is not stated."""
 
 _BATCH_MESSAGES = 256
+_LARGEST = (1 << 63) - 1
+_POLE_DEG, _ROUND_DEG = 90.0, 360.0
+"""Latitudes and longitudes beyond these are no places; some recorders count longitude from 0 to 360."""
 
 
 def file_of(kind: str) -> str:
@@ -128,55 +131,78 @@ class _Rows(Iterator[dict[str, Any]]):
     def __init__(self, raw: RecordingView, kind: str, topics: list[str]) -> None:
         self.unreadable = 0
         self._messages = read_messages(raw.source, topics=topics)
-        self._values = _READERS[kind]
+        self._kind = kind
 
     def __next__(self) -> dict[str, Any]:
         for message in self._messages:
             try:
                 content = message.decode()
-                values = self._values(content if isinstance(content, dict) else {})
-            except (UndecodableMessage, KeyError, TypeError, ValueError):
-                self.unreadable += 1
-                continue
-            return {
-                "topic": message.topic,
-                "message_number": message.message_number,
-                "stamp_ns": message.stamp_ns,
-                "log_time_ns": message.log_time_ns,
-                **values,
-            }
+            except UndecodableMessage:
+                content = None
+            values = values_of(self._kind, content)
+            if values is not None and message.log_time_ns <= _LARGEST:
+                return {
+                    "topic": message.topic,
+                    "message_number": message.message_number,
+                    "stamp_ns": message.stamp_ns,
+                    "log_time_ns": message.log_time_ns,
+                    **values,
+                }
+            self.unreadable += 1
         raise StopIteration
 
 
-def _sound(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the bytes of foxglove's RawAudio, audio_common's AudioData and what holds one of them as `audio`."""
-    inner = message["audio"] if isinstance(message.get("audio"), dict) else message
-    rate, channels = inner.get("sample_rate"), inner.get("number_of_channels")
+def values_of(kind: str, content: Any) -> dict[str, Any] | None:
+    """Return what is kept of a decoded message besides its stamps; None where it does not hold what its kind has."""
+    return _READERS[kind](content) if isinstance(content, Mapping) else None
+
+
+def _sound(message: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read foxglove's RawAudio, audio_common's AudioData, and what holds one of them as `audio`."""
+    inner = message.get("audio")
+    found = inner if isinstance(inner, Mapping) else message
+    data, encoding = _bytes(found.get("data")), found.get("format")
+    if data is None:
+        return None
     return {
-        "data": _bytes(inner["data"]),
-        "format": inner.get("format"),
-        "sample_rate": None if rate is None else int(rate),
-        "channels": None if channels is None else int(channels),
+        "data": data,
+        "format": encoding if isinstance(encoding, str) else None,
+        "sample_rate": _whole(found.get("sample_rate")),
+        "channels": _whole(found.get("number_of_channels")),
     }
 
 
-def _bytes(data: Any) -> bytes:
-    if isinstance(data, str):  # JSON has no bytes
+def _bytes(data: Any) -> bytes | None:
+    if isinstance(data, np.ndarray):
+        return data.tobytes()
+    if not isinstance(data, str):
+        return None
+    try:  # JSON has no bytes
         return base64.b64decode(data, validate=True)
-    return data.tobytes() if isinstance(data, np.ndarray) else bytes(data)
+    except ValueError:
+        return None
 
 
-def _place(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return latitude, longitude and altitude of NavSatFix, GPSFix and foxglove's LocationFix."""
-    latitude, longitude = float(message["latitude"]), float(message["longitude"])
-    if not (np.isfinite(latitude) and np.isfinite(longitude)):
-        raise ValueError("a fix without a place")
-    altitude = message.get("altitude")
-    return {
-        "latitude_deg": latitude,
-        "longitude_deg": longitude,
-        "altitude_m": None if altitude is None or not np.isfinite(altitude) else float(altitude),
-    }
+def _place(message: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read latitude, longitude and altitude of NavSatFix, GPSFix and foxglove's LocationFix."""
+    latitude, longitude = _number(message.get("latitude")), _number(message.get("longitude"))
+    if latitude is None or longitude is None or abs(latitude) > _POLE_DEG or abs(longitude) > _ROUND_DEG:
+        return None
+    altitude = _number(message.get("altitude"))
+    return {"latitude_deg": latitude, "longitude_deg": longitude, "altitude_m": altitude}
 
 
-_READERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"audio": _sound, "location": _place}
+def _whole(value: Any) -> int | None:
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
+    return value if is_whole else None
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, float | int) and not isinstance(value, bool)
+    return float(value) if is_number and abs(value) <= _LARGEST else None
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]] = {
+    "audio": _sound,
+    "location": _place,
+}

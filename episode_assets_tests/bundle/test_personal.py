@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from episode_assets.bundle import BundleConfig, EpisodeBundle, write_bundle
+from episode_assets.bundle.personal import SCHEMAS, values_of
 from episode_assets.errors import BadConfig
 from episode_assets.outcome import Outcome
 from episode_assets.recording import RecordingView, scan_recording
@@ -156,6 +160,49 @@ def test_what_is_asked_for_and_not_there_is_said(make: Maker) -> None:
     }
     with EpisodeBundle.open(bundle.path) as opened:
         assert opened.personal_path("audio") is None
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.binary().map(lambda b: np.frombuffer(b, "u1")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = st.sampled_from(
+    ["data", "format", "sample_rate", "number_of_channels", "audio", "latitude", "longitude", "altitude"]
+)
+
+
+@given(content=ANYTHING | st.dictionaries(FIELDS, ANYTHING), kind=st.sampled_from(sorted(SCHEMAS)))
+def test_whatever_a_message_says_becomes_a_row_or_none(content: object, kind: str) -> None:
+    values = values_of(kind, content)
+
+    if values is not None:
+        own = pa.schema([field for field in SCHEMAS[kind] if field.name in values])
+        assert pa.Table.from_pylist([values], schema=own).to_pylist() == [values]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "expected"),
+    [
+        ("audio", {"audio": {"data": "AAEC"}}, {"data": b"\0\1\2"}),
+        ("audio", {"data": "no base64!"}, None),
+        ("audio", {"data": 5}, None),
+        ("location", {"latitude": 91.0, "longitude": 0.0}, None),
+        ("location", {"latitude": 1, "longitude": 359.5, "altitude": "high"}, {"latitude_deg": 1.0}),
+    ],
+)
+def test_only_what_is_what_it_should_be_is_kept(
+    kind: str, content: dict[str, object], expected: dict[str, object] | None
+) -> None:
+    values = values_of(kind, content)
+
+    assert (values is None) == (expected is None)
+    assert (values or {}).items() >= (expected or {}).items()
 
 
 @pytest.mark.parametrize("kinds", [("text",), ("audio", "pictures"), "audio"])
