@@ -219,7 +219,7 @@ def _tilted(distance_m: Floats, shape_m: Floats, joint_depth_m: Floats) -> tuple
 
     The network guesses how a hand is turned out of the picture plane and errs by centimetres at the wrist. A plane
     through what depth sees corrects that with two numbers per hand: least squares with a prior on the slopes, begun at
-    the palm, whose depths are mixed with nothing, and refitted with the fingers as far as they lie on the hand.
+    the distance of the palm, whose depths are mixed with nothing, and refitted with what lies on the hand.
     """
     lever = _lever(shape_m)
     start = np.zeros((len(distance_m), 3))
@@ -229,8 +229,7 @@ def _tilted(distance_m: Floats, shape_m: Floats, joint_depth_m: Floats) -> tuple
     error = np.nan_to_num(error)
     # Without any depth the system is empty; a trace of the identity keeps it solvable, and its distance is NaN.
     prior = np.diag([1e-3, _TILT_SPREAD**-2, _TILT_SPREAD**-2])
-    is_palm = np.isin(np.arange(error.shape[1]), PALM_JOINTS)
-    weight = trust * is_palm * _doubt(error)
+    weight = trust * _doubt(error)
     fitted, normal = np.zeros_like(start), np.zeros((len(start), 3, 3))
     for _ in range(_FIT_ROUNDS):
         normal = np.einsum("nj,njk,njl->nkl", weight, lever, lever) + prior

@@ -58,7 +58,7 @@ def test_depths_mixed_at_an_edge_are_passed_over_for_those_of_the_hand():
 
 
 def test_a_hand_whose_fingers_see_the_table_keeps_its_tilt():
-    """All fingers outvote the palm in number; it begins, and they are far behind what it says."""
+    """Fingers outvote the palm in number; they are far behind what it says."""
     truth = flat_hand() + np.array([0, 0.1, 0.5])
     depth = truth[..., 2] - SKIN_M
     depth[0, FINGERS] += 0.05
@@ -103,9 +103,13 @@ def side_by_side(first: Sightings, second: Sightings) -> Sightings:
     return replace(first, **columns).renumbered(np.repeat([0, 1], [len(first), len(second)]))
 
 
-def test_tracks_are_placed_as_if_each_were_alone():
-    first = track_of([0.5, 0.5, 0.56, 0.5, float("nan")])
-    second = track_of([float("nan"), 0.56, 0.56, 0.5, 0.56])
+@pytest.mark.parametrize(
+    ("end", "begin"),
+    [([0.5, 0.62], [0.62, 0.5]), ([0.5, float("nan")], [0.56, 0.56]), ([0.5, 0.5], [float("nan"), 0.56])],
+    ids=["jumps that agree", "no depth at the end", "no depth at the beginning"],
+)
+def test_tracks_are_placed_as_if_each_were_alone(end, begin):
+    first, second = track_of([0.5, 0.5, 0.5, *end]), track_of([*begin, 0.5, 0.5, 0.5])
 
     together = placed(side_by_side(first, second), max_speed_m_s=0.5)
 
