@@ -11,13 +11,17 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from episode_assets.bundle.annotation import AnnotationFile
 from episode_assets.bundle.frames import REMEDY, FrameTable, int_column, read_table, require_columns
-from episode_assets.bundle.layout import BOX_SOURCES
+from episode_assets.bundle.layout import BOX_LABELS, BOX_SOURCES
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.outcome import Json
+
+UNTOLD = 255
+"""Code of a word that is in no list, or missing."""
 
 RECTANGLE = ("redact_x0", "redact_y0", "redact_x1", "redact_y1")
 
@@ -32,6 +36,7 @@ class FaceBoxes:
         score: (B,) float32 score of the detector, NaN where none was given.
         track: (B,) int64 name of the track, -1 where there is none.
         source: (B,) uint8, position in `BOX_SOURCES`, 255 for another word.
+        label: (B,) uint8, position in `BOX_LABELS`, 255 for another word and where nobody says.
     """
 
     frame_index: NDArray[np.int64]
@@ -39,6 +44,7 @@ class FaceBoxes:
     score: NDArray[np.float32]
     track: NDArray[np.int64]
     source: NDArray[np.uint8]
+    label: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.frame_index)
@@ -60,7 +66,7 @@ def read_face_boxes(path: Path, frames: FrameTable) -> FaceBoxes:
     Raises:
         ArtifactDamaged: The table is unreadable, lacks columns, or speaks of a picture that is not in the video.
     """
-    names = ["message_number", *RECTANGLE, "score", "track", "source"]
+    names = ["message_number", *RECTANGLE, "score", "track", "source", "label"]
     table = read_table(path, names, remedy=REMEDY)
     require_columns(table, names, where=path.name, remedy=REMEDY)
     index = rows_of_messages(int_column(table, "message_number"), frames)
@@ -72,16 +78,20 @@ def read_face_boxes(path: Path, frames: FrameTable) -> FaceBoxes:
         )
     order = np.argsort(index, kind="stable")
     corners = np.stack([int_column(table, name) for name in RECTANGLE], axis=1).reshape(-1, 4)
-    words = {word: code for code, word in enumerate(BOX_SOURCES)}
-    source = np.array([words.get(word, 255) for word in table["source"].to_pylist()], dtype=np.uint8)
     score = np.asarray(table["score"].to_numpy(), dtype=np.float32)
     return FaceBoxes(
         frame_index=index[order],
         rectangle_px=corners[order].astype(np.int32),
         score=score[order],
         track=int_column(table, "track")[order],
-        source=source[order],
+        source=_codes(table, "source", BOX_SOURCES)[order],
+        label=_codes(table, "label", BOX_LABELS)[order],
     )
+
+
+def _codes(table: pa.Table, name: str, words: Sequence[str]) -> NDArray[np.uint8]:
+    codes = {word: code for code, word in enumerate(words)}
+    return np.array([codes.get(word, UNTOLD) for word in table[name].to_pylist()], dtype=np.uint8)
 
 
 def rows_of_messages(message_number: NDArray[np.int64], frames: FrameTable) -> NDArray[np.int64]:
@@ -105,6 +115,15 @@ def write_privacy(
     file.put("/privacy/score", boxes.score)
     file.put("/privacy/track", boxes.track)
     file.put("/privacy/source", boxes.source)
+    file.put("/privacy/label", boxes.label)
     plain = {name: value for name, value in privacy.items() if isinstance(value, str | int | float)}
     record = json.dumps(privacy, sort_keys=True, allow_nan=False, ensure_ascii=False)
-    file.describe("/privacy", {**plain, "record": record, "source_words": ",".join(BOX_SOURCES)})
+    file.describe(
+        "/privacy",
+        {
+            **plain,
+            "record": record,
+            "source_words": ",".join(BOX_SOURCES),
+            "label_words": ",".join(BOX_LABELS),
+        },
+    )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from episode_assets.bundle import layout
 from episode_assets.bundle.calibration import Calibrations, read_calibrations
-from episode_assets.bundle.faces import FaceBoxes
+from episode_assets.bundle.faces import UNTOLD, FaceBoxes
 from episode_assets.bundle.frames import (
     FramePairing,
     FrameTable,
@@ -204,12 +204,18 @@ class EpisodeBundle:
         """All blurred rectangles, sorted by frame."""
         group = "/privacy"
         corners = self._array(f"{group}/boxes", np.int32).reshape(-1, 4)
+        # Bundles of earlier releases say of no box what it shows.
+        is_told = self.has(f"{group}/label")
+        label = (
+            self._array(f"{group}/label", np.uint8) if is_told else np.full(len(corners), UNTOLD, np.uint8)
+        )
         return FaceBoxes(
             frame_index=self._array(f"{group}/frame_index", np.int64),
             rectangle_px=corners,
             score=self._array(f"{group}/score", np.float32),
             track=self._array(f"{group}/track", np.int64),
             source=self._array(f"{group}/source", np.uint8),
+            label=label,
         )
 
     @cached_property

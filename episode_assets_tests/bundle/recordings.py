@@ -333,6 +333,7 @@ class Box:
     x1: int
     y1: int
     source: str = "detected"
+    label: str | None = "face"
 
 
 def grey_of(frame: int) -> int:
@@ -442,6 +443,7 @@ def _write_faces(path: Path, boxes: tuple[Box, ...], numbers: np.ndarray, stamps
     columns["track"] = pa.array(range(len(boxes)), pa.int64())
     columns["source"] = pa.array([box.source for box in boxes], pa.string())
     columns["backend"] = pa.array(["centerface"] * len(boxes), pa.string())
+    columns["label"] = pa.array([box.label for box in boxes], pa.string())
     pq.write_table(pa.table(columns), path)
 
 

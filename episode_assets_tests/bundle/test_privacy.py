@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
+from episode_assets.bundle import EpisodeBundle
 from episode_assets.errors import UnauditedArtifact
 from episode_assets_tests.bundle.conftest import Maker
 from episode_assets_tests.bundle.recordings import PASSED, Box, Scene, grey_of
@@ -99,3 +100,16 @@ def test_the_video_carries_no_name_of_a_file(make: Maker) -> None:
 
     with av.open(str(made.path / "rgb.mp4")) as container:
         assert "zebedee" not in str(dict(container.metadata))
+
+
+def test_faces_plates_and_drawn_areas_are_told_apart(make: Maker) -> None:
+    drawn = Box(3, 2, 2, 9, 9, source="redaction", label=None)
+    made = make(Scene(frames=6), boxes=(Box(1, 8, 6, 20, 18), Box(2, 8, 6, 20, 18, label="plate"), drawn))
+
+    with EpisodeBundle.open(made.path) as bundle:
+        assert bundle.face_boxes.label.tolist() == [0, 1, 255]
+    with h5py.File(made.path / "annotation.hdf5", "r+") as file:
+        assert file["/privacy"].attrs["label_words"] == "face,plate"
+        del file["/privacy/label"]
+    with EpisodeBundle.open(made.path) as earlier:
+        assert earlier.face_boxes.label.tolist() == [255, 255, 255]

@@ -41,6 +41,7 @@ FACE_COLUMNS = {
     "track": pa.int64(),
     "source": pa.string(),
     "backend": pa.string(),
+    "label": pa.string(),
 }
 DROPPED_COLUMNS = {
     "recording_id": pa.string(),
