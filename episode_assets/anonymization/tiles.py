@@ -84,7 +84,7 @@ def plan_levels(
     while max(size) > tile_px:
         shrink = min(max(size) / tile_px, _LARGEST_SHRINK)
         smaller = input_size(face_px * shrink)
-        largest_px = face_px * shrink * size[1] / height
+        largest_px = min(face_px * shrink / height, 1.0) * size[1]
         overlap = min(math.ceil(_SURROUNDINGS * largest_px) + 1, tile_px // 2)
         levels.append(_level(face_px, size, tile_px=tile_px, overlap=overlap))
         if max(smaller) >= max(size):  # a detector whose input does not follow the size of faces
