@@ -109,12 +109,12 @@ def audit_video(
     keys = set(facts.key_frames.tolist())
     finds: list[VideoFind] = []
     for frame, picture in decode_frames(video):
-        boxes = auditor.finds(
+        found = auditor.finds(
             picture, hidden.at(frame), None, is_first=frame in keys, turns=upright.turns(frame)
         )
         finds += [
             VideoFind(frame, (x0, y0, x1, y1), score, score >= config.strong_score)
-            for x0, y0, x1, y1, score in boxes.tolist()
+            for x0, y0, x1, y1, score in found.boxes.tolist()
         ]
         progress("frames", frame + 1, facts.frames)
     return VideoAudit(facts.frames, tuple(finds), tuple(means.uses))

@@ -25,6 +25,7 @@ from episode_assets.anonymization.boxes import (
 from episode_assets.anonymization.colour_counts import colour_counts
 from episode_assets.anonymization.colours import colour_of
 from episode_assets.anonymization.config import FaceBlurConfig
+from episode_assets.anonymization.detectors import Found
 from episode_assets.anonymization.filling import MAX_LEFT, fill, left_in
 from episode_assets.anonymization.redaction import drawn_rectangles
 from episode_assets.anonymization.searching import FaceSearch
@@ -52,6 +53,7 @@ class GroupAudit:
     Attributes:
         rectangles: For each frame, (R, 4) int32: what was blurred.
         outside: For each frame, the boxes found outside the blur.
+        outside_label: For each frame, (N,) uint8: what they show, positions in `LABELS`.
         kept_detail: For each frame, (R,) float64: share of its detail that each rectangle kept.
         is_key: For each frame, whether it is a key frame.
         left_in_areas: For each frame, (A,) float64: what `left_in` measured in each painted area.
@@ -59,6 +61,7 @@ class GroupAudit:
 
     rectangles: tuple[Rectangles, ...]
     outside: tuple[Boxes, ...]
+    outside_label: tuple[NDArray[np.uint8], ...]
     kept_detail: tuple[NDArray[np.float64], ...]
     is_key: tuple[bool, ...]
     left_in_areas: tuple[NDArray[np.float64], ...]
@@ -99,8 +102,8 @@ class Auditor:
         *,
         is_first: bool,
         turns: Sequence[Turn] = UPRIGHT,
-    ) -> Boxes:
-        """Return the boxes found outside the blurred rectangles.
+    ) -> Found:
+        """Return what is found outside the blurred rectangles.
 
         Args:
             picture: The decoded result.
@@ -113,7 +116,7 @@ class Auditor:
         found = [self._finds(self.every, picture, rectangles, source, turns)]
         if self.key is not None and is_first:
             found.append(self._finds(self.key, picture, rectangles, source, turns[:1]))
-        return np.concatenate(found)
+        return Found.joined(found)
 
     def _finds(
         self,
@@ -122,18 +125,19 @@ class Auditor:
         rectangles: Rectangles,
         source: Callable[[], Picture] | None,
         turns: Sequence[Turn],
-    ) -> Boxes:
-        found = search(picture, turns)
-        covered = covered_share(found, rectangles, width=picture.true_width, height=picture.true_height)
-        found = found[covered < _INSIDE_SHARE]
-        reach = widened(found, factor=_TOUCH_FACTOR)
+    ) -> Found:
+        found = search.labelled(picture, turns)
+        covered = covered_share(found.boxes, rectangles, width=picture.true_width, height=picture.true_height)
+        found = found.where(covered < _INSIDE_SHARE)
+        boxes = found.boxes
+        reach = widened(boxes, factor=_TOUCH_FACTOR)
         touches = covered_share(reach, rectangles, width=picture.true_width, height=picture.true_height) > 0
-        is_doubtful = touches & (found[:, 4] < self.doubt_below)
+        is_doubtful = touches & (boxes[:, 4] < self.doubt_below)
         if source is None or not is_doubtful.any():
             return found
         traces = search.traces(source(), turns)
-        is_real = (overlap_ratios(found, traces) >= SAME_OVERLAP).any(axis=1)
-        return found[is_real | ~is_doubtful]
+        is_real = (overlap_ratios(boxes, traces) >= SAME_OVERLAP).any(axis=1)
+        return found.where(is_real | ~is_doubtful)
 
 
 def group_spans(
@@ -199,7 +203,7 @@ def make_group(
     """
     segment, sources = _encode(pictures, rectangles, areas, pts_us, config)
     colours: list[NDArray[np.int32]] = []
-    outside: list[Boxes] = []
+    outside: list[Found] = []
     kept: list[NDArray[np.float64]] = []
     left: list[NDArray[np.float64]] = []
     for index, (picture, blurred) in enumerate(zip(segment.decode(), rectangles, strict=True)):
@@ -212,7 +216,14 @@ def make_group(
         left.append(np.array([left_in(picture, area, faces) for area in areas[index]], np.float64))
         kept.append(_kept(sources[index], picture, blurred, drawn))
         colours.append(colour_counts(picture))
-    audit = GroupAudit(tuple(rectangles), tuple(outside), tuple(kept), segment.is_key, tuple(left))
+    audit = GroupAudit(
+        rectangles=tuple(rectangles),
+        outside=tuple(found.boxes for found in outside),
+        outside_label=tuple(found.label for found in outside),
+        kept_detail=tuple(kept),
+        is_key=segment.is_key,
+        left_in_areas=tuple(left),
+    )
     return EncodedGroup(segment, np.stack(colours), audit)
 
 

@@ -347,9 +347,11 @@ class _Passes:
         """Return what the audits of these groups found outside the blur."""
         return Finds.joined(
             [
-                Finds(np.full(len(boxes), position, np.int64), boxes)
-                for group in (self._groups[key] for key in keys)
-                for position, boxes in zip(group.position, group.audit.outside, strict=True)
+                Finds(np.full(len(boxes), position, np.int64), boxes, label)
+                for audit, positions in (
+                    (self._groups[key].audit, self._groups[key].position) for key in keys
+                )
+                for position, boxes, label in zip(positions, audit.outside, audit.outside_label, strict=True)
             ]
         )
 

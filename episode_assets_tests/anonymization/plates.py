@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from episode_assets.anonymization.boxes import Boxes
+from episode_assets.anonymization.boxes import Boxes, no_boxes
 from episode_assets.anonymization.detectors import RGB, Label
 from episode_assets.outcome import ModelUse
 
 PLATES = f"{__name__}:make_plates"
+NO_PLATES = f"{__name__}:make_no_plates"
 RED = (235, 10, 10)
 
 
@@ -37,3 +38,14 @@ class Plates:
 
 def make_plates(*, score_threshold: float) -> Plates:
     return Plates()
+
+
+class NoPlates(Plates):
+    """Misses them all."""
+
+    def detect(self, pictures: Sequence[RGB]) -> list[Boxes]:
+        return [no_boxes() for _ in pictures]
+
+
+def make_no_plates(*, score_threshold: float) -> NoPlates:
+    return NoPlates()

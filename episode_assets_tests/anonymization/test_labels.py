@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,34 +16,51 @@ from episode_assets.anonymization.egoblur import EgoBlurOptions
 from episode_assets.anonymization.linking import link
 from episode_assets.anonymization.tracks import Detections
 from episode_assets_tests.anonymization.material import Scene, encode, record
-from episode_assets_tests.anonymization.plates import PLATES, RED
+from episode_assets_tests.anonymization.plates import NO_PLATES, PLATES, RED
 
 STEP_NS = 66_666_667
 FACE, PLATE = LABELS.index(Label.FACE), LABELS.index(Label.PLATE)
 
 
-@pytest.mark.usefixtures("weights")
-def test_faces_and_plates_are_told_apart_in_the_table(tmp_path: Path) -> None:
-    scene = Scene(faces={frame: (60.0, 60.0 + 4 * frame) for frame in range(8)})
+def rows_of(folder: Path, *, detector: str, audit_detector: str, frames: int = 8) -> list[dict[str, Any]]:
+    """Blur a recording in which a face and a red plate move, and return its boxes."""
+    scene = Scene(faces={frame: (60.0, 60.0 + 4 * frame) for frame in range(frames)})
     jpegs = []
-    for frame in range(8):
+    for frame in range(frames):
         picture = scene.picture(frame)
         picture[60 + 4 * frame : 100 + 4 * frame, 200:280] = RED
         jpegs.append(encode(picture))
-    both = f"centerface+{PLATES}"
-    config = FaceBlurConfig(detector=both, audit_detector=both, min_face_px=32)
-    (tmp_path / "artifact").mkdir()
+    config = FaceBlurConfig(detector=detector, audit_detector=audit_detector, min_face_px=32)
+    (folder / "artifact").mkdir()
 
-    outcome = blur_recording(record(tmp_path, jpegs), tmp_path / "artifact", config=config)
+    outcome = blur_recording(record(folder, jpegs), folder / "artifact", config=config)
 
     assert outcome.audit_passed, outcome.privacy
-    rows = pq.read_table(tmp_path / "artifact" / "faces.parquet").to_pylist()
+    return pq.read_table(folder / "artifact" / "faces.parquet").to_pylist()
+
+
+@pytest.mark.usefixtures("weights")
+def test_faces_and_plates_are_told_apart_in_the_table(tmp_path: Path) -> None:
+    both = f"centerface+{PLATES}"
+
+    rows = rows_of(tmp_path, detector=both, audit_detector=both)
+
     found = [row for row in rows if row["source"] == "detected"]
     assert {(row["frame_index"], row["label"]) for row in found} == {
         (frame, label) for frame in range(8) for label in ("face", "plate")
     }
     for row in found:
         assert (row["x0"] > 150) == (row["label"] == "plate"), row
+
+
+@pytest.mark.usefixtures("weights")
+def test_a_plate_that_only_the_audit_finds_is_called_one(tmp_path: Path) -> None:
+    rows = rows_of(
+        tmp_path, detector=f"centerface+{NO_PLATES}", audit_detector=f"centerface+{PLATES}", frames=4
+    )
+
+    assert {row["label"] for row in rows if row["source"] == "audit"} == {"plate"}
+    assert {row["label"] for row in rows if row["source"] == "detected"} == {"face"}
 
 
 def boxes_of(*rows: tuple[int, float, int]) -> Detections:
