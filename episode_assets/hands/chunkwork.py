@@ -21,6 +21,7 @@ from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.following import follower_of
 from episode_assets.hands.joining import Piece
 from episode_assets.hands.sightings import Sightings
+from episode_assets.hands.turning import stood_upright, turn_sightings
 from episode_assets.recording import (
     ImageMessage,
     PairedReading,
@@ -61,11 +62,19 @@ class ChunkResult:
 
 @dataclass(frozen=True)
 class HandWorker:
-    """Makes the function that works on chunks; small and picklable, the networks are loaded by the call."""
+    """Makes the function that works on chunks; small and picklable, the networks are loaded by the call.
+
+    Attributes:
+        directory: Where the recording was scanned into.
+        source: The recording.
+        config: Settings.
+        turns: How far the scene is turned in its pictures, see `turning`.
+    """
 
     directory: Path
     source: str
     config: HandPoseConfig
+    turns: int = 0
 
     def __call__(self) -> Callable[[Chunk], ChunkResult]:
         """Load networks and open the recording in this process."""
@@ -74,15 +83,15 @@ class HandWorker:
         view = RecordingView.open(self.directory, self.source)
 
         def work(chunk: Chunk) -> ChunkResult:
-            return process_chunk(view, chunk, backend=backend, config=self.config)
+            return process_chunk(view, chunk, backend=backend, config=self.config, turns=self.turns)
 
         return work
 
 
 def process_chunk(
-    view: RecordingView, chunk: Chunk, *, backend: Loaded, config: HandPoseConfig
+    view: RecordingView, chunk: Chunk, *, backend: Loaded, config: HandPoseConfig, turns: int = 0
 ) -> ChunkResult:
-    """Find the hands of one chunk."""
+    """Find the hands of one chunk, in pictures whose scene is turned by so many quarter turns."""
     follower = follower_of(backend, config)
     sizes: dict[int, Size] = {}
     stamps_ns = view.rgb.stamp_ns
@@ -90,8 +99,8 @@ def process_chunk(
     for step, picture in decode_pictures(beside or view.rgb, chunk.lead_start, chunk.tail_stop):
         if isinstance(picture, Picture) and step.position is not None:
             sizes[step.position], pixels = _scaled(picture, config.work_side_px)
-            follower.feed(step.position, int(stamps_ns[step.position]), pixels)
-    sightings = _in_picture_pixels(follower.sightings(), sizes, config.work_side_px)
+            follower.feed(step.position, int(stamps_ns[step.position]), stood_upright(pixels, turns))
+    sightings = _in_picture_pixels(follower.sightings(), sizes, config.work_side_px, turns)
     depths = _DepthSampler(view, beside, config)
     sightings = depths.fill(sightings, chunk, sizes)
     own = range(chunk.start, chunk.stop)
@@ -117,12 +126,13 @@ def _scaled(picture: Picture, side_px: int) -> tuple[Size, NDArray[np.uint8]]:
     return size, picture_to_rgb(picture, size=None if target == size else target)
 
 
-def _in_picture_pixels(sightings: Sightings, sizes: dict[int, Size], side_px: int) -> Sightings:
-    """Bring joints and regions from the size that was looked at to the size that was recorded."""
+def _in_picture_pixels(sightings: Sightings, sizes: dict[int, Size], side_px: int, turns: int) -> Sightings:
+    """Bring joints and regions from the pictures that were looked at to those that were recorded."""
     recorded = np.array([sizes[int(p)] for p in sightings.position], np.float64).reshape(-1, 2)
     looked_at = np.array([work_size(sizes[int(p)], side_px) for p in sightings.position], np.float64).reshape(
         -1, 2
     )
+    sightings = turn_sightings(sightings, turns, looked_at)
     scale = recorded / looked_at
     region = sightings.region.astype(np.float64)
     region[:, :2] = (region[:, :2] + 0.5) * scale - 0.5

@@ -13,6 +13,7 @@ from episode_assets.hands.precomputed import PrecomputedOptions
 from episode_assets.outcome import ModelUse
 
 Others = Literal["keep", "drop"]
+SceneTurned = Literal["auto", "0", "90", "180", "270"]
 Smoothing = Literal["none", "track"]
 
 
@@ -109,6 +110,13 @@ class HandPoseConfig:
         default=900.0,
         metadata={"help": "Largest region side, px of a picture 1280 px long, above roi_min_px."},
     )
+    scene_turned: SceneTurned = field(
+        default="auto",
+        metadata={
+            "help": "How far the scene is turned clockwise in the recorded pictures, degrees: 0, 90, 180, 270, or "
+            "auto, as poses or gravity say of most of them. It changes what is looked at, not what joints refer to."
+        },
+    )
     mirrored_input: bool = field(
         default=False,
         metadata={"help": "Whether the pictures are mirrored (selfie view); swaps left and right."},
@@ -190,6 +198,8 @@ class HandPoseConfig:
                 raise BadConfig(f"{name} must lie within {low} and {high}, got {value}")
         if self.others not in {"keep", "drop"}:
             raise BadConfig(f"others must be 'keep' or 'drop', got {self.others!r}")
+        if self.scene_turned not in get_args(SceneTurned):
+            raise BadConfig(f"scene_turned must be one of {get_args(SceneTurned)}, got {self.scene_turned!r}")
         if self.smoothing not in get_args(Smoothing):
             raise BadConfig(f"smoothing must be one of {get_args(Smoothing)}, got {self.smoothing!r}")
         if not isinstance(self.upper_body, bool):

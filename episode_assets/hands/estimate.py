@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from episode_assets.chunks import map_chunks, plan_chunks
 from episode_assets.hands.backends import PRECOMPUTED, has_mano, options_of
@@ -27,9 +28,10 @@ from episode_assets.hands.placing import place_tracks
 from episode_assets.hands.report import outcome_of, outcome_of_given
 from episode_assets.hands.rows import frames_table, hands_table
 from episode_assets.hands.sides import Owners, decide_owners
-from episode_assets.hands.sightings import no_sightings
+from episode_assets.hands.sightings import Sightings, no_sightings
 from episode_assets.hands.smoothing import smooth_tracks
 from episode_assets.hands.tables import FRAMES_FILE, HANDS_FILE, MANO_FILE, UPPER_BODY_FILE, write_table
+from episode_assets.hands.turning import turn_intrinsics, turn_sightings, turned_sizes, usual_turns
 from episode_assets.hands.upper_body import upper_body_table
 from episode_assets.outcome import Outcome
 from episode_assets.progress import Progress, silent
@@ -138,8 +140,10 @@ def _look(view: RecordingView, *, config: HandPoseConfig, workers: int, progress
         np.zeros((total, 2), np.int32),
         np.zeros(total, bool),
         np.cumsum(gap_before).astype(np.int64),
+        turns=_turns(view, config),
     )
-    results = map_chunks(HandWorker(view.directory, view.source, config), chunks, workers=workers)
+    worker = HandWorker(view.directory, view.source, config, seen.turns)
+    results = map_chunks(worker, chunks, workers=workers)
 
     def pieces() -> Iterator[Piece]:
         progress(_STAGE, 0, total)
@@ -150,6 +154,13 @@ def _look(view: RecordingView, *, config: HandPoseConfig, workers: int, progress
 
     seen.sightings = stitch(pieces())
     return seen
+
+
+def _turns(view: RecordingView, config: HandPoseConfig) -> int:
+    """Return the quarter turns by which the scene is turned: as set, or as most pictures of the recording are."""
+    if config.scene_turned != "auto":
+        return int(config.scene_turned) // 90
+    return usual_turns(view.attitude(view.rgb.stamp_ns))
 
 
 def _note(seen: Seen, result: ChunkResult) -> None:
@@ -165,7 +176,7 @@ def _understand(view: RecordingView, seen: Seen, *, config: HandPoseConfig) -> H
     rows = bridge(seen.sightings, run=seen.run, max_hole_frames=config.max_interpolated_frames)
     rows = without_short(rows, min_frames=config.min_track_frames)
     K, reasons = intrinsics_of(view.camera_info, stamps_ns[rows.position], seen.sizes[rows.position])
-    owners = decide_owners(rows, or_assumed(K, seen.sizes[rows.position]), reach_m=config.wearer_reach_m)
+    owners = _owners(rows, or_assumed(K, seen.sizes[rows.position]), seen, config=config)
     if config.others == "drop":
         kept = np.flatnonzero(owners.is_wearer)
         rows, K, owners = rows.take(kept), K[kept], Owners(owners.is_right[kept], owners.is_wearer[kept])
@@ -188,3 +199,10 @@ def _understand(view: RecordingView, seen: Seen, *, config: HandPoseConfig) -> H
         max_frames=config.max_interpolated_frames,
     )
     return Hands(rows, owners, placed, holes, reasons)
+
+
+def _owners(rows: Sightings, K: NDArray[np.float64], seen: Seen, *, config: HandPoseConfig) -> Owners:
+    """Decide whose hands they are as the pictures stand upright, because arms come from below there."""
+    sizes = turned_sizes(seen.sizes[rows.position].astype(np.float64), seen.turns)
+    upright = turn_sightings(rows, -seen.turns, sizes)
+    return decide_owners(upright, turn_intrinsics(K, -seen.turns, sizes), reach_m=config.wearer_reach_m)

@@ -24,6 +24,7 @@ class Seen:
         run: (F,) int64 number of the gapless run.
         undecodable_depth: Depth frames that were wanted and do not decode.
         depth_misfits: Frames whose depth has another aspect ratio than the picture.
+        turns: By how many quarter turns, clockwise, the scene is turned in the pictures; they were looked at upright.
     """
 
     sightings: Sightings
@@ -32,6 +33,7 @@ class Seen:
     run: NDArray[np.int64]
     undecodable_depth: int = 0
     depth_misfits: int = 0
+    turns: int = 0
 
     @property
     def is_decodable(self) -> NDArray[np.bool_]:

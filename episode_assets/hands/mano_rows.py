@@ -18,6 +18,7 @@ from episode_assets.hands.mano import (
 )
 from episode_assets.hands.rows import dense_numbers
 from episode_assets.hands.tables import MANO_SCHEMA, fixed_lists, table_of
+from episode_assets.hands.turning import turn_directions
 from episode_assets.recording import RecordingView
 
 Floats = NDArray[np.float64]
@@ -34,7 +35,8 @@ def mano_table(view: RecordingView, seen: Seen, hands: Hands, *, config: HandPos
     camera = full_camera(K, sizes)
     # How the picture showed it, which in a mirrored one is not whose side it is.
     seen_right = (rows.right >= 0.5) ^ config.mirrored_input
-    pred_cam = mirrored_camera(_part(rows.mano, "pred_cam"), seen_right)
+    pred_cam = _turned_camera(mirrored_camera(_part(rows.mano, "pred_cam"), seen_right), seen.turns)
+    global_orient = mirrored_rotations(_rotations(rows.mano, "global_orient"), seen_right)
     columns = {
         "recording_id": pa.array([view.recording_id] * len(rows), pa.string()),
         "message_number": view.rgb.message_number[position],
@@ -50,7 +52,7 @@ def mano_table(view: RecordingView, seen: Seen, hands: Hands, *, config: HandPos
         "cam_t": _lists(full_translation(pred_cam, region, camera)),
         "focal_px": _lists(camera.focal_px),
         "principal_px": _lists(camera.principal_px),
-        "global_orient": _lists(mirrored_rotations(_rotations(rows.mano, "global_orient"), seen_right)),
+        "global_orient": _lists(_turned_rotations(global_orient, seen.turns)),
         "hand_pose": _lists(mirrored_rotations(_rotations(rows.mano, "hand_pose"), seen_right)),
         "betas": _lists(_part(rows.mano, "betas")),
         "backend": pa.array([config.backend] * len(rows), pa.string()),
@@ -64,6 +66,16 @@ def _part(mano: NDArray[np.float32], name: str) -> Floats:
 
 def _rotations(mano: NDArray[np.float32], name: str) -> Floats:
     return _part(mano, name).reshape(len(mano), -1, 3, 3)
+
+
+def _turned_camera(pred_cam: Floats, turns: int) -> Floats:
+    """Turn the shifts of (N, 3) cameras (s, tx, ty) from the upright picture into the recorded one."""
+    return np.concatenate([pred_cam[:, :1], turn_directions(pred_cam[:, 1:], turns)], axis=1)
+
+
+def _turned_rotations(rotations: Floats, turns: int) -> Floats:
+    """Turn (N, ..., 3, 3) rotations into the recorded camera: each column is a direction."""
+    return np.swapaxes(turn_directions(np.swapaxes(rotations, -1, -2), turns), -1, -2)
 
 
 def _lists(values: Floats) -> pa.Array:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from episode_assets.hands.backends import has_mano
+from episode_assets.hands.camera import see_the_same
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.findings import Seen
 from episode_assets.hands.tables import (
@@ -43,7 +44,11 @@ def outcome_of(
         table,
         config=config,
         skipped=_skipped(view, config),
-        warnings=(*_picture_notes(seen), *_depth_notes(seen), *_camera_notes(view, calibration_reasons)),
+        warnings=(
+            *_picture_notes(seen),
+            *_depth_notes(view, seen),
+            *_camera_notes(view, calibration_reasons),
+        ),
     )
 
 
@@ -91,7 +96,11 @@ def _outcome(
         skipped=skipped,
         warnings=warnings,
         models=config.models(),
-        summary={**_summary(seen, table), "smoothing": config.smoothing},
+        summary={
+            **_summary(seen, table),
+            "smoothing": config.smoothing,
+            "scene_turned_deg": 90 * seen.turns,
+        },
     )
 
 
@@ -132,13 +141,25 @@ def _picture_notes(seen: Seen) -> Iterator[Note]:
         yield Note("undecodable", f"{lost} pictures do not decode and have no rows", "rgb", lost)
 
 
-def _depth_notes(seen: Seen) -> Iterator[Note]:
+def _depth_notes(view: RecordingView, seen: Seen) -> Iterator[Note]:
     if seen.undecodable_depth:
         text = f"{seen.undecodable_depth} depth frames do not decode; their hands are not anchored"
         yield Note("undecodable", text, "depth", seen.undecodable_depth)
     if seen.depth_misfits:
         text = f"the depth of {seen.depth_misfits} frames has another aspect ratio than the picture; not used"
         yield Note("depth_aspect", text, "depth", seen.depth_misfits)
+    picture, depth = view.camera_info, view.depth_camera_info
+    if (
+        view.depth is not None
+        and picture is not None
+        and depth is not None
+        and not see_the_same(picture, depth)
+    ):
+        text = (
+            "the depth camera has another field of view than the pictures; depths are taken as if both were one, "
+            "and hands may be placed by what lies beside them"
+        )
+        yield Note("depth_view", text, "depth")
 
 
 def _camera_notes(view: RecordingView, calibration_reasons: tuple[str, ...]) -> Iterator[Note]:
