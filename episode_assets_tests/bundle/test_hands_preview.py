@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,18 @@ from episode_assets.bundle.hand_drawing import COLOURS
 from episode_assets.bundle.hands_preview import write_hands_preview
 from episode_assets.errors import ArtifactDamaged, BadConfig
 from episode_assets.progress import silent
+from episode_assets.storage import ArtifactKey, Store
 from episode_assets.video import decode_frames, picture_to_rgb, probe
 from episode_assets_tests.bundle.conftest import Made, Maker
-from episode_assets_tests.bundle.recordings import Hand, Scene, grey_of, joints_of, write_blurred, write_hands
+from episode_assets_tests.bundle.recordings import (
+    RECORDING_ID,
+    Hand,
+    Scene,
+    grey_of,
+    joints_of,
+    write_blurred,
+    write_hands,
+)
 
 ASKED = BundleConfig(hands_preview=True)
 WIDE = Scene(frames=6, width=320, height=240)
@@ -55,6 +65,15 @@ def test_joints_have_the_colour_of_their_hand(make: Maker) -> None:
     assert distance(colours_at(pictures[1], right), "right").max() < 60
     assert distance(colours_at(pictures[3], other), "other").max() < 60
     assert distance(colours_at(pictures[1], left), "right").min() > 100
+
+
+def test_hands_of_a_turned_camera_are_drawn_in_the_recorded_pixels(make: Maker) -> None:
+    upright = Hand(1, at=(90, 250), confidence=1.0)
+
+    picture = preview_of(make(Scene(frames=3, width=180, height=320), hands=(upright,), config=ASKED))[1]
+
+    assert picture.shape == (320, 180, 3)
+    assert distance(colours_at(picture, upright), "right").max() < 60
 
 
 def test_pictures_without_hands_are_those_of_the_video(make: Maker) -> None:
@@ -129,6 +148,23 @@ def test_it_is_a_view_that_is_made_on_request_only(make: Maker) -> None:
     ]
     with EpisodeBundle.open(plain.path) as bundle:
         assert bundle.hands_preview_path is None
+
+
+def test_asking_for_it_later_publishes_a_version_that_has_it(make: Maker, tmp_path: Path) -> None:
+    store, key = Store.open(str(tmp_path / "store")), ArtifactKey("episode_bundle", RECORDING_ID)
+    published = []
+    for number, config in enumerate((BundleConfig(), ASKED)):
+        made = make(hands=(Hand(1, at=(20, 40)),), config=config)
+        with store.draft(key, fingerprint=f"{number:064x}", code_version="1", config={}, inputs={}) as draft:
+            shutil.copytree(made.path, draft.directory, dirs_exist_ok=True)
+            published.append(draft.publish(made.outcome))
+
+    assert [artifact.manifest.entry("hands_preview.mp4") is not None for artifact in published] == [
+        False,
+        True,
+    ]
+    assert store.latest(key) == published[1]
+    assert probe(published[1].path("hands_preview.mp4")).frames == made.scene.frames
 
 
 def test_without_hand_poses_it_is_skipped_with_a_reason(make: Maker) -> None:
