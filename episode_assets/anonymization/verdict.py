@@ -92,6 +92,7 @@ def privacy_record(
         "upright_unknown": blurred.upright.unknown,
         "upright_turned_degrees": 90 * (blurred.upright.sampled_quarters or 0),
         "method": config.method,
+        "shape": config.shape,
         "not_removed": not_removed(config, blurred.upright),
     }
     if len(areas):
@@ -162,6 +163,7 @@ def _thresholds(config: FaceBlurConfig) -> dict[str, Json]:
         "box_scale": config.box_scale,
         "fill_s": config.fill_s,
         "hold_s": config.hold_s,
+        "smooth_s": config.smooth_s,
         "detector_stride": config.detector_stride,
         "far_stride": config.far_stride,
         "near_face_px": config.near_face_px,

@@ -51,6 +51,8 @@ def test_an_ellipse_holds_the_box_of_the_detector_whatever_the_scale(
     (tiles,) = drawn_rectangles(rectangles, shape="ellipse", width=WIDTH, height=HEIGHT)
 
     x0, y0, x1, y1 = (*np.floor(box[0, :2]), *np.ceil(box[0, 2:]))
+    assert (tiles[:, :2] >= rectangles[0, :2]).all()
+    assert (tiles[:, 2:] <= rectangles[0, 2:]).all()
     inside = mask_of(tiles)[max(int(y0), 0) : max(int(y1), 0), max(int(x0), 0) : max(int(x1), 0)]
     assert inside.all()
 

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from episode_assets.anonymization.redaction import drawn_rectangles, hiding_rectangles
 from episode_assets.bundle import BundleConfig
 from episode_assets.bundle.depth import packed_depth
 from episode_assets.bundle.holes import rectangles_by_intrinsics, rectangles_by_size, shows_same_view
@@ -52,6 +53,24 @@ def test_depth_inside_a_face_box_is_a_hole_and_counted(make: Maker) -> None:
     assert made.outcome.privacy["depth_hole_pixels"] == removed
     assert made.outcome.privacy["depth_hole_frames"] == 2
     assert made.outcome.privacy["depth_faces"] == "hole"
+
+
+def test_depth_under_every_pixel_of_a_blurred_ellipse_is_a_hole(make: Maker) -> None:
+    """The table names the rectangle around an ellipse, and that is what becomes a hole."""
+    hull = np.array([[20, 12, 40, 36]], np.float32)
+    rectangle = hiding_rectangles(
+        hull, hull[:, 2:] - hull[:, :2], scale=1.5, shape="ellipse", width=64, height=48
+    )
+    x0, y0, x1, y1 = rectangle[0].tolist()
+
+    made = make(Scene(), boxes=(Box(3, x0, y0, x1, y1),))
+
+    frames, _ = depth_of(made.path)
+    (tiles,) = drawn_rectangles(rectangle, shape="ellipse", width=64, height=48)
+    assert len(tiles) > 1
+    for left, top, right, bottom in tiles.tolist():
+        assert not frames[3][top // 2 : -(-bottom // 2), left // 2 : -(-right // 2)].any()
+    assert np.count_nonzero(made.scene.depth_mm(3)) > np.count_nonzero(frames[3]) > 0
 
 
 def test_depth_of_faces_is_kept_only_when_asked_for(make: Maker) -> None:
