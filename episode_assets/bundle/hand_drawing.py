@@ -31,6 +31,7 @@ _REFERENCE_HEIGHT_PX = 480
 
 _FRACTION_BITS = 3
 _WORD_SIZE = 0.45
+_STRIP_STRENGTH = 0.6
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def draw_hand(picture: Picture, hand: DrawnHand) -> None:
         cv2.circle(
             mask, _fixed(joint), (2 * unit + 1) << _FRACTION_BITS, 255, -1, cv2.LINE_AA, _FRACTION_BITS
         )
-    _write(mask, hand, hand.joints_px[is_known], unit)
+    _write(picture, mask, hand, hand.joints_px[is_known], unit)
     _blend(picture, mask, COLOURS[hand.colour], hand.strength)
 
 
@@ -97,14 +98,24 @@ def _dashes(
         yield start + (end - start) * (piece / pieces), start + (end - start) * ((piece + 1) / pieces)
 
 
-def _write(mask: NDArray[np.uint8], hand: DrawnHand, joints_px: NDArray[np.float32], unit: int) -> None:
-    """Write the confidence above the hand; `filled` where it was not read."""
+def _write(
+    picture: Picture, mask: NDArray[np.uint8], hand: DrawnHand, joints_px: NDArray[np.float32], unit: int
+) -> None:
+    """Write the confidence above the hand on a darkened strip; `filled` where it was not read."""
     words = f"{hand.confidence:.2f}" if hand.is_measured else "filled"
     size = _WORD_SIZE * unit
-    (width, height), _ = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, size, unit)
+    (width, height), below = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, size, unit)
     x = int(np.clip(joints_px[:, 0].mean() - width / 2, 0, max(0, mask.shape[1] - width)))
     y = int(np.clip(joints_px[:, 1].min() - 6 * unit, height, mask.shape[0] - 1))
+    _darken(picture, x, y - height, x + width, y + below)
     cv2.putText(mask, words, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, 255, unit, cv2.LINE_AA)
+
+
+def _darken(picture: Picture, x0: int, y0: int, x1: int, y1: int) -> None:
+    """Lay black over a rectangle, so that thin letters can be read on anything."""
+    for plane, value, step in ((picture.y, 16.0, 1), (picture.u, 128.0, 2), (picture.v, 128.0, 2)):
+        strip = plane[max(0, y0) // step : y1 // step + 1, max(0, x0) // step : x1 // step + 1]
+        _lay(strip, np.full(strip.shape, 255, np.uint8), value, _STRIP_STRENGTH)
 
 
 def _fixed(point: NDArray[np.float32]) -> tuple[int, int]:
