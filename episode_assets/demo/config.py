@@ -7,8 +7,12 @@ picture or the file stands where that part is made. Options that only change how
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from episode_assets.errors import BadConfig
+
+Depth = Literal["clean", "phone"]
+Furnishing = Literal["fixed", "seeded"]
 
 FRAME_RATES_HZ = (5, 10, 15, 30, 60)
 """Rates that the phone app can gate out of its 60 Hz stream of frames."""
@@ -48,6 +52,26 @@ class DemoConfig:
     imu_noise: float = field(default=1.0, metadata={"help": "IMU noise relative to a phone's; 0 is exact"})
     motion: float = field(
         default=1.0, metadata={"help": "camera motion relative to a calm head; 0 is a tripod"}
+    )
+    roll_deg: float = field(
+        default=0.0,
+        metadata={
+            "help": "roll of the camera about its optical axis in degrees, -360 to 360; positive is clockwise for "
+            "somebody who looks along with the camera, so that the scene appears turned counter-clockwise"
+        },
+    )
+    depth: Depth = field(
+        default="clean",
+        metadata={
+            "help": "clean: depth of the geometry; phone: smoothed, bled over edges, noisy and with dropouts"
+        },
+    )
+    furnishing: Furnishing = field(
+        default="fixed",
+        metadata={
+            "help": "fixed: the same room for every seed; seeded: colours, materials, what hangs on the walls and "
+            "what stands on the table follow from the seed"
+        },
     )
     with_face: bool = field(default=True, metadata={"help": "a person passes behind the table"})
     with_hands: bool = field(default=True, metadata={"help": "the wearer's hands move in view"})
@@ -90,6 +114,10 @@ class DemoConfig:
         _require(self.imu_hz in {50, 100, 200}, "imu_hz", self.imu_hz, "50, 100 or 200")
         _require(0 <= self.imu_noise <= 100, "imu_noise", self.imu_noise, "0 to 100")
         _require(0 <= self.motion <= 5, "motion", self.motion, "0 to 5")
+        _require(-360 <= self.roll_deg <= 360, "roll_deg", self.roll_deg, "-360 to 360")
+        _require(self.depth in get_args(Depth), "depth", self.depth, f"one of {get_args(Depth)}")
+        kinds = get_args(Furnishing)
+        _require(self.furnishing in kinds, "furnishing", self.furnishing, f"one of {kinds}")
         for name in ("face_marker", "mesh_colour"):
             colour = getattr(self, name)
             good = colour is None or (len(colour) == 3 and all(0 <= value <= 255 for value in colour))

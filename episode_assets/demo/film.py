@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from episode_assets.demo.barcode import paint_barcode
 from episode_assets.demo.config import DemoConfig
+from episode_assets.demo.furnishing import FIXED, draw_furnishing
 from episode_assets.demo.hand_motion import Hands
 from episode_assets.demo.motion import CameraMotion
 from episode_assets.demo.person import Person, build_person
+from episode_assets.demo.phone_depth import phone_depth
 from episode_assets.demo.renderer import Canvas, View, paint_soft, paint_surface
 from episode_assets.demo.scene import Scene, build_scene
 from episode_assets.demo.truth import LINK_FROM_OPTICAL, rotation
@@ -61,11 +63,16 @@ class Film:
 
     def __init__(self, config: DemoConfig) -> None:
         self._config = config
-        self._motion = CameraMotion(seed=config.seed, amount=config.motion)
-        self._scene: Scene = build_scene(seed=config.seed, picture_width=config.width)
+        roll_rad = float(np.deg2rad(config.roll_deg))
+        self._motion = CameraMotion(seed=config.seed, amount=config.motion, roll_rad=roll_rad)
+        furnished = FIXED if config.furnishing == "fixed" else draw_furnishing(config.seed)
+        self._scene: Scene = build_scene(seed=config.seed, picture_width=config.width, furnishing=furnished)
         self._person: Person | None = build_person(marker=config.face_marker) if config.with_face else None
         focal_px = _FOCAL_PER_WIDTH * config.width
-        self._hands: Hands | None = Hands(focal_px=focal_px, seed=config.seed) if config.with_hands else None
+        self._hands: Hands | None = None
+        if config.with_hands:
+            across = _share_across(config.width, config.height, roll_rad)
+            self._hands = Hands(focal_px=focal_px, seed=config.seed, roll_rad=roll_rad, across=across)
         self._features = self._scene.features(_FEATURES, np.random.default_rng([config.seed, 4]))
 
     @property
@@ -116,12 +123,15 @@ class Film:
             joints = self._hands.paint(canvas, view.K, t_s)
         if config.barcode:
             paint_barcode(canvas.colour, number)
+        depth_m = canvas.depth_m
+        if config.depth == "phone":
+            depth_m = phone_depth(canvas, seed=config.seed, t_s=t_s, number=number)
         ratio = _ratio_inside(face_box, config.width, config.height)
         if ratio == 0:
             face_box, head_box = np.full(4, np.nan), np.full(4, np.nan)
         return Frame(
             rgb=cv2.cvtColor(canvas.colour, cv2.COLOR_RGBA2RGB),
-            depth_mm=_to_millimetres(canvas.depth_m),
+            depth_mm=_to_millimetres(depth_m),
             features=features,
             K=view.K,
             face_box_px=face_box,
@@ -162,6 +172,12 @@ def _to_millimetres(depth_m: NDArray[np.float32]) -> NDArray[np.uint16]:
     millimetres = np.clip(depth_m * 1000, 0, 65535).astype(np.uint16)
     millimetres[depth_m < _HOLE_MIN_M] = 0
     return millimetres
+
+
+def _share_across(width: int, height: int, roll_rad: float) -> float:
+    """How far the rolled picture reaches along the scene's horizon, relative to the upright one."""
+    reach = min(width / max(abs(np.cos(roll_rad)), 1e-9), height / max(abs(np.sin(roll_rad)), 1e-9))
+    return float(reach / width)
 
 
 def _ratio_inside(box: Array, width: int, height: int) -> float:

@@ -59,7 +59,18 @@ _AWAY_ELEVATION_RAD = 0.62
 class Hands:
     """The wearer's two hands, ready to be painted at any time."""
 
-    def __init__(self, *, focal_px: float, seed: int) -> None:
+    def __init__(self, *, focal_px: float, seed: int, roll_rad: float = 0.0, across: float = 1.0) -> None:
+        """Prepare both hands.
+
+        Args:
+            focal_px: Focal length of the pictures.
+            seed: What the phases of their sway follow from.
+            roll_rad: How far the camera is rolled clockwise about its optical axis.
+            across: How far the view reaches to left and right, relative to the upright camera's; in a narrower view
+                the hands are held closer together.
+        """
+        self._unroll = _about_z(-roll_rad)
+        self._across = across
         self._focal_px = min(focal_px, _FOCAL_MAX_PX)
         self._phases = np.random.default_rng([seed, 6]).uniform(0, 2 * np.pi, (2, 3))
         self._sprites: dict[int, HandSprite] = {}
@@ -70,9 +81,10 @@ class Hands:
         size = (canvas.colour.shape[1], canvas.colour.shape[0])
         for side, habit in enumerate(_HABITS):
             sprite = self._sprite((int(np.floor(t_s * _STEPS_PER_S + 1e-3)) + habit.lag_steps) % _STEPS)
-            turn = _turn(habit, self._phases[side], t_s)
+            turn = _turn(habit, self._phases[side], t_s, across=self._across)
             if side == _LEFT:
                 turn = _MIRROR @ turn
+            turn = self._unroll @ turn
             moved = sprite.joints @ turn.T
             _paint_sprite(canvas, K, sprite, turn)
             if _any_inside(project(K, moved), size):
@@ -101,11 +113,15 @@ def _draw_step(phase: float, focal_px: float) -> HandSprite:
     return draw_hand((in_hand - middle) @ turn.T + [0, 0, distance], elbow, focal_px=focal_px)
 
 
-def _turn(habit: _Habit, phases: Array, t_s: float) -> Array:
+def _turn(habit: _Habit, phases: Array, t_s: float, *, across: float) -> Array:
     """Rotation (3,3) that brings the right hand's sprite from the optical axis to its place."""
     sway = np.array(habit.sway_rad) * np.sin(2 * np.pi * np.array(habit.sway_hz) * t_s + phases)
     elevation = habit.elevation_rad + sway[1] + _AWAY_ELEVATION_RAD * _away(habit.away_s, t_s)
-    return _about_y(habit.azimuth_rad + sway[0]) @ _about_x(-elevation) @ _about_z(_ROLL_RAD + sway[2])
+    return (
+        _about_y(across * (habit.azimuth_rad + sway[0]))
+        @ _about_x(-elevation)
+        @ _about_z(_ROLL_RAD + sway[2])
+    )
 
 
 def _away(away_s: tuple[float, float, float], t_s: float) -> float:

@@ -51,15 +51,25 @@ class ImuSamples:
 class CameraMotion:
     """Pose of the camera link in the world as a function of seconds since the start; the start is the origin."""
 
-    def __init__(self, *, seed: int, amount: float) -> None:
+    def __init__(self, *, seed: int, amount: float, roll_rad: float = 0.0) -> None:
+        """Draw the path.
+
+        Args:
+            seed: What the phases of the sines follow from.
+            amount: Amplitudes relative to a calm head.
+            roll_rad: How far the camera is rolled clockwise about its optical axis, all the time.
+        """
         self._phases = np.random.default_rng([seed, 2]).uniform(0, 2 * np.pi, _AMPLITUDES.shape)
         self._amplitudes = amount * _AMPLITUDES
+        self._roll_rad = roll_rad
 
     def pose(self, t_s: Array) -> tuple[Array, Array]:
         """Translations (N,3) in metres and quaternions (N,4) x, y, z, w at times (N,)."""
         values = self._sines(t_s)
         start = self._sines(np.zeros(1))
         yaw, pitch, roll = values[:, 3], values[:, 4] + _PITCH_RAD, values[:, 5]
+        # The link's z points backward: clockwise for somebody who looks forward is negative about it.
+        roll = roll - self._roll_rad
         quaternion = multiply(multiply(_about(1, yaw), _about(0, pitch)), _about(2, roll))
         return values[:, :3] - start[:, :3], quaternion
 

@@ -1,7 +1,8 @@
 """The room: floor, walls, a table and what lies on it, as flat textured surfaces in the world frame.
 
-World axes are x right, y up, z backward; the camera starts at the origin and looks along -z, downward. Add an object
-here; how a surface becomes pixels and depth stands in `renderer`, people and hands have modules of their own.
+World axes are x right, y up, z backward; the camera starts at the origin and looks along -z, downward. What the room
+is made of stands in `furnishing`, how a surface becomes pixels and depth in `renderer`; people and hands have modules
+of their own.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.demo import textures
+from episode_assets.demo.furnishing import FIXED, Block, Decoration, Furnishing, Plate
 from episode_assets.demo.textures import Colour, Picture
 
 Array = NDArray[np.float64]
@@ -80,26 +83,30 @@ class Scene:
         return points
 
 
-def build_scene(*, seed: int, picture_width: int) -> Scene:
+def build_scene(*, seed: int, picture_width: int, furnishing: Furnishing = FIXED) -> Scene:
     """Lay out the room. Texture detail follows the picture width."""
     random = np.random.default_rng([seed, 3])
     detail = float(np.clip(picture_width / 1280, 0.15, 1.5))
-    return Scene(room=_room(detail, random), table=_table(detail, random), objects=_objects(detail, random))
+    return Scene(
+        room=_room(detail, furnishing, random),
+        table=_table(detail, furnishing, random),
+        objects=tuple(_box(block, detail, random) for block in furnishing.blocks),
+    )
 
 
-def _room(detail: float, random: np.random.Generator) -> tuple[Surface, ...]:
+def _room(detail: float, furnishing: Furnishing, random: np.random.Generator) -> tuple[Surface, ...]:
     x, back, front, top = 2.6, -3.2, 1.0, 1.3
     px = max(24, int(420 * detail))
-    wall = textures.plaster(2 * px, px, (196, 199, 188), random)
-    _furnish(wall, random)
-    side = textures.plaster(px, px, (178, 186, 190), random)
-    floor = textures.tiles(2 * px, 2 * px, (150, 140, 128), random, count=14)
+    wall = textures.plaster(2 * px, px, furnishing.wall, random)
+    for decoration in furnishing.decorations:
+        _hang(wall, decoration, random)
+    side = textures.plaster(px, px, furnishing.side, random)
+    floor = textures.tiles(2 * px, 2 * px, furnishing.floor, random, count=furnishing.floor_tiles)
+    ceiling = textures.plaster(px, px, furnishing.ceiling, random)
     height, depth = top - FLOOR_Y_M, front - back
     return (
         _surface((-x, FLOOR_Y_M, back), (2 * x, 0, 0), (0, 0, depth), floor),
-        _surface(
-            (-x, top, front), (2 * x, 0, 0), (0, 0, -depth), textures.plaster(px, px, (222, 222, 218), random)
-        ),
+        _surface((-x, top, front), (2 * x, 0, 0), (0, 0, -depth), ceiling),
         _surface((-x, top, back), (2 * x, 0, 0), (0, -height, 0), wall),
         _surface((-x, top, front), (0, 0, -depth), (0, -height, 0), side),
         _surface((x, top, back), (0, 0, depth), (0, -height, 0), side),
@@ -107,31 +114,34 @@ def _room(detail: float, random: np.random.Generator) -> tuple[Surface, ...]:
     )
 
 
-def _furnish(wall: Picture, random: np.random.Generator) -> None:
-    """Paint a window, two posters and a shelf onto the back wall's texture."""
+def _hang(wall: Picture, decoration: Decoration, random: np.random.Generator) -> None:
+    """Paint a decoration onto the back wall's texture."""
     height, width = wall.shape[:2]
-
-    def paint(picture: Picture, left: float, top: float) -> None:
-        y, x = int(top * height), int(left * width)
-        wall[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
-
-    def box(w: float, h: float, colour: Colour) -> Picture:
-        return textures.panel(int(w * width), int(h * height), colour, random)
-
-    paint(box(0.16, 0.30, (128, 160, 186)), 0.42, 0.33)
-    paint(box(0.010, 0.30, (228, 226, 220)), 0.495, 0.33)
-    paint(textures.print_page(int(0.085 * width), int(0.24 * height), random), 0.30, 0.42)
-    paint(box(0.09, 0.16, (176, 118, 88)), 0.63, 0.46)
-    paint(box(0.24, 0.26, (142, 110, 82)), 0.60, 0.72)
-    paint(box(0.22, 0.03, (112, 88, 66)), 0.61, 0.76)
-    paint(box(0.13, 0.34, (96, 122, 112)), 0.25, 0.62)
+    size = int(decoration.width * width), int(decoration.height * height)
+    if min(size) < 1:
+        return
+    picture = _decoration(decoration, size, random)
+    y, x = int(decoration.top * height), int(decoration.left * width)
+    wall[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
 
 
-def _table(detail: float, random: np.random.Generator) -> tuple[Surface, ...]:
+def _decoration(decoration: Decoration, size: tuple[int, int], random: np.random.Generator) -> Picture:
+    if decoration.kind == "page":
+        return textures.print_page(*size, random)
+    draw = {
+        "panel": textures.panel,
+        "dial": textures.dial,
+        "checks": textures.checks,
+        "cloth": textures.cloth,
+    }[decoration.kind]
+    return draw(*size, decoration.colour, random)
+
+
+def _table(detail: float, furnishing: Furnishing, random: np.random.Generator) -> tuple[Surface, ...]:
     half, length = _TABLE_HALF_WIDTH_M, _TABLE_NEAR_Z_M - TABLE_FAR_Z_M
-    top = textures.wood(int(1500 * detail), int(900 * detail), random)
-    edge = textures.panel(max(8, int(800 * detail)), max(4, int(24 * detail)), (120, 86, 58), random)
-    mat = textures.cloth(int(560 * detail), int(380 * detail), (86, 112, 118), random)
+    top = _table_top(int(1500 * detail), int(900 * detail), furnishing, random)
+    edge = textures.panel(max(8, int(800 * detail)), max(4, int(24 * detail)), furnishing.edge, random)
+    mat = textures.cloth(int(560 * detail), int(380 * detail), furnishing.mat, random)
     y = TABLE_Y_M
     return (
         _surface((-half, y, TABLE_FAR_Z_M), (2 * half, 0, 0), (0, 0, length), top),
@@ -140,31 +150,38 @@ def _table(detail: float, random: np.random.Generator) -> tuple[Surface, ...]:
     )
 
 
-def _objects(detail: float, random: np.random.Generator) -> tuple[tuple[Surface, ...], ...]:
-    boxes: tuple[tuple[tuple[float, float, float], tuple[float, float, float], Colour], ...] = (
-        ((-0.52, 0.0, -1.05), (0.16, 0.10, 0.12), (170, 62, 52)),
-        ((0.40, 0.0, -1.10), (0.13, 0.14, 0.13), (52, 96, 156)),
-        ((0.50, 0.0, -0.80), (0.20, 0.035, 0.26), (212, 208, 196)),
-        ((-0.62, 0.0, -0.72), (0.21, 0.025, 0.29), (64, 120, 84)),
-        ((0.03, 0.0, -0.84), (0.055, 0.055, 0.055), (222, 178, 60)),
-        ((-0.12, 0.0, -0.76), (0.045, 0.045, 0.045), (92, 150, 96)),
-    )
-    return tuple(_box(corner, size, colour, detail, random) for corner, size, colour in boxes)
+def _table_top(width: int, height: int, furnishing: Furnishing, random: np.random.Generator) -> Picture:
+    material = {
+        "wood": textures.wood,
+        "cloth": textures.cloth,
+        "tiles": textures.tiles,
+        "plaster": textures.plaster,
+    }[furnishing.material]
+    top = material(width, height, furnishing.table, random)
+    for plate in furnishing.plates:
+        _lay(top, plate)
+    return top
 
 
-def _box(
-    corner: tuple[float, float, float],
-    size: tuple[float, float, float],
-    colour: Colour,
-    detail: float,
-    random: np.random.Generator,
-) -> tuple[Surface, ...]:
-    """A cuboid on the table without its underside; `corner` is its left far lower corner over the table."""
-    (x, y, z), (w, h, d) = (corner[0], TABLE_Y_M + corner[1], corner[2]), size
+def _lay(top: Picture, plate: Plate) -> None:
+    """Paint a plate with its rim onto the table top's texture."""
+    height, width = top.shape[:2]
+    centre = round(plate.centre[0] * width), round(plate.centre[1] * height)
+    tones = ((1.0, 1.0), (0.7, 0.85), (0.65, 0.97))
+    for share, shade in tones:
+        tone = [shade * part for part in plate.colour]
+        cv2.circle(top, centre, max(1, round(share * plate.radius * width)), tone, -1, cv2.LINE_AA)
+
+
+def _box(block: Block, detail: float, random: np.random.Generator) -> tuple[Surface, ...]:
+    """A cuboid on the table without its underside."""
+    (x, y, z), (w, h, d) = block.corner, block.size
+    y += TABLE_Y_M
     random = np.random.default_rng(random.integers(2**32))
 
     def side(width_m: float, height_m: float, shade: float) -> Picture:
-        tone = (int(colour[0] * shade), int(colour[1] * shade), int(colour[2] * shade))
+        red, green, blue = block.colour
+        tone: Colour = (int(red * shade), int(green * shade), int(blue * shade))
         return textures.panel(
             max(4, int(1300 * detail * width_m)), max(4, int(1300 * detail * height_m)), tone, random
         )

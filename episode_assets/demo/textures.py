@@ -14,7 +14,7 @@ Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
 
-def wood(width: int, height: int, random: np.random.Generator) -> Picture:
+def wood(width: int, height: int, colour: Colour, random: np.random.Generator) -> Picture:
     """Planks with grain along the width."""
     grain = _cloud(width, height, cells=(5, 40), random=random) * 2 + _cloud(
         width, height, cells=(3, 90), random=random
@@ -24,7 +24,7 @@ def wood(width: int, height: int, random: np.random.Generator) -> Picture:
     shade = grain * 11 + random.uniform(-9, 9, planks)[plank][:, None]
     edges = (np.arange(1, planks) * height) // planks
     shade[edges] -= 28
-    return _tint((168, 124, 84), shade, (1.0, 0.85, 0.65))
+    return _tint(colour, shade, (1.0, 0.85, 0.65))
 
 
 def plaster(width: int, height: int, colour: Colour, random: np.random.Generator) -> Picture:
@@ -74,6 +74,30 @@ def print_page(width: int, height: int, random: np.random.Generator) -> Picture:
             page, (width // 10, top), (width // 10 + length, top + max(1, height // 70)), (92, 92, 100), -1
         )
     return page
+
+
+def dial(width: int, height: int, colour: Colour, random: np.random.Generator) -> Picture:
+    """A clock: a round face with marks and two hands on a plain ground."""
+    picture = panel(width, height, colour, random)
+    centre, radius = (width // 2, height // 2), max(1, int(0.45 * min(width, height)))
+    cv2.circle(picture, centre, radius, (232, 232, 226), -1, cv2.LINE_AA)
+    angles = np.concatenate([np.arange(12) * np.pi / 6, random.uniform(0, 2 * np.pi, 2)])
+    starts, stops = np.repeat([0.8, 0.0], [12, 2]), np.repeat([0.92, 0.7], [12, 2])
+    for angle, start, stop in zip(angles, starts, stops, strict=True):
+        ends = [
+            np.array(centre) + radius * reach * np.array([np.cos(angle), np.sin(angle)])
+            for reach in (start, stop)
+        ]
+        points = [(round(end[0]), round(end[1])) for end in ends]
+        cv2.line(picture, points[0], points[1], (60, 60, 70), max(1, radius // 16), cv2.LINE_AA)
+    return picture
+
+
+def checks(width: int, height: int, colour: Colour, random: np.random.Generator) -> Picture:
+    """A painting of squares in shades of one colour."""
+    shades = random.uniform(-60, 60, (int(random.integers(2, 9)), int(random.integers(2, 9))))
+    shade = cv2.resize(shades.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
+    return _tint(colour, shade, (1.0, 1.0, 1.0))
 
 
 def panel(width: int, height: int, colour: Colour, random: np.random.Generator) -> Picture:
