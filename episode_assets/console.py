@@ -120,6 +120,7 @@ def describe_faces(review: FaceReview) -> str:
         box = ",".join(f"{value:g}" for value in find["box"])
         place = f"frame {find['frame_index']} (message {find['message_number']}), box {box}"
         lines.append(f"the audit found and {find['state']}: {place}, score {find['score']:g}")
+    lines += [f"with the finds filled: {picture}" for picture in review.pictures]
     if review.refusal:
         lines.append(f"not published: {review.refusal}")
     if review.video:

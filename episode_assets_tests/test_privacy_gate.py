@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -27,6 +29,7 @@ from episode_assets.errors import UnauditedArtifact
 from episode_assets.pipeline.settings import load_settings
 from episode_assets.recording import RecordingView
 from episode_assets.storage import ArtifactKey
+from episode_assets_tests.anonymization.liars import KNOWN_ONLY
 from episode_assets_tests.anonymization.stand_ins import BLIND
 from episode_assets_tests.conftest import Demo, Workplace, make_demo
 from episode_assets_tests.leaks import pictures_of, traces
@@ -162,6 +165,37 @@ def test_the_marker_is_seen_in_the_recording_and_nowhere_else(
     assert done.returncode == 0, done.stderr
     assert any(path.suffix == ".mp4" for path in workplace.store_path.rglob("*.mp4"))
     assert traces(workplace.folder, MARKER, tolerance=TOLERANCE, pixels=PIXELS) == []
+
+
+def test_the_evidence_of_a_refused_video_shows_no_trace_of_the_marker(
+    workplace: Workplace, instance: dg.DagsterInstance, marked_demo: Demo
+) -> None:
+    """The detector sees no face in the recording, so that the refused video shows the marker as it was recorded."""
+    pipeline = PipelineResource(store_uri=str(workplace.store_path), workers=1)
+    path = workplace.folder / "settings.yaml"
+    path.write_text(f"blurred_rgb: {{detector: '{KNOWN_ONLY}', audit_rounds: 0}}")
+    defs = build_defs(pipeline=pipeline, settings=load_settings(path))
+    entry = workplace.store.recordings.register(str(marked_demo.path))
+
+    result = process(defs, instance, entry.recording_id)
+
+    assert "blurred_rgb" in [item.asset for item in result.failures]
+    verdict = workplace.store.quarantined(ArtifactKey("blurred_rgb", entry.recording_id))
+    assert verdict is not None
+    assert 1 <= len(verdict.pictures) <= 8
+    kept = pictures_below(workplace.store_path)
+    assert sorted(kept) == sorted(f"{verdict.uri}/{name}" for name in verdict.pictures)
+    (run,) = instance.get_runs()
+    metadata = failure_metadata(instance, run.run_id)
+    assert "| blocks |" in metadata["finds"].md_str
+    assert metadata["evidence"].md_str.count("data:image/jpeg;base64,") == len(verdict.pictures)
+    assert traces(workplace.folder, MARKER, tolerance=TOLERANCE, pixels=PIXELS) == []
+
+
+def failure_metadata(instance: dg.DagsterInstance, run_id: str) -> Mapping[str, Any]:
+    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    (failure,) = [record.event_log_entry.get_dagster_event().step_failure_data for record in records]
+    return failure.user_failure_data.metadata
 
 
 def test_a_killed_run_leaves_no_trace_of_the_marker(workplace: Workplace, marked_demo: Demo) -> None:

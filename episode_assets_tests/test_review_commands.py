@@ -168,6 +168,8 @@ def test_of_a_refused_result_boxes_are_shown_and_no_picture(workplace: Workplace
     assert "the audit found and blocks: frame 0 (message 0), box" in shown.stdout
     assert "not published: its privacy audit says 'failed'" in shown.stdout
     assert re.search("for exceptions: [0-9a-f]{64}\n", shown.stdout)
+    (picture,) = re.findall("with the finds filled: (.*jpg)\n", shown.stdout)[:1]
+    assert cv2.imread(picture).shape == (240, 320, 3)
     assert sheet.exit_code == 1
     assert "lies in quarantine" in sheet.stderr
     assert not (workplace.folder / "sheet.png").exists()

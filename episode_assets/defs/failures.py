@@ -6,12 +6,13 @@ A permanent error stops both retry layers: the step's own, and the run's, which 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 
-from episode_assets.errors import EpisodeAssetsError
+from episode_assets.errors import AuditFailed, EpisodeAssetsError
 
 NO_RUN_RETRY_TAG = "dagster/retry_on_asset_or_op_failure"
 TRANSIENT_RETRIES = 3
@@ -19,8 +20,15 @@ TRANSIENT_WAIT_S = 10.0
 
 
 @contextmanager
-def as_dagster_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Raise `Failure` for permanent errors and `RetryRequested` for transient ones."""
+def as_dagster_failures(
+    context: dg.AssetExecutionContext, *, show_refusal: Callable[[], Mapping[str, Any]] = dict
+) -> Iterator[None]:
+    """Raise `Failure` for permanent errors and `RetryRequested` for transient ones.
+
+    Args:
+        context: Of the running step.
+        show_refusal: Returns metadata that shows why an audit failed.
+    """
     try:
         yield
     except EpisodeAssetsError as error:
@@ -28,7 +36,8 @@ def as_dagster_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
             context.log.warning(str(error))
             raise dg.RetryRequested(TRANSIENT_RETRIES, TRANSIENT_WAIT_S) from error
         context.instance.add_run_tags(context.run.run_id, {NO_RUN_RETRY_TAG: "false"})
-        raise dg.Failure(str(error), metadata=_metadata(error), allow_retries=False) from error
+        shown = show_refusal() if isinstance(error, AuditFailed) else {}
+        raise dg.Failure(str(error), metadata={**_metadata(error), **shown}, allow_retries=False) from error
 
 
 def _metadata(error: EpisodeAssetsError) -> dict[str, dg.MetadataValue]:

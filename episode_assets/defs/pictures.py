@@ -1,4 +1,4 @@
-"""Small pictures for the UI: blurred pixels only, because they come out of published bundles only."""
+"""Small pictures for the UI: blurred, out of published bundles, or with all finds filled, out of evidence."""
 
 from __future__ import annotations
 
@@ -19,13 +19,21 @@ def thumbnail(artifact: Artifact, name: str = "thumbnail.jpg") -> dg.MetadataVal
 
     The store hands out an artifact with pixels only if its manifest carries a passed audit.
     """
-    encoded = np.frombuffer(artifact.path(name).read_bytes(), np.uint8)
-    picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    return dg.MetadataValue.md(inline_picture(artifact.path(name).read_bytes(), name, "face-blurred frame"))
+
+
+def inline_picture(jpeg: bytes, name: str, words: str) -> str:
+    """Return a JPEG, made small, as Markdown that holds its pixels.
+
+    Args:
+        jpeg: The file.
+        name: Its name, said where it cannot be decoded.
+        words: What it shows.
+    """
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
-        return dg.MetadataValue.md(f"`{name}` cannot be decoded")
+        return f"`{name}` cannot be decoded"
     height = max(1, round(picture.shape[0] * WIDTH_PX / picture.shape[1]))
     small = cv2.resize(picture, (WIDTH_PX, height), interpolation=cv2.INTER_AREA)
-    _, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 75])
-    return dg.MetadataValue.md(
-        f"![face-blurred frame](data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()})"
-    )
+    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 75])
+    return f"![{words}](data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()})"

@@ -15,6 +15,7 @@ import dagster as dg
 from episode_assets.defs.failures import as_dagster_failures
 from episode_assets.defs.options import chosen_config, is_forced, only_force, options_for
 from episode_assets.defs.partitions import RECORDING
+from episode_assets.defs.refusals import refusal_metadata
 from episode_assets.defs.resources import PipelineResource
 from episode_assets.defs.watching import RunLogProgress
 from episode_assets.pipeline import Produced, Step, bring_up_to_date
@@ -85,7 +86,10 @@ def recording_asset(
         config: options_type,  # type: ignore[valid-type]
         pipeline: PipelineResource,
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the bare class
-        with as_dagster_failures(context):
+        recording_key = step.key(context.partition_key)
+        with as_dagster_failures(
+            context, show_refusal=lambda: refusal_metadata(pipeline.store(), recording_key)
+        ):
             settings = defaults if is_fixed else chosen_config(config, step.config_type)
             produced = bring_up_to_date(
                 pipeline.store(),

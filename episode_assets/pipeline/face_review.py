@@ -1,6 +1,7 @@
 """What a person needs to review the faces of one recording: tracks, finds of the audit, a sheet of blurred pictures.
 
-Pictures come from the published video alone. Of a result that was refused only boxes and numbers are there.
+Pictures come from the published video alone. Of a result that was refused boxes and numbers are there, and stills in
+which every find is filled solid.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class FaceReview:
         video: Digest of a refused video, by which an exception names it; empty where one is published.
         tracks: Faces and drawn areas.
         finds: What the audit found, as `audit.json` lists it, without what was blurred afterwards.
+        pictures: Addresses of the stills that show why a result was refused; empty where one is published.
         sheet: The file that was written, and of how many tracks it shows a picture; None without one.
     """
 
@@ -39,6 +41,7 @@ class FaceReview:
     video: str
     tracks: tuple[TrackSummary, ...]
     finds: tuple[Mapping[str, Any], ...]
+    pictures: tuple[str, ...]
     sheet: tuple[Path, int] | None
 
 
@@ -70,7 +73,7 @@ def review_faces(store: Store, recording_id: str, *, preview: Path | None = None
         shape = str(artifact.manifest.config.get("shape", "box"))
         sheet = preview, write_sheet(artifact.path("rgb.mp4"), faces, preview, shape=shape)
     finds = _open_finds(artifact.read_json("audit.json"))
-    return FaceReview(artifact.uri(), "", "", summarise_tracks(pq.read_table(faces)), finds, sheet)
+    return FaceReview(artifact.uri(), "", "", summarise_tracks(pq.read_table(faces)), finds, (), sheet)
 
 
 def _refused(store: Store, verdict: Quarantined) -> FaceReview:
@@ -84,7 +87,15 @@ def _refused(store: Store, verdict: Quarantined) -> FaceReview:
             f"boxes or verdict cannot be read: {error}", where=verdict.uri, remedy="run it again"
         ) from error
     video = str(record.get("privacy", {}).get("video", ""))
-    return FaceReview(verdict.uri, verdict.reason, video, summarise_tracks(table), _open_finds(record), None)
+    return FaceReview(
+        place=verdict.uri,
+        refusal=verdict.reason,
+        video=video,
+        tracks=summarise_tracks(table),
+        finds=_open_finds(record),
+        pictures=tuple(f"{verdict.uri}/{name}" for name in verdict.pictures),
+        sheet=None,
+    )
 
 
 def _open_finds(audit: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

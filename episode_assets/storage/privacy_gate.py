@@ -46,8 +46,14 @@ def is_evidence(path: str, privacy: Mapping[str, Json] | None) -> bool:
     Pixels may be kept only of stills that the audit itself vouches for by name, because it filled all that it found
     and found nothing more; and never where it did not find the face of its known-answer test.
     """
-    suffix = PurePosixPath(path).suffix
-    if suffix != _SHOWN_SUFFIX or privacy is None or privacy.get("known_answer") != "passed":
-        return suffix in EVIDENCE_SUFFIXES
+    if not is_picture(path):
+        return PurePosixPath(path).suffix in EVIDENCE_SUFFIXES
+    if privacy is None or privacy.get("known_answer") != "passed":
+        return False
     vouched = privacy.get("evidence")
     return isinstance(vouched, list) and path in vouched
+
+
+def is_picture(path: str) -> bool:
+    """Whether a file of the evidence shows a frame."""
+    return PurePosixPath(path).suffix == _SHOWN_SUFFIX

@@ -16,7 +16,7 @@ from episode_assets.storage import files
 from episode_assets.storage.backend import Backend
 from episode_assets.storage.canonical import to_text
 from episode_assets.storage.keys import ArtifactKey
-from episode_assets.storage.privacy_gate import is_evidence
+from episode_assets.storage.privacy_gate import is_evidence, is_picture
 from episode_assets.storage.write_points import reached
 
 VERDICT = "verdict.json"
@@ -45,6 +45,11 @@ class Quarantined:
     files: tuple[str, ...]
     created_at: str
     uri: str
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """Names of the stills among the evidence."""
+        return tuple(name for name in self.files if is_picture(name))
 
 
 def keep_evidence(

@@ -74,6 +74,25 @@ def test_files_that_nobody_declared_do_not_escape_the_quarantine_either(store: S
     assert not any(PIXELS in content for content in everything_in(store.uri).values())
 
 
+@pytest.mark.parametrize("known", ["passed", "failed", None])
+def test_of_pictures_only_those_stay_that_an_audit_which_knows_faces_vouches_for(
+    store: Store, known: str | None
+) -> None:
+    shown = {"evidence/frame_000003.jpg": b"a still", "evidence/frame_000004.jpg": PIXELS, "x.png": PIXELS}
+    vouched = ["evidence/frame_000003.jpg", "rgb.mp4", "x.png"]
+    privacy = {"audit": "failed", "known_answer": known, "evidence": vouched}
+
+    with pytest.raises(AuditFailed):
+        publish(store, CONTENTS | shown, key=BLURRED, privacy=privacy)
+
+    verdict = store.quarantined(BLURRED)
+    assert verdict is not None
+    assert verdict.pictures == (("evidence/frame_000003.jpg",) if known == "passed" else ())
+    assert not any(PIXELS in content for content in everything_in(store.uri).values())
+    for name in verdict.pictures:
+        assert store.evidence(verdict, name) == b"a still"
+
+
 def test_a_failed_audit_leaves_an_earlier_version_as_it_was(store: Store) -> None:
     good = publish(store, {"rgb.mp4": b"blurred"}, key=BLURRED, privacy=PASSED, run="good")
 
