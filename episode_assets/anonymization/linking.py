@@ -77,9 +77,10 @@ def link(
     """Return which detection is the next one of the same face.
 
     Neighbouring frames are matched first, best pairs first. Then each detection without a successor is joined with
-    the nearest one without a predecessor inside `fill_s`, if each is the nearest choice of the other. Over a hole a
-    certain face may have moved half a box for each frame, a doubtful one half a box in all, and any of them as far as
-    its motion before or after leads.
+    the nearest one without a predecessor inside `fill_s`, if each is the nearest choice of the other. Over one frame
+    any face may have moved as far as over two steps: small ones are sought in every other picture only. Over a longer
+    hole a certain face may have moved half a box for each frame, a doubtful one half a box in all, and any of them as
+    far as its motion before or after leads.
     """
     near = Links.of(_neighbours(detections, len(stamps_ns)))
     following = near.following.copy()
@@ -177,6 +178,7 @@ class _Holes:
         reach = np.where(
             is_certain, np.minimum(_GAP_DISTANCE * frames_apart, _MAX_GAP_DISTANCE), _GAP_DISTANCE
         )
+        reach = np.where(frames_apart == 2, 2 * _MAX_DISTANCE, reach)
         missed = self._missed_goals(end, starts)
         is_on_its_way = missed < np.where(is_certain, 2 * _MISSED_GOAL, _MISSED_GOAL)
         close = (overlap >= SAME_OVERLAP) | (distance < reach) | is_on_its_way

@@ -79,11 +79,10 @@ def _whole_at_edges(
     near = np.array(size, np.float64) * _BORDER_RATIO
     is_cut = (detections.box[:, :2] <= near) | (detections.box[:, 2:4] >= np.array(size) - near)
     whole = sides.copy()
+    seen_ns = stamps_ns[detections.frame]
     for row in np.flatnonzero(is_cut.any(axis=1)).tolist():
         around = [
-            other
-            for direction in (-1, +1)
-            for other in links.along(row, direction, stamps_ns[detections.frame], window_ns)
+            other for direction in (-1, +1) for other in links.along(row, direction, seen_ns, window_ns)
         ]
         # An edge at the left or right (first column) hides rows, so the height is what the face had, and vice versa.
         largest = sides[[row, *around]].max(axis=0)
@@ -100,6 +99,8 @@ class _Way:
     ) -> None:
         self._detections = detections
         self._stamps_ns = stamps_ns
+        self._seen_ns = stamps_ns[detections.frame]
+        self._centre = Places.of(detections.box).centre
         self._links = links
         self._track = links.tracks()
         self._reach_ns = max(fill_ns, MOTION_NS)
@@ -153,11 +154,10 @@ class _Way:
 
     def _velocity(self, row: int, direction: int) -> NDArray[np.float64] | None:
         """Return the speed of a face before (direction -1) or after (+1) a detection, that one included."""
-        stamps_ns = self._stamps_ns[self._detections.frame]
-        rows = [row, *self._links.along(row, direction, stamps_ns, MOTION_NS)]
+        rows = [row, *self._links.along(row, direction, self._seen_ns, MOTION_NS)]
         if len(rows) == 1:
-            rows += self._links.along(row, direction, stamps_ns, self._reach_ns)[:1]
-        return velocity(stamps_ns[rows], Places.of(self._detections.box[rows]).centre)
+            rows += self._links.along(row, direction, self._seen_ns, self._reach_ns)[:1]
+        return velocity(self._seen_ns[rows], self._centre[rows])
 
     def _derived(
         self,

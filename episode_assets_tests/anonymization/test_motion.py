@@ -51,12 +51,14 @@ def true_box(path: Path, frame: int) -> np.ndarray:
     return np.concatenate([centre - FACE / 2, centre + FACE / 2])
 
 
-def tracked(path: Path, count: int, missed: Collection[int], *, jitter_px: float = 0.0) -> TrackBoxes:
+def tracked(
+    path: Path, count: int, missed: Collection[int], *, jitter_px: float = 0.0, score: float = 0.8
+) -> TrackBoxes:
     random = np.random.default_rng(5)
     found = []
     for frame in range(count):
         box = true_box(path, frame) + random.uniform(-jitter_px, jitter_px, 4)
-        found.append(np.array([[*box, 0.8]] if frame not in missed else [], np.float32).reshape(-1, 5))
+        found.append(np.array([[*box, score]] if frame not in missed else [], np.float32).reshape(-1, 5))
     return build_tracks(
         Detections.of(found),
         stamps(count),
@@ -103,6 +105,16 @@ def test_a_moving_face_missed_before_its_first_and_after_its_last_find_stays_cov
     boxes = tracked(path, 30, unseen, jitter_px=1.5)
 
     assert all(is_covered(true_box(path, frame), hidden(boxes, frame)) for frame in unseen)
+
+
+@pytest.mark.parametrize("step_px", [0, 30, 50])
+def test_a_doubtful_face_that_is_sought_in_every_other_picture_is_covered_between(step_px: int) -> None:
+    def path(frame: int) -> tuple[float, float]:
+        return 60 + step_px * frame, 300.0
+
+    boxes = tracked(path, 17, range(1, 17, 2), score=0.3)
+
+    assert all(is_covered(true_box(path, frame), hidden(boxes, frame)) for frame in range(17))
 
 
 def test_a_face_missed_for_one_picture_more_than_the_fill_time_is_held_at_both_ends_only() -> None:
