@@ -16,7 +16,7 @@ from episode_assets.hands.mano import (
     mirrored_camera,
     mirrored_rotations,
 )
-from episode_assets.hands.rows import dense_numbers
+from episode_assets.hands.rows import track_numbers
 from episode_assets.hands.tables import MANO_SCHEMA, fixed_lists, table_of
 from episode_assets.hands.turning import turn_directions
 from episode_assets.recording import RecordingView
@@ -44,7 +44,7 @@ def mano_table(view: RecordingView, seen: Seen, hands: Hands, *, config: HandPos
         "stamp_ns": stamps_ns,
         "side": np.where(is_right, "right", "left"),
         "wearer": wearer[order],
-        "track": dense_numbers(rows.track),
+        "track": track_numbers(hands)[order],
         "box_x": region[:, 0],
         "box_y": region[:, 1],
         "box_side": region[:, 2],

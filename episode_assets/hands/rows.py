@@ -61,7 +61,7 @@ def hands_table(view: RecordingView, seen: Seen, hands: Hands, *, config: HandPo
         "stamp_ns": stamps_ns,
         "side": np.where(is_right[order], "right", "left"),
         "wearer": wearer[order],
-        "track": dense_numbers(rows.track[origin]),
+        "track": track_numbers(hands)[origin],
         "kind": kind,
         "confidence": np.where(is_filled, 0, rows.presence[origin]).astype(np.float32),
         "handedness": pa.array(rows.right[origin], pa.float32(), mask=is_filled),
@@ -135,6 +135,18 @@ def _depth_offsets(
     if view.depth is not None and not missing.all():
         offsets = view.depth.stamp_ns[np.maximum(paired, 0)] - view.rgb.stamp_ns[position]
     return np.where(missing, 0, offsets), missing
+
+
+def track_numbers(hands: Hands) -> NDArray[np.int64]:
+    """Return the number (N,) of each sighting's track, from 0 in the order in which tracks first appear.
+
+    A sighting that gives way to another one counts too, so that all tables call a track by the same number.
+    """
+    track = hands.sightings.track
+    order = np.lexsort((track, hands.owners.is_right, ~hands.owners.is_wearer, hands.sightings.position))
+    numbers = np.empty(len(track), np.int64)
+    numbers[order] = dense_numbers(track[order])
+    return numbers
 
 
 def dense_numbers(track: NDArray[np.int64]) -> NDArray[np.int64]:
