@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from episode_assets.hands.camera import CameraPath, camera_path
 from episode_assets.hands.findings import Seen
+from episode_assets.hands.regions import wrap_angle
 from episode_assets.hands.tables import (
     BODY_ESTIMATED,
     BODY_MEASURED,
@@ -49,7 +50,12 @@ _LEAST_HORIZONTAL = 0.2
 """Less of the forward direction than this (a sine, 12 degrees) lies in the horizontal plane: no heading."""
 
 _LONGEST_HELD_NS = 2_000_000_000
-_WORLD_UP = np.array([0.0, 1.0, 0.0])
+_UP_OF_WORLDS = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+"""Phones put y up, robots z."""
+
+_CLEARLY_ROLLED_RAD = 0.35
+"""What y must leave of the roll of the pictures before z is asked: along its own axis either explains all of it."""
+
 _SIDES = ("left", "right")
 _TINY = 1e-9
 
@@ -83,7 +89,14 @@ def upper_body_table(view: RecordingView, seen: Seen, hands: pa.Table) -> pa.Tab
     stamps_ns = view.rgb.stamp_ns[position]
     path = camera_path(view.pose, view.link_from_optical[0], stamps_ns, offset_m=view.optical_offset_m)
     wrists, is_measured = _wrists(hands, len(position))
-    body = estimate_upper_body(path, wrists, is_measured, run=seen.run[position], stamps_ns=stamps_ns)
+    body = estimate_upper_body(
+        path,
+        wrists,
+        is_measured,
+        run=seen.run[position],
+        stamps_ns=stamps_ns,
+        up=world_up(path, view.attitude(stamps_ns).roll_rad),
+    )
     columns = {
         "recording_id": pa.array([view.recording_id] * len(position), pa.string()),
         "message_number": view.rgb.message_number[position],
@@ -103,7 +116,7 @@ def estimate_upper_body(
     *,
     run: NDArray[np.int64],
     stamps_ns: NDArray[np.int64],
-    up: Floats = _WORLD_UP,
+    up: Floats,
 ) -> UpperBody:
     """Estimate the upper body in F frames.
 
@@ -133,6 +146,21 @@ def estimate_upper_body(
     seen_now[:, WRISTS] = is_measured
     source[seen_now & (source == BODY_ESTIMATED)] = BODY_MEASURED
     return UpperBody(joints, source, is_held)
+
+
+def world_up(path: CameraPath, roll_rad: Floats) -> Floats:
+    """Return (3,) the axis of the world against gravity: y, unless z alone explains how the pictures are rolled.
+
+    Args:
+        path: The camera's poses in F frames.
+        roll_rad: (F,) roll of the pictures as in `recording.Attitude`; NaN where unknown. Without any, y is up.
+    """
+    up_in_view = path.R.transpose(0, 2, 1) @ _UP_OF_WORLDS.T
+    roll = np.arctan2(up_in_view[:, 0], -up_in_view[:, 1])
+    apart = np.abs(wrap_angle(roll - roll_rad[:, None]))
+    known = apart[np.isfinite(apart).all(axis=1)]
+    left_y, left_z = np.median(known, axis=0) if len(known) else (0.0, 0.0)
+    return np.asarray(_UP_OF_WORLDS[int(left_y > _CLEARLY_ROLLED_RAD and left_z < left_y / 2)])
 
 
 def elbows(shoulder: Floats, wrist: Floats, *, heading: Floats, up: Floats) -> Floats:

@@ -21,7 +21,7 @@ from episode_assets.hands import (
 )
 from episode_assets.hands.camera import CameraPath
 from episode_assets.hands.tables import list_values
-from episode_assets.hands.upper_body import UpperBody, elbows, estimate_upper_body
+from episode_assets.hands.upper_body import UpperBody, elbows, estimate_upper_body, world_up
 from episode_assets_tests.hands.conftest import estimated
 
 UP = np.array([0.0, 1.0, 0.0])
@@ -91,6 +91,17 @@ def test_a_world_whose_up_is_z_has_its_head_above_its_spine():
     body = body_of([to_z_up @ AHEAD], up=np.array([0.0, 0.0, 1.0]))
 
     np.testing.assert_allclose(joint(body, "head") - joint(body, "spine"), [0, 0, 0.67], atol=1e-9)
+
+
+@pytest.mark.parametrize("up", [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], ids=["y", "z"])
+@pytest.mark.parametrize("roll", [0.0, 1.57, 3.14])
+def test_z_is_up_where_it_alone_explains_how_the_pictures_are_rolled(up, roll):
+    to_world = np.eye(3) if up[1] else rotation_exp([np.pi / 2, 0.0, 0.0])
+    R = to_world @ rotation_exp([0.0, 0.8, 0.0]) @ pitched(-0.4) @ rotation_exp([0.0, 0.0, roll])
+    known = CameraPath(np.stack([R, np.full((3, 3), np.nan)]), np.zeros((2, 3)))
+
+    np.testing.assert_array_equal(world_up(known, np.array([-roll, 0.0])), up)
+    np.testing.assert_array_equal(world_up(known, np.full(2, np.nan)), UP)
 
 
 def test_looking_straight_down_holds_the_last_heading_and_says_so():
