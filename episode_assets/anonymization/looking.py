@@ -25,9 +25,6 @@ from episode_assets.errors import SourceChanged
 from episode_assets.recording import ImageMessage, ImageStream, PictureStep, UndecodableImage
 from episode_assets.video import Picture, UndecodablePicture, decode_pictures
 
-_SURELY_SEEN = 1.5
-"""A face this many times the smallest one that a scale serves is seen at that scale."""
-
 KEPT_BYTES = 96 << 20
 """Payloads of a process beyond this are read a second time instead of kept: raw pictures can fill gigabytes."""
 
@@ -95,9 +92,7 @@ class Seeker:
         search = self.far if self.near is None or is_far else self.near
         found = search.labelled(picture, turns)
         boxes = found.boxes
-        height = boxes[:, 3] - boxes[:, 1]
-        is_large = height >= _SURELY_SEEN * self.second.reached_face_px
-        is_doubtful = is_large & (boxes[:, 4] < self.doubt_below)
+        is_doubtful = self.second.surely_sees(boxes) & (boxes[:, 4] < self.doubt_below)
         if not is_doubtful.any():
             return found, 0
         is_confirmed = (overlap_ratios(boxes, self.second(picture, turns)) >= SAME_OVERLAP).any(axis=1)

@@ -89,11 +89,17 @@ class Means:
         self.uses.append(use)
         return search
 
-    def auditor(self, detector: FaceDetector | DetectorUnion) -> Auditor:
-        """Return who searches encoded pictures."""
+    def auditor(self, detector: FaceDetector | DetectorUnion, again: FaceSearch | None = None) -> Auditor:
+        """Return who searches encoded pictures.
+
+        Args:
+            detector: Who looks.
+            again: A search by the same detector at the scale of the detection; made where it is not there.
+        """
         config = self._config
         every = self.search("audit", detector, config.min_face_px / config.audit_scale)
         key = None
         if config.audit_key_scale > 0:
             key = self.search("audit of key frames", detector, config.min_face_px / config.audit_key_scale)
-        return Auditor(every, key, doubt_below=config.strong_score)
+        again = again or self.search("another look of the audit", detector, config.min_face_px)
+        return Auditor(every, key, again, doubt_below=config.strong_score)

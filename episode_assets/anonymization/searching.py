@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from episode_assets.anonymization.boxes import SAME_OVERLAP, Boxes, keep_best
 from episode_assets.anonymization.detectors import RGB, FaceDetector, Found, Label
@@ -19,6 +20,9 @@ from episode_assets.anonymization.tiles import Level, one_of_each, plan_levels
 from episode_assets.anonymization.turning import UPRIGHT, Turn, Turning, plan_turning
 from episode_assets.anonymization.union import DetectorUnion, joined_boxes, members_of
 from episode_assets.video import Picture, picture_to_rgb
+
+_SURELY_SEEN = 1.5
+"""A face this many times the smallest one that a scale serves is seen at that scale."""
 
 
 class FaceSearch:
@@ -72,6 +76,10 @@ class FaceSearch:
         """Return the same, and what each box shows."""
         (found,) = self.found([picture], turns, score_threshold=self._score_threshold)
         return _together(found)
+
+    def surely_sees(self, boxes: Boxes) -> NDArray[np.bool_]:
+        """Return which of the boxes are so large that a face of their size is found at this scale."""
+        return np.asarray(boxes[:, 3] - boxes[:, 1] >= _SURELY_SEEN * self.reached_face_px)
 
     def traces(self, picture: Picture, turns: Sequence[Turn] = UPRIGHT) -> Boxes:
         """Return all that the detector reports of one picture, scores below the threshold included."""

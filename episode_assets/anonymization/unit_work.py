@@ -344,14 +344,14 @@ class _Tools:
         self._near = None
         if config.far_stride > 1 and config.near_face_px > config.min_face_px:
             self._near = means.search("detection on pictures between", finder, config.near_face_px)
-        self.auditor = means.auditor(auditor)
+        self.auditor = means.auditor(auditor, self._far if auditor is finder else None)
         # What one net alone can see, another must not refute.
         self._second = self.auditor.every
         if auditor is not finder:
             self._second = means.search("second look", finder, config.min_face_px / config.audit_scale)
         self.searches = tuple(means.uses)
         self.knows_faces = means.knows_faces
-        self.all_searches = (self._far, *self.auditor.searches)
+        self.all_searches = tuple(dict.fromkeys((self._far, *self.auditor.searches)))
 
     def seeker(self, upright: Upright) -> Seeker:
         """Return what finds faces in source pictures that stand like this."""

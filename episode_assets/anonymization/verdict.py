@@ -84,6 +84,7 @@ def privacy_record(
         "thresholds": _thresholds(config),
         "frames": sum(len(look.position) for look in blurred.looks),
         "frames_with_faces": len(np.unique(blurred.redactions.tracks.frame[is_face])),
+        "finds_refuted": sum(len(boxes) for group in blurred.groups for boxes in group.audit.refuted),
         "boxes_refuted": sum(look.refuted for look in blurred.looks),
         "boxes_total": int(is_face.sum()),
         "boxes": counts,
@@ -216,7 +217,7 @@ def _search_record(search: SearchUse) -> dict[str, Json]:
 
 
 def _boxes_found(blurred: Blurred, config: FaceBlurConfig) -> Iterator[tuple[int, list[float], str]]:
-    """Yield position, box and state of what audits found: first what was blurred, then what was left."""
+    """Yield position, box and state of what audits found: first what was blurred, then what was left or dismissed."""
     for position, found in zip(blurred.finds.position.tolist(), blurred.finds.boxes.tolist(), strict=True):
         yield position, found, "blurred"
     for group in blurred.groups:
@@ -227,6 +228,8 @@ def _boxes_found(blurred: Blurred, config: FaceBlurConfig) -> Iterator[tuple[int
             for box, is_blocking in zip(boxes.tolist(), blocks.tolist(), strict=True):
                 is_weak = box[4] < config.strong_score
                 yield position, box, "blocks" if is_blocking else "tolerated" if is_weak else "excepted"
+        for position, boxes in zip(group.position.tolist(), group.audit.refuted, strict=True):
+            yield from ((position, box, "refuted") for box in boxes.tolist())
 
 
 def _box_record(
