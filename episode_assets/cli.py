@@ -21,6 +21,7 @@ import click
 from episode_assets import __version__
 from episode_assets.console import (
     Bars,
+    describe_audit,
     describe_faces,
     describe_repair,
     megabytes,
@@ -304,6 +305,46 @@ def faces(recording_id: str, preview: Path | None, store_uri: str | None) -> Non
     review = review_faces(_open_store(_places(store_uri)), recording_id, preview=preview)
     click.echo(describe_faces(review))
     sys.exit(FAILED if review.refusal else 0)
+
+
+@main.command()
+@click.argument("video", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--faces",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The faces.parquet of this video; what lies inside its areas is no find.",
+)
+@click.option(
+    "--turned",
+    type=click.Choice(["0", "90", "180", "270"]),
+    help="By how many degrees the scene is turned clockwise in the pictures. Without it they are searched as they are, "
+    "and some of them at all right angles.",
+)
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings file (YAML).")
+@one_line_errors
+def audit(video: Path, faces: Path | None, turned: str | None, config_file: Path | None) -> None:
+    """Search a finished VIDEO (mp4) for faces the way results are searched before they are published.
+
+    The exit code is 1 where something would block publication, or where the detector does not know faces.
+    """
+    from episode_assets.anonymization.auditing import audit_video
+    from episode_assets.pipeline.settings import load_settings
+    from episode_assets.pipeline.steps import BLURRED_RGB
+
+    bars = Bars()
+    try:
+        found = audit_video(
+            video,
+            config=load_settings(config_file).config(BLURRED_RGB.asset),
+            faces=faces,
+            turned_degrees=None if turned is None else int(turned),
+            progress=bars,
+        )
+    finally:
+        bars.close()
+    click.echo(describe_audit(found))
+    sys.exit(0 if found.passed else FAILED)
 
 
 @main.command()

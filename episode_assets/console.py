@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 from tqdm import tqdm
 
 if TYPE_CHECKING:
+    from episode_assets.anonymization.auditing import VideoAudit
     from episode_assets.pipeline.face_review import FaceReview
     from episode_assets.pipeline.redacting import ListedArea
     from episode_assets.recording.repair import RepairReport
@@ -98,6 +99,29 @@ def redaction_table(listed: Iterable[ListedArea]) -> str:
         unit = " (relative)" if area.is_relative else ""
         rows.append((str(item.number), area.reason, f"{area.shape} {corners}{unit}", when, item.where))
     return table(rows, ("", "reason", "where", "when", "document")) if rows else "no redactions"
+
+
+def describe_audit(audit: VideoAudit) -> str:
+    """Return what was found in a video, a line for each, and a verdict."""
+    if not audit.knows_faces:
+        return "the face of the known-answer test was not found: nothing was searched"
+    rows = [
+        (
+            str(find.frame),
+            ",".join(f"{value:.0f}" for value in find.box),
+            f"{find.score:.2f}",
+            "strong" if find.is_strong else "weak",
+        )
+        for find in audit.finds
+    ]
+    lines = [table(rows, ("frame", "box", "score", ""))] if rows else []
+    strong = sum(find.is_strong for find in audit.finds)
+    smallest = max(search.smallest_face_px for search in audit.searches if search.role == "audit")
+    lines.append(
+        f"{audit.frames} frames searched for faces from {smallest:.0f} px on: {strong} strong and "
+        f"{len(rows) - strong} weak finds"
+    )
+    return "\n".join(lines)
 
 
 def describe_faces(review: FaceReview) -> str:

@@ -77,7 +77,7 @@ def audit_video(
     *,
     config: FaceBlurConfig,
     faces: Path | None = None,
-    attitude: Attitude | None = None,
+    turned_degrees: float | None = None,
     progress: Progress = silent,
 ) -> VideoAudit:
     """Search every frame of a finished video at the scale of the audit, and key frames at the second one.
@@ -86,21 +86,22 @@ def audit_video(
         video: An 8-bit 4:2:0 video.
         config: The settings of the audit.
         faces: A `faces.parquet` of this very video; what lies inside the areas that it lists is no find.
-        attitude: The roll of each frame; of unknown ones only some are searched at all right angles.
+        turned_degrees: By how much the scene is turned clockwise in the pictures; None where nobody knows, and then
+            some of them are searched at all right angles.
         progress: Told about frames.
 
     Returns:
         The finds. None are looked for where the known-answer test failed.
 
     Raises:
-        BadConfig: The detector does not exist, or table or attitude do not go with the video.
+        BadConfig: The detector does not exist, or the table does not go with the video.
         ModelMissing: A weight file or package is not there.
         UndecodableVideo: The file cannot be read, or a picture does not decode.
     """
     require_detectors(config, config.audit_detector)
     facts = probe(video)
     size = (facts.width, facts.height)
-    upright = Upright(_attitude_of(facts.frames, attitude, video), key_stride=config.g)
+    upright = Upright(_attitude(facts.frames, turned_degrees), key_stride=config.g)
     hidden = _Hidden(faces, size, facts.frames, config)
     means = Means(config, size, upright.all_turns())
     auditor = means.auditor(means.detector(config.audit_detector))
@@ -120,14 +121,10 @@ def audit_video(
     return VideoAudit(facts.frames, tuple(finds), tuple(means.uses))
 
 
-def _attitude_of(frames: int, given: Attitude | None, video: Path) -> Attitude:
-    if given is None:
+def _attitude(frames: int, turned_degrees: float | None) -> Attitude:
+    if turned_degrees is None:
         return Attitude.unknown(frames)
-    if len(given.roll_rad) != frames:
-        raise BadConfig(
-            f"the roll of {len(given.roll_rad)} frames is given and the video has {frames}", where=video.name
-        )
-    return given
+    return Attitude(np.full(frames, np.radians(turned_degrees)), "gravity")
 
 
 class _Hidden:

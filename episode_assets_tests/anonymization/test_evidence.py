@@ -81,7 +81,7 @@ def test_the_verdict_names_the_picture_of_each_frame_that_is_shown(refused: tupl
 
 
 def test_evidence_has_the_same_bytes_for_any_number_of_workers(weights: Path, tmp_path: Path) -> None:
-    scene = Scene(faces={frame: (100.0, 100.0) for frame in range(32)})
+    scene = Scene(faces=dict.fromkeys(range(32), (100.0, 100.0)))
     view = record(tmp_path, [scene.jpeg(frame) for frame in range(32)])
     outcomes, digests = [], []
 
