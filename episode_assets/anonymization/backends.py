@@ -187,6 +187,13 @@ def models_of(sections: Sections, *choices: str) -> tuple[ModelUse, ...]:
     return tuple(dict.fromkeys(uses))
 
 
+def unhashed_of(sections: Sections, *choices: str) -> tuple[str, ...]:
+    """Return the import paths among detectors that name no weight files, so that no digest stands for them."""
+    chosen = _all_chosen(sections, choices)
+    plugged = (options for options in chosen if isinstance(options, _Plugged))
+    return tuple(dict.fromkeys(options.path for options in plugged if not options.models()))
+
+
 @dataclass(frozen=True)
 class _Plugged:
     """A detector by import path; see `detectors.BackendOptions`."""
@@ -200,8 +207,9 @@ class _Plugged:
         """Accept: what it needs is known to itself."""
 
     def models(self) -> tuple[ModelUse, ...]:
-        """Return nothing: it would have to be loaded."""
-        return ()
+        """Return the weight files that the factory names; none where it does not say."""
+        named = getattr(_find_factory(self.path, self.setting), "models", None)
+        return tuple(named()) if callable(named) else ()
 
     def require(self) -> None:
         """Look for the factory."""

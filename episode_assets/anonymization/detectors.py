@@ -99,7 +99,12 @@ class FaceDetector(Protocol):
 
 
 class FaceDetectorFactory(Protocol):
-    """Makes a detector that is named by import path; called in each process, never before it is needed."""
+    """Makes a detector that is named by import path; called in each process, never before it is needed.
+
+    A factory may have an attribute `models`, a function without arguments that returns the weight files as `ModelUse`.
+    They then count for the fingerprint, so that a changed file gives a new version. Without it only the import path
+    counts, and who changes the code or its weights must rename it.
+    """
 
     def __call__(self, *, score_threshold: float) -> FaceDetector:
         """Return a detector that reports boxes from this score on; lower than what counts as a find.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.anonymization.areas import Areas
-from episode_assets.anonymization.backends import labels_of
+from episode_assets.anonymization.backends import labels_of, unhashed_of
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.detectors import Label
 from episode_assets.anonymization.evidence import Shown, picture_name
@@ -98,6 +98,9 @@ def privacy_record(
     }
     if len(areas):
         record["redactions"] = areas.record(blurred.redactions)
+    unhashed = unhashed_of(config, config.detector, config.audit_detector)
+    if unhashed:
+        record["without_digest"] = list(unhashed)
     count = sum(int(is_excepted.sum()) for is_excepted in _excepted(blurred, config))
     if count:
         record["excepted"] = {"finds": count, "video": blurred.digest}

@@ -12,6 +12,8 @@ from episode_assets.outcome import ModelUse
 BLIND = f"{__name__}:make_blind"
 FORGETFUL = f"{__name__}:make_forgetful"
 DOUBTFUL = f"{__name__}:make_doubtful"
+DECLARED = f"{__name__}:make_declared"
+DECLARED_USE = ModelUse("declared", "1" * 64, "MIT")
 
 
 class Blind:
@@ -77,3 +79,16 @@ def make_forgetful(*, score_threshold: float) -> Forgetful:
 
 def make_doubtful(*, score_threshold: float) -> Doubtful:
     return Doubtful(make_centerface(score_threshold=score_threshold))
+
+
+class MakeDeclared:
+    """A factory that says which weights its detectors have."""
+
+    def __call__(self, *, score_threshold: float) -> Blind:
+        return Blind()
+
+    def models(self) -> tuple[ModelUse, ...]:
+        return (DECLARED_USE,)
+
+
+make_declared = MakeDeclared()

@@ -14,14 +14,14 @@ import pytest
 
 from episode_assets import models
 from episode_assets.anonymization import BACKENDS, FaceBlurConfig, require_detectors
-from episode_assets.anonymization.backends import make_detector
+from episode_assets.anonymization.backends import make_detector, unhashed_of
 from episode_assets.anonymization.blazeface import BlazeFaceOptions
 from episode_assets.anonymization.egoblur import EgoBlurOptions
 from episode_assets.anonymization.retinaface import RetinaFaceOptions
 from episode_assets.errors import BadConfig, ModelMissing
 from episode_assets.pipeline.settings import build_config
 from episode_assets.pipeline.step import plain_config
-from episode_assets_tests.anonymization.stand_ins import BLIND
+from episode_assets_tests.anonymization.stand_ins import BLIND, DECLARED, DECLARED_USE
 
 BOTH = {"detector": "centerface+egoblur", "audit_detector": "centerface+egoblur"}
 
@@ -222,3 +222,11 @@ def test_choosing_detectors_imports_no_runtime() -> None:
         "assert not {'torch', 'batch_face', 'onnx', 'onnxruntime', 'ai_edge_litert'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_weights_that_a_factory_names_count_for_the_fingerprint_and_others_are_told() -> None:
+    named, unnamed = config(detector=DECLARED), config(detector=BLIND)
+
+    assert DECLARED_USE in named.models()
+    assert unhashed_of(named, named.detector, named.audit_detector) == ()
+    assert unhashed_of(unnamed, unnamed.detector, unnamed.audit_detector) == (BLIND,)
