@@ -72,7 +72,7 @@ def hands_table(view: RecordingView, seen: Seen, hands: Hands, *, config: HandPo
         "joints_px": fixed_lists(joints_px.astype(np.float32)),
         "joints_cam": fixed_lists(joints_cam.astype(np.float32), ~is_placed),
         "joints_world": fixed_lists(joints_world.astype(np.float32), ~_is_whole(joints_world)),
-        "joint_valid": fixed_lists(inside.all(axis=2) & (kind == MEASURED)[:, None]),
+        "joint_valid": fixed_lists(inside.all(axis=2) & ~is_filled[:, None]),
         "anchor": np.where(is_placed, np.where(is_filled | is_held, AT_NEIGHBOURS, ANCHORED), PIXEL_ONLY),
         "depth_dt_ns": pa.array(depth_dt, pa.int64(), mask=no_depth),
         "scale": pa.array(scale.astype(np.float32), pa.float32(), mask=~np.isfinite(scale)),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from episode_assets.hands import HELD, INTERPOLATED, MEASURED
-from episode_assets_tests.hands.conftest import Estimated, estimated
+from episode_assets.hands import HELD, INTERPOLATED, MEASURED, HandPoseConfig
+from episode_assets_tests.hands.conftest import SIZE, Estimated, estimated
 
 WITHIN_M = 0.03
 
@@ -80,6 +80,21 @@ def test_interpolated_rows_have_no_uncertainty_and_rows_without_a_place_none_in_
 
         np.testing.assert_array_equal(in_pixels, kind != INTERPOLATED)
         np.testing.assert_array_equal(in_metres, in_pixels & has_place)
+
+
+def test_what_was_read_in_a_frame_is_valid_in_the_picture_whatever_its_distance_is_from(
+    weights, whole_view, tmp_path
+):
+    """Hands leave the range of depths for some frames, and are held there."""
+    del weights
+    run = estimated(whole_view[0], tmp_path, config=HandPoseConfig(depth_far_m=0.47))
+
+    kind, anchor = run.hands["kind"].to_numpy(), run.hands["anchor"].to_numpy(zero_copy_only=False)
+    assert {MEASURED, HELD} <= set(kind)
+    np.testing.assert_array_equal(anchor[kind == HELD], "held")
+    px = run.numbers("joints_px").reshape(-1, 21, 2)
+    inside = ((px > -0.5) & (px < np.array(SIZE) - 0.5)).all(axis=2)
+    np.testing.assert_array_equal(run.numbers("joint_valid") > 0, inside & (kind != INTERPOLATED)[:, None])
 
 
 @pytest.mark.parametrize("name", ["whole", "bare", "difficult"])
