@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from episode_assets.errors import BadConfig
 
 Depth = Literal["clean", "phone"]
+Gravity = Literal["removed", "included"]
 Furnishing = Literal["fixed", "seeded"]
 
 FRAME_RATES_HZ = (5, 10, 15, 30, 60)
@@ -50,6 +51,10 @@ class DemoConfig:
     )
     imu_hz: int = field(default=100, metadata={"help": "rate of /device/imu: 50, 100 or 200"})
     imu_noise: float = field(default=1.0, metadata={"help": "IMU noise relative to a phone's; 0 is exact"})
+    imu_gravity: Gravity = field(
+        default="removed",
+        metadata={"help": "gravity in /device/imu: removed, as on iOS, or included, as on Android"},
+    )
     motion: float = field(
         default=1.0, metadata={"help": "camera motion relative to a calm head; 0 is a tripod"}
     )
@@ -116,6 +121,12 @@ class DemoConfig:
         _require(0 <= self.motion <= 5, "motion", self.motion, "0 to 5")
         _require(-360 <= self.roll_deg <= 360, "roll_deg", self.roll_deg, "-360 to 360")
         _require(self.depth in get_args(Depth), "depth", self.depth, f"one of {get_args(Depth)}")
+        _require(
+            self.imu_gravity in get_args(Gravity),
+            "imu_gravity",
+            self.imu_gravity,
+            f"one of {get_args(Gravity)}",
+        )
         kinds = get_args(Furnishing)
         _require(self.furnishing in kinds, "furnishing", self.furnishing, f"one of {kinds}")
         for name in ("face_marker", "mesh_colour"):

@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 
 _PITCH_RAD = np.deg2rad(-24.0)
 _STEP_S = 0.005
+_GRAVITY_M_S2 = 9.81
 
 _FREQUENCIES_HZ = np.array(
     [[0.11, 0.27], [0.13, 0.31], [0.09, 0.23], [0.07, 0.19], [0.10, 0.29], [0.12, 0.33]]
@@ -35,12 +36,12 @@ _REFERENCE_YAW_RAD = 0.6
 
 @dataclass(frozen=True)
 class ImuSamples:
-    """Readings of the phone's IMU, without gravity.
+    """Readings of the phone's IMU.
 
     Attributes:
         orientation_xyzw: (N,4) device attitude in a z-up frame of arbitrary heading.
         angular_velocity: (N,3) rad/s in device axes.
-        linear_acceleration: (N,3) m/s^2 in device axes, gravity removed.
+        linear_acceleration: (N,3) m/s^2 in device axes.
     """
 
     orientation_xyzw: Array
@@ -83,11 +84,15 @@ class CameraMotion:
         axis = np.where(turn[:, 3:] < 0, -1.0, 1.0) * turn[:, :3] / np.maximum(sine, 1e-15)
         return np.where(sine > 1e-12, axis * angle / (2 * _STEP_S), 0.0)
 
-    def imu(self, t_s: Array, *, noise: float, random: np.random.Generator) -> ImuSamples:
+    def imu(
+        self, t_s: Array, *, noise: float, random: np.random.Generator, with_gravity: bool = False
+    ) -> ImuSamples:
         """What the phone's IMU reads at times (N,). `noise` 1 adds a phone's noise, 0 none."""
         _, quaternion = self.pose(t_s)
         before, here, after = (self.pose(t_s + step)[0] for step in (-_STEP_S, 0.0, _STEP_S))
         acceleration = (after - 2 * here + before) / _STEP_S**2
+        if with_gravity:
+            acceleration[:, 1] += _GRAVITY_M_S2
         world_from_imu = rotation(multiply(quaternion, LINK_FROM_IMU_XYZW))
         link_from_imu = rotation(LINK_FROM_IMU_XYZW)
         in_device = np.einsum("nji,nj->ni", world_from_imu, acceleration)

@@ -134,7 +134,10 @@ class _Phone:
     def _sample_imu(self) -> ImuSamples:
         seconds = self._seconds(self._timeline.imu_ns)
         random = np.random.default_rng([self._config.seed, 5])
-        return self._film.motion.imu(seconds, noise=self._config.imu_noise, random=random)
+        config = self._config
+        return self._film.motion.imu(
+            seconds, noise=config.imu_noise, random=random, with_gravity=config.imu_gravity == "included"
+        )
 
     def _write_start(self, stamp: int) -> None:
         if not self._config.with_imu:

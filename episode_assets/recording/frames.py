@@ -15,9 +15,10 @@ from episode_assets.recording.inventory import LinkFromOptical
 from episode_assets.recording.streams import TfStream
 
 PHONE_LIBRARY = "fpv_labs"
-_PHONE_ROTATION = np.diag([1.0, -1.0, -1.0])
+PHONE_LINK = "camera_link"
+PHONE_ROTATION = np.diag([1.0, -1.0, -1.0])
 """AR camera axes (X right, Y up, Z backward) from optical axes; recorded by the app on iOS."""
-_BODY_ROTATION = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+BODY_ROTATION = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 """Body axes (X forward, Y left, Z up) from optical axes, ROS REP 103."""
 _MOVES_BEYOND = 1e-6
 
@@ -30,6 +31,13 @@ class Edge:
     rotation: NDArray[np.float64]
     translation: NDArray[np.float64]
     moves: bool
+
+
+def turned_each(vectors: NDArray[np.float64], quaternions_xyzw: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return vectors (N, 3), each turned by its own unit quaternion (N, 4) x, y, z, w."""
+    axis, w = quaternions_xyzw[:, :3], quaternions_xyzw[:, 3:]
+    twice = 2 * np.cross(axis, vectors)
+    return np.asarray(vectors + w * twice + np.cross(axis, twice))
 
 
 def rotated(points: NDArray[np.float64], quaternion_xyzw: ArrayLike) -> NDArray[np.float64]:
@@ -72,14 +80,34 @@ def find_link_from_optical(
         rotation, offset, link = chain
         return _found(rotation, offset, "tf", f"frame tree, {link} from {optical}")
     if library.startswith(PHONE_LIBRARY):
-        return _found(_PHONE_ROTATION, np.zeros(3), "profile", "no frame tree; layout of the phone app")
+        return _found(PHONE_ROTATION, np.zeros(3), "profile", "no frame tree; layout of the phone app")
     if optical.endswith("optical_frame"):
-        return _found(
-            _BODY_ROTATION, np.zeros(3), "assumed", "no frame tree; X forward, Y left, Z up assumed"
-        )
+        return _found(BODY_ROTATION, np.zeros(3), "assumed", "no frame tree; X forward, Y left, Z up assumed")
     return _found(
         np.eye(3), np.zeros(3), "assumed", "no frame tree; poses taken as those of the optical frame"
     )
+
+
+def rotation_between(edges: dict[str, Edge], frame: str, other: str) -> NDArray[np.float64] | None:
+    """Return the rotation (3, 3) that carries vectors of one frame into another that it is fixed to, or None.
+
+    A frame without a name is not known to be any other.
+    """
+    if not frame or not other:
+        return None
+    above, above_other = _fixed_above(edges, frame), _fixed_above(edges, other)
+    shared = next((name for name in above if name in above_other), None)
+    return None if shared is None else np.asarray(above_other[shared].T @ above[shared])
+
+
+def _fixed_above(edges: dict[str, Edge], frame: str) -> dict[str, NDArray[np.float64]]:
+    """Return the rotations from a frame into itself and all frames above that it never moves against."""
+    rotation = np.eye(3)
+    found = {frame: rotation}
+    while frame in edges and not edges[frame].moves and edges[frame].parent not in found:
+        rotation, frame = edges[frame].rotation @ rotation, edges[frame].parent
+        found[frame] = rotation
+    return found
 
 
 def _chain(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.recording.frames import turned_each
 from episode_assets.recording.interpolation import interpolate_positions, interpolate_rotations
 from episode_assets.recording.timeline import Stamps, median_step_ns
 
@@ -147,7 +148,7 @@ def _along(chain: Sequence[EdgeSamples], clock: EdgeSamples) -> PoseFromTf:
     between = np.zeros(len(stamps), dtype=np.bool_)
     for edge in chain:
         values, is_known, is_interpolated = _at(edge, stamps)
-        translation = translation + _turned(values[:, :3], rotation)
+        translation = translation + turned_each(values[:, :3], rotation)
         rotation = _product(rotation, values[:, 3:])
         known &= is_known
         between |= is_interpolated
@@ -186,13 +187,6 @@ def _held(edge: EdgeSamples, count: int) -> tuple[NDArray[np.float64], NDArray[n
     value[3:] /= length
     nowhere = np.zeros(count, dtype=np.bool_)
     return np.tile(value, (count, 1)), ~nowhere, nowhere
-
-
-def _turned(points: NDArray[np.float64], quaternions_xyzw: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return points (N, 3), each turned by its own unit quaternion."""
-    axis, w = quaternions_xyzw[:, :3], quaternions_xyzw[:, 3:]
-    twice = 2 * np.cross(axis, points)
-    return np.asarray(points + w * twice + np.cross(axis, twice))
 
 
 def _product(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from episode_assets.errors import ArtifactDamaged, MissingStream, SourceChanged
 from episode_assets.recording.allowed_metadata import allowed, allowed_profile
 from episode_assets.recording.attachments import Attachment
-from episode_assets.recording.attitude import Attitude, attitude_from_poses
+from episode_assets.recording.attitude import Attitude, Rig, find_attitude
 from episode_assets.recording.clouds import CloudStream
 from episode_assets.recording.containers.source import Source
+from episode_assets.recording.frames import edges_by_child
 from episode_assets.recording.inventory import Inventory
 from episode_assets.recording.mesh import MeshSoup, soup
 from episode_assets.recording.pictures.images import ImageStream
@@ -248,15 +249,24 @@ class RecordingView:
 
     def attitude(self, stamps_ns: NDArray[np.int64]) -> Attitude:
         """Return how colour pictures taken at these stamps (F,) stand to gravity."""
-        if self.pose is None:
-            return Attitude.unknown(len(stamps_ns))
-        return attitude_from_poses(self.pose, self.link_from_optical[0], stamps_ns)
+        return find_attitude(self._rig, stamps_ns)
 
     @property
     def optical_offset_m(self) -> NDArray[np.float64]:
         """Origin (3,) of the optical frame in the frame of the poses, metres; zero on phones."""
         link = self.inventory.link_from_optical
         return np.zeros(3) if link is None else np.array(link.offset_m)
+
+    @cached_property
+    def _rig(self) -> Rig:
+        return Rig(
+            poses=self.pose,
+            link=self.inventory.link_from_optical,
+            imu=self.imu,
+            edges={} if self.tf is None else edges_by_child(self.tf),
+            optical=self._frame("rgb").strip("/"),
+            library=self.inventory.library,
+        )
 
     def _frame(self, role: str) -> str:
         info = self.inventory.role(role)
