@@ -175,7 +175,8 @@ def kept_detail(
 
     Detail is the RMS of what a 5x5 mean takes away from luma. What rounding to whole grey levels puts into any picture
     is none, and counted in neither of them. Nor is what the encoder's transform carries over the border from the sharp
-    surroundings, so the outermost pixels are left out.
+    surroundings, so the outermost pixels are left out. In a region so small that this reaches everywhere, only detail
+    that looks like the source's counts: a find of 9x12 px had 78 % of the source's, none of it its own (measured).
 
     Args:
         source: (h, w) uint8 luma before the blur.
@@ -186,11 +187,14 @@ def kept_detail(
     if min(source.shape) - 2 * inset < _SMALLEST_PX:
         return 0.0
     inside = None if tiles is None else _eroded(_painted(tiles, source.shape, shrink=1), inset)
-    before = _detail_power(source, inset, inside)
-    if before < _QUIET_RMS**2:
+    before, after = (_detail(luma, inset, inside) for luma in (source, result))
+    power = _mean_product(before, before)
+    if power < _QUIET_RMS**2:
         return 0.0
-    after = max(0.0, _detail_power(result, inset, inside) - _ROUNDING_POWER)
-    return float(np.sqrt(after / (before - _ROUNDING_POWER)))
+    if inset < _SPREAD_PX:
+        return abs(_mean_product(before, after)) / power
+    left = max(0.0, _mean_product(after, after) - _ROUNDING_POWER)
+    return float(np.sqrt(left / (power - _ROUNDING_POWER)))
 
 
 def _eroded(is_inside: NDArray[np.bool_], inset: int) -> NDArray[np.bool_]:
@@ -203,9 +207,12 @@ def _without_border(values: NDArray[np.uint8], inset: int) -> NDArray[np.uint8]:
     return values[inset : values.shape[0] - inset, inset : values.shape[1] - inset]
 
 
-def _detail_power(luma: NDArray[np.uint8], inset: int, is_inside: NDArray[np.bool_] | None) -> float:
+def _detail(luma: NDArray[np.uint8], inset: int, is_inside: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """Return what a 5x5 mean takes away, (N,) float32."""
     values = _without_border(luma, inset).astype(np.float32)
     fine = values - cv2.blur(values, (5, 5), borderType=cv2.BORDER_REPLICATE)
-    if is_inside is not None:
-        fine = fine[is_inside]
-    return float(cv2.norm(fine, cv2.NORM_L2SQR)) / fine.size if fine.size else 0.0
+    return np.asarray(fine.ravel() if is_inside is None else fine[is_inside], dtype=np.float32)
+
+
+def _mean_product(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:
+    return float(np.mean(left * right, dtype=np.float64)) if left.size else 0.0

@@ -84,3 +84,23 @@ def test_rounding_on_a_plain_wall_is_no_detail_and_a_faint_pattern_is() -> None:
     assert kept_detail(source, rounded_slope(levels=7, contrast=0)) < 0.15
     assert kept_detail(source, rounded_slope(levels=7, contrast=0.4)) > 0.25
     assert kept_detail(source, rounded_slope(levels=7, contrast=0.6)) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("size", [(20, 18), (16, 28), (30, 31)])
+def test_in_a_small_region_only_detail_of_the_source_counts(size: tuple[int, int]) -> None:
+    """What the encoder carries in from beside it has all the strength of the source's detail, and nothing of it."""
+    random = np.random.default_rng(4)
+    pattern, other = (random.normal(0, 12, size) for _ in range(2))
+    source = np.rint(120 + pattern).astype(np.uint8)
+
+    assert kept_detail(source, np.rint(120 + 0.8 * other).astype(np.uint8)) < 0.25
+    for share in (0.4, 1.0, -0.4):
+        kept = kept_detail(source, np.rint(120 + share * pattern + 0.4 * other).astype(np.uint8))
+        assert kept == pytest.approx(abs(share), abs=0.13)
+
+
+def test_in_a_large_region_any_detail_counts() -> None:
+    random = np.random.default_rng(4)
+    source, other = (np.rint(120 + random.normal(0, 12, (60, 60))).astype(np.uint8) for _ in range(2))
+
+    assert kept_detail(source, other) == pytest.approx(1.0, abs=0.1)
