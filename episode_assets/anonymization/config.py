@@ -148,7 +148,7 @@ class FaceBlurConfig:
         },
     )
     audit_key_scale: float = field(
-        default=1.5,
+        default=1.25,
         metadata={
             "help": "second audit scale, on the first frame of each group of pictures, 0.25..4; 0 leaves it out"
         },

@@ -73,12 +73,14 @@ def test_a_video_is_blurred_frame_by_frame_and_encoded_anew(
     assert outcome.audit_passed
     published = dict(decode_frames(tmp_path / "artifact" / "rgb.mp4"))
     assert len(published) == FRAMES
+    held = set(pq.read_table(tmp_path / "artifact" / "faces.parquet")["frame_index"].to_pylist())
+    assert len(set(published) - held) >= 4
     for frame, picture in published.items():
         if frame in scene.faces:
             assert lost_share(source[frame][0], picture.y, scene.face_box(frame)) > 0.95, frame
-        else:
+        elif frame not in held:
             published_planes = (picture.y, picture.u, picture.v)
-            assert psnr_db(flat(source[frame]), flat(published_planes)) >= 40, frame
+            assert psnr_db(flat(source[frame]), flat(published_planes)) >= 50, frame
     video = (tmp_path / "artifact" / "rgb.mp4").read_bytes()
     assert not any(payload.data[-60:] in video for payload in stream)
 
