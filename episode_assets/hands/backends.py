@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
@@ -22,7 +23,8 @@ from episode_assets.errors import BadConfig
 from episode_assets.hands.box_backend import BoxBackend
 from episode_assets.hands.landmarks import LandmarkEstimator, Readings
 from episode_assets.hands.mano_options import HaMeROptions, ManoOptions, WiLoROptions
-from episode_assets.hands.palms import PalmDetector
+from episode_assets.hands.networks import load_network, require_runtime
+from episode_assets.hands.palms import PalmDetector, plan_crops, plan_tiles
 from episode_assets.hands.precomputed import PrecomputedOptions
 from episode_assets.hands.regions import Regions
 from episode_assets.outcome import ModelUse
@@ -38,6 +40,13 @@ class HandDetector(Protocol):
         """Return (N, 4) regions of an (H, W, 3) picture, best first, each hand once."""
 
 
+class WideDetector(Protocol):
+    """Proposes where small hands could be, away from those that are known."""
+
+    def detect_beside(self, rgb: NDArray[np.uint8], known: Regions) -> Regions:
+        """Return (N, 4) regions of an (H, W, 3) picture, best first, beside the (M, 4) regions of known hands."""
+
+
 class HandEstimator(Protocol):
     """Reads the hands in given regions."""
 
@@ -50,10 +59,19 @@ class HandEstimator(Protocol):
 
 @dataclass(frozen=True)
 class Backend:
-    """A detector and an estimator that belong together."""
+    """A detector and an estimator that belong together.
+
+    Attributes:
+        detector: Looks at key frames.
+        estimator: Reads hands, and whether they are hands.
+        wide_detector: Looks at some key frames more closely, for small hands; None for no such look.
+        second: Is asked too whether a new hand is one; None for no second opinion.
+    """
 
     detector: HandDetector
     estimator: HandEstimator
+    wide_detector: WideDetector | None = None
+    second: HandEstimator | None = None
 
 
 Loaded: TypeAlias = Backend | BoxBackend | None
@@ -95,24 +113,42 @@ class MediaPipeOptions:
         """Accept: unknown weight names are told when they are looked for."""
 
     def models(self) -> tuple[ModelUse, ...]:
-        """Return both registered weight files."""
-        return tuple(models.use(name) for name in (self.config.palm_model, self.config.landmark_model))
+        """Return the registered weight files."""
+        return tuple(models.use(name) for name in (*self._palms(), *self._landmarks()))
 
     def require(self) -> None:
-        """Look for both files and the runtime."""
-        for name in (self.config.palm_model, self.config.landmark_model):
+        """Look for the files and the runtime."""
+        for name in (*self._palms(), *self._landmarks()):
             models.find(name)
-        models.require_package("ai_edge_litert", remedy="pip install ai-edge-litert")
+        require_runtime(self.config.precision)
 
     def make(self) -> Backend:
-        """Load both networks."""
+        """Load the networks."""
         config = self.config
-        return Backend(
-            PalmDetector(
-                models.find(config.palm_model), threshold=config.palm_threshold, squares=config.palm_squares
-            ),
-            LandmarkEstimator(models.find(config.landmark_model), mirrored_input=config.mirrored_input),
+        palms = [load_network(models.find(name), config.precision) for name in self._palms()]
+        squares = partial(plan_crops, squares=config.palm_squares)
+        first, *second = (
+            LandmarkEstimator(
+                models.find(name), mirrored_input=config.mirrored_input, precision=config.precision
+            )
+            for name in self._landmarks()
         )
+        return Backend(
+            PalmDetector(palms, threshold=config.palm_threshold, plan=squares),
+            first,
+            PalmDetector(palms, threshold=config.palm_threshold, plan=plan_tiles),
+            *second,
+        )
+
+    def _palms(self) -> list[str]:
+        return _named(self.config.palm_model, self.config.second_palm_model)
+
+    def _landmarks(self) -> list[str]:
+        return _named(self.config.landmark_model, self.config.second_landmark_model)
+
+
+def _named(first: str, second: str) -> list[str]:
+    return [first] if second == NO_MODEL else [first, second]
 
 
 @dataclass(frozen=True)
@@ -138,6 +174,9 @@ class _Plugged:
 
 
 PRECOMPUTED = "precomputed"
+
+NO_MODEL = "none"
+"""Instead of the name of a weight file that need not be."""
 
 BACKENDS: Mapping[str, BackendEntry] = MappingProxyType(
     {

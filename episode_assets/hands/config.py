@@ -7,8 +7,9 @@ from typing import Literal, get_args
 
 from episode_assets.chunks import CHUNK_FRAMES
 from episode_assets.errors import BadConfig
-from episode_assets.hands.backends import HELP, PRECOMPUTED, check_backend, options_of
+from episode_assets.hands.backends import HELP, NO_MODEL, PRECOMPUTED, check_backend, options_of
 from episode_assets.hands.mano_options import HaMeROptions, WiLoROptions
+from episode_assets.hands.networks import Precision
 from episode_assets.hands.precomputed import PrecomputedOptions
 from episode_assets.outcome import ModelUse
 
@@ -33,6 +34,25 @@ class HandPoseConfig:
         default="hand_landmark_full",
         metadata={"help": "Weight file of the 21 joints. The lite net is twice as fast and less exact."},
     )
+    second_palm_model: str = field(
+        default=NO_MODEL,
+        metadata={
+            "help": "Another palm detector whose proposals are added, or none. Finds more; searches take twice as long."
+        },
+    )
+    second_landmark_model: str = field(
+        default="hand_landmark_lite",
+        metadata={
+            "help": "Weight file that is asked too whether a new hand is one, or none. Faces rarely pass both nets."
+        },
+    )
+    precision: Precision = field(
+        default="bfloat16",
+        metadata={
+            "help": "bfloat16 (OpenVINO, half the time where the processor has it, joints move by 1 % of the region) "
+            "or float32 (LiteRT)."
+        },
+    )
     palm_threshold: float = field(
         default=0.3,
         metadata={
@@ -43,6 +63,13 @@ class HandPoseConfig:
         default=3,
         metadata={
             "help": "Square crops beside the whole picture on key frames, 0 to 8. More finds smaller hands."
+        },
+    )
+    wide_interval_s: float = field(
+        default=2.0,
+        metadata={
+            "help": "Time between searches in tiles of half the picture's height, which find hands half as large, s, "
+            "0 to 60; 0 is never."
         },
     )
     work_side_px: int = field(
@@ -56,22 +83,33 @@ class HandPoseConfig:
         metadata={"help": "Time between searches for new hands, s, 0.05 to 5. Shorter finds hands sooner."},
     )
     key_interval_busy_s: float = field(
-        default=0.8,
+        default=1.6,
         metadata={
-            "help": "The same while two or more hands are followed, s, key_interval_s to 5. Longer is faster."
+            "help": "The same while two or more hands are followed, s, key_interval_s to 60. Longer is faster."
         },
     )
     roi_rounds: int = field(
-        default=2,
-        metadata={"help": "How often a fresh region is moved onto its own joints and read again, 1 to 4."},
+        default=3,
+        metadata={
+            "help": "How often a fresh region is read, each time moved onto its joints, unless it has settled, 1 to 4."
+        },
     )
     start_presence: float = field(
         default=0.7,
-        metadata={"help": "Presence that begins a track, 0 to 1. Higher has fewer false hands."},
+        metadata={
+            "help": "Presence that begins a track, the mean of all looks at a new hand, 0 to 1. Higher has fewer false "
+            "hands."
+        },
     )
     continue_presence: float = field(
         default=0.4,
         metadata={"help": "Presence that keeps a track alive, 0 to 1. Higher ends tracks sooner."},
+    )
+    end_presence: float = field(
+        default=0.5,
+        metadata={
+            "help": "Presence of rows before the first or after the last sure one of a track, 0 to 1. Higher cuts more."
+        },
     )
     backward_s: float = field(
         default=1.3,
@@ -80,7 +118,7 @@ class HandPoseConfig:
         },
     )
     max_hands: int = field(
-        default=6, metadata={"help": "Most hands that are followed at once, 1 to 16; each costs time."}
+        default=8, metadata={"help": "Most hands that are followed at once, 1 to 16; each costs time."}
     )
     chunk_frames: int = field(
         default=CHUNK_FRAMES,
@@ -204,6 +242,8 @@ class HandPoseConfig:
             raise BadConfig(f"smoothing must be one of {get_args(Smoothing)}, got {self.smoothing!r}")
         if not isinstance(self.upper_body, bool):
             raise BadConfig(f"upper_body must be true or false, got {self.upper_body!r}")
+        if self.precision not in get_args(Precision):
+            raise BadConfig(f"precision must be one of {get_args(Precision)}, got {self.precision!r}")
         _ordered("continue_presence", self.continue_presence, "start_presence", self.start_presence)
         _ordered("key_interval_s", self.key_interval_s, "key_interval_busy_s", self.key_interval_busy_s)
         _ordered("roi_min_px", self.roi_min_px, "roi_max_px", self.roi_max_px)
@@ -228,10 +268,12 @@ _RANGES: dict[str, tuple[float, float]] = {
     "palm_squares": (0, 8),
     "work_side_px": (320, 4096),
     "key_interval_s": (0.05, 5.0),
-    "key_interval_busy_s": (0.05, 5.0),
+    "key_interval_busy_s": (0.05, 60.0),
+    "wide_interval_s": (0.0, 60.0),
     "roi_rounds": (1, 4),
     "start_presence": (0.0, 1.0),
     "continue_presence": (0.0, 1.0),
+    "end_presence": (0.0, 1.0),
     "backward_s": (0.0, 3.0),
     "max_hands": (1, 16),
     "chunk_frames": (10, 10_000),

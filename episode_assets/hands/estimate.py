@@ -22,7 +22,7 @@ from episode_assets.hands.findings import Hands, Seen
 from episode_assets.hands.given import lay_out, read_samples, unused_notes
 from episode_assets.hands.given_file import HandsFile
 from episode_assets.hands.given_rows import given_table
-from episode_assets.hands.joining import Piece, bridge, stitch, without_short
+from episode_assets.hands.joining import Piece, bridge, stitch, without_short, without_weak_ends
 from episode_assets.hands.mano_rows import mano_table
 from episode_assets.hands.placing import place_tracks
 from episode_assets.hands.report import outcome_of, outcome_of_given
@@ -174,6 +174,7 @@ def _understand(view: RecordingView, seen: Seen, *, config: HandPoseConfig) -> H
     """Join tracks, decide whose they are, place them in space, and find the holes to fill."""
     stamps_ns = view.rgb.stamp_ns
     rows = bridge(seen.sightings, run=seen.run, max_hole_frames=config.max_interpolated_frames)
+    rows = without_weak_ends(rows, sure=config.start_presence, passable=config.end_presence)
     rows = without_short(rows, min_frames=config.min_track_frames)
     K, reasons = intrinsics_of(view.camera_info, stamps_ns[rows.position], seen.sizes[rows.position])
     owners = _owners(rows, or_assumed(K, seen.sizes[rows.position]), seen, config=config)

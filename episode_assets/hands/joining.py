@@ -113,6 +113,33 @@ def without_short(sightings: Sightings, *, min_frames: int) -> Sightings:
     return sightings.take(np.isin(sightings.track, tracks[counts >= min_frames]))
 
 
+def without_weak_ends(sightings: Sightings, *, sure: float, passable: float) -> Sightings:
+    """Drop rows at both ends of tracks from where a hand is in doubt.
+
+    Between its first and last sure row a track is borne by both. Beyond them it goes on as long as every row is
+    passable; after one that is not, the region has often slid off the hand and finds something like one.
+
+    Args:
+        sightings: Rows ordered by track and frame.
+        sure: Presence of a sure row; where a track has none, its passable rows count as sure.
+        passable: Presence of a passable row.
+    """
+    kept = [_borne(track.presence, sure=sure, passable=passable) for track in _tracks(sightings)]
+    return sightings.take(np.concatenate([np.zeros(0, bool), *kept]))
+
+
+def _borne(presence: NDArray[np.float32], *, sure: float, passable: float) -> NDArray[np.bool_]:
+    passes = presence >= passable
+    firm = np.flatnonzero(presence >= sure) if (presence >= sure).any() else np.flatnonzero(passes)
+    kept = np.zeros(len(presence), bool)
+    if len(firm):
+        first, last = firm[0], firm[-1] + 1
+        kept[first:last] = True
+        kept[last:] = np.logical_and.accumulate(passes[last:])
+        kept[:first] = np.logical_and.accumulate(passes[:first][::-1])[::-1]
+    return kept
+
+
 def _tracks(sightings: Sightings) -> Iterator[Sightings]:
     edges = np.flatnonzero(np.diff(sightings.track)) + 1
     for rows in np.split(np.arange(len(sightings)), edges):

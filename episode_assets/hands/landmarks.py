@@ -8,11 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.hands.networks import Precision, load_network
 from episode_assets.hands.regions import Regions, crop_to_picture, regions_from_joints, turn, warp_regions
-from episode_assets.models.litert import Network
-
-BATCH = 2
-"""Most hands in one call: larger batches were not faster, and every size keeps its own interpreter."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +48,14 @@ class Readings:
 class LandmarkEstimator:
     """Reads hands in regions of a picture; see `episode_assets.hands.backends.HandEstimator`."""
 
-    def __init__(self, path: Path, *, mirrored_input: bool) -> None:
-        self._network = Network(path)
+    def __init__(self, path: Path, *, mirrored_input: bool, precision: Precision = "float32") -> None:
+        self._network = load_network(path, precision)
         self._mirrored = mirrored_input
 
     def estimate(self, rgb: NDArray[np.uint8], regions: Regions) -> Readings:
         """Read the hand in each of (N, 4) regions of an (H, W, 3) picture."""
-        parts = [self._run(rgb, regions[start : start + BATCH]) for start in range(0, len(regions), BATCH)]
+        # One by one: batches are not faster, and every size would keep an interpreter of its own.
+        parts = [self._run(rgb, regions[index : index + 1]) for index in range(len(regions))]
         crop_joints, shape, presence, right = (
             np.concatenate([part[column] for part in parts]) if parts else np.zeros((0, *tail))
             for column, tail in enumerate(((21, 3), (21, 3), (), ()))

@@ -5,20 +5,24 @@ It only proposes; whether a proposal is a hand is decided by the presence that t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.hands.networks import PictureNetwork
 from episode_assets.hands.regions import Regions, box_overlap, overlap, regions_from_palms
-from episode_assets.models.litert import Network
 
 INPUT_PX = 192
 _MERGE_OVERLAP = 0.3
 _SAME_REGION_OVERLAP = 0.5
+_TILES_PER_SIDE = 2
+_TILE_STEP = 2 / 3
+_COVERED_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class Crop:
     left: float
     top: float
     side: float
+
+
+Plan: TypeAlias = Callable[[int, int], tuple[Crop, ...]]
+"""Chooses where to look in a picture of this width and height."""
 
 
 @cache
@@ -111,29 +119,62 @@ def plan_crops(width: int, height: int, *, squares: int) -> tuple[Crop, ...]:
     return tuple(crops)
 
 
+def plan_tiles(width: int, height: int) -> tuple[Crop, ...]:
+    """Cover a picture with squares half as long as its shorter side, which share a third with each neighbour.
+
+    For hands of half the size that the whole squares can show: those of other people. A hand as long as the shared
+    third is whole in some tile, and a longer one fills enough of a whole square.
+    """
+    side = min(width, height) // _TILES_PER_SIDE
+    lefts, tops = (_starts(length, side) for length in (width, height))
+    return tuple(Crop(left, top, side) for top in tops for left in lefts)
+
+
+def _starts(length: int, side: int) -> list[float]:
+    count = 1 + int(np.ceil((length - side) / (side * _TILE_STEP)))
+    return [float(round(start)) for start in np.linspace(0, length - side, count)]
+
+
 class PalmDetector:
     """Finds palms in a picture and proposes regions; see `episode_assets.hands.backends.HandDetector`."""
 
-    def __init__(self, path: Path, *, threshold: float, squares: int) -> None:
-        self._network = Network(path)
+    def __init__(self, networks: Sequence[PictureNetwork], *, threshold: float, plan: Plan) -> None:
+        """Take palm networks, all of which look at every crop of the plan.
+
+        Args:
+            networks: At least one.
+            threshold: Lowest score of a palm.
+            plan: Where to look.
+        """
+        self._networks = networks
         self._threshold = threshold
-        self._squares = squares
+        self._plan = plan
 
     def detect(self, rgb: NDArray[np.uint8]) -> Regions:
         """Propose regions in an (H, W, 3) picture, best first, each hand once."""
-        shrunk, shrink = _shrunk(rgb)
+        return self.detect_beside(rgb, np.zeros((0, 4)))
+
+    def detect_beside(self, rgb: NDArray[np.uint8], known: Regions) -> Regions:
+        """Propose regions as `detect` does, without looking into crops that a known hand's region fills."""
+        finest = min(crop.side for crop in self._plan(rgb.shape[1], rgb.shape[0]))
+        shrunk, shrink = _shrunk(rgb, finest)
         height, width = shrunk.shape[:2]
         found: list[Palms] = []
-        for crop in plan_crops(width, height, squares=self._squares):
-            outputs = self._network(cut_crop(shrunk, crop)[None])
-            palms = decode_palms(
-                outputs["Identity"][0], outputs["Identity_1"][0, :, 0], threshold=self._threshold
-            )
-            found.append(_to_picture(palms, crop, shrink))
+        for crop in self._plan(width, height):
+            if _is_covered(crop, shrink, known):
+                continue
+            pixels = cut_crop(shrunk, crop)[None]
+            found += [_to_picture(self._palms(network, pixels), crop, shrink) for network in self._networks]
+        if not found:
+            return np.zeros((0, 4))
         palms = Palms(*(np.concatenate(parts) for parts in zip(*map(_columns, found), strict=True)))
         order = np.argsort(-palms.scores, kind="stable")
         regions = regions_from_palms(palms.boxes[order], palms.keypoints[order])
         return regions[first_of_each(regions)]
+
+    def _palms(self, network: PictureNetwork, pixels: NDArray[np.float32]) -> Palms:
+        outputs = network(pixels)
+        return decode_palms(outputs["Identity"][0], outputs["Identity_1"][0, :, 0], threshold=self._threshold)
 
 
 def cut_crop(rgb: NDArray[np.uint8], crop: Crop) -> NDArray[np.float32]:
@@ -160,18 +201,26 @@ def first_of_each(regions: Regions) -> NDArray[np.intp]:
     return np.array(kept, np.intp)
 
 
+def _is_covered(crop: Crop, shrink: int, known: Regions) -> bool:
+    """Say whether one known region, as an upright square, covers most of a crop of the shrunk picture."""
+    low, side = np.array([crop.left, crop.top]) * shrink, crop.side * shrink
+    half = known[:, 2:3] / 2
+    common = np.minimum(low + side, known[:, :2] + half) - np.maximum(low, known[:, :2] - half)
+    return bool((np.prod(np.clip(common, 0, None), axis=1) >= _COVERED_SHARE * side**2).any())
+
+
 def _columns(palms: Palms) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     return palms.boxes, palms.keypoints, palms.scores
 
 
-def _shrunk(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
-    """Halve a picture as long as its squares stay well above the network's input; return it and the factor.
+def _shrunk(rgb: NDArray[np.uint8], finest: float) -> tuple[NDArray[np.uint8], int]:
+    """Halve a picture while its smallest crop stays well above the network's input; return it and the factor.
 
     Averaging two by two pixels is several times faster than shrinking by an odd factor at full size, and crops of
     one picture share it.
     """
     factor = 1
-    while min(rgb.shape[:2]) >= 3 * INPUT_PX and not any(side % 2 for side in rgb.shape[:2]):
+    while finest / factor >= 3 * INPUT_PX and not any(side % 2 for side in rgb.shape[:2]):
         size = (rgb.shape[1] // 2, rgb.shape[0] // 2)
         rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
         factor *= 2

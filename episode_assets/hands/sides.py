@@ -23,6 +23,14 @@ Anatomy, not a fit: shoulders lie 0.2 m beside the camera and an upper arm is 0.
 little. It tells a neighbour at the same table, whose arms come from below too, from the wearer.
 """
 
+_ELBOW_FARTHEST_M = 0.8
+"""How far ahead of the camera the wearer's elbow can lie.
+
+Anatomy again: it hangs from a shoulder below the camera by 0.3 m of upper arm; the rest allows for how far the network
+errs in the tilt of a hand and in its size. It tells somebody who sits across the table and reaches towards the wearer,
+because that arm comes from farther away.
+"""
+
 _DOUBTFUL_VOTE = 0.4
 """A vote this close to one half may be overruled when the wearer's other hand already has that side."""
 
@@ -107,7 +115,8 @@ def _is_own(
     elbow_x = (wrist_x + _FOREARM_M * forearm[:, 0]) * (1 if right else -1)
     elbow_y = wrist_y + _FOREARM_M * forearm[:, 1]
     low, high = _ELBOW_RANGE_M
-    near = distance_m <= reach_m
+    elbow_z = distance_m + _FOREARM_M * forearm[:, 2]
+    near = (distance_m <= reach_m) & (elbow_z <= _ELBOW_FARTHEST_M)
     from_below = (elbow_y > 0) & (forearm[:, 1] > -0.5)
     return (near & from_below & (elbow_x >= low) & (elbow_x <= high)).astype(np.float64)
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from episode_assets.hands.backends import Backend
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.landmarks import Readings
-from episode_assets.hands.regions import STEADY_JOINTS, Regions, overlap
+from episode_assets.hands.palms import first_of_each
+from episode_assets.hands.regions import STEADY_JOINTS, Regions, overlap, wrap_angle
 from episode_assets.hands.sightings import Sightings, no_sightings
 
 _SAME_REGION_OVERLAP = 0.5
@@ -26,6 +27,12 @@ _REGION_SIZE_REFERENCE_PX = 1280
 _JOINT_SPAN_OF_REGION = (0.2, 1.3)
 _WEARERS_HANDS = 2
 _SECOND_NS = 1_000_000_000
+
+_SETTLED_OVERLAP = 0.9
+_SETTLED_TURN_RAD = 0.1
+
+_WIDER_LOOK = 1.2
+"""How much larger the region of a second look is. A hand stays one with more around it, a fold of cloth often not."""
 
 
 @dataclass
@@ -53,6 +60,7 @@ class Tracker:
         self._alive: list[_Track] = []
         self._last: Readings | None = None
         self._last_key_ns: int | None = None
+        self._last_wide_ns: int | None = None
         self._size: tuple[int, ...] | None = None
         self.key_positions: list[int] = []
 
@@ -65,7 +73,7 @@ class Tracker:
         if self._is_key(stamp_ns, lost=lost):
             self._last_key_ns = stamp_ns
             self.key_positions.append(position)
-            self._search(position, rgb)
+            self._search(position, rgb, is_wide=self._is_wide(stamp_ns))
         self._keep(position, stamp_ns, rgb)
 
     def sightings(self) -> Sightings:
@@ -93,7 +101,7 @@ class Tracker:
     def _forget(self) -> None:
         self._recent.clear()
         self._spare.clear()
-        self._alive, self._last, self._last_key_ns = [], None, None
+        self._alive, self._last, self._last_key_ns, self._last_wide_ns = [], None, None, None
 
     def _keep(self, position: int, stamp_ns: int, rgb: NDArray[np.uint8]) -> None:
         # Pictures live in buffers that are used again. Kept as they come, they leave holes in the heap between the
@@ -116,6 +124,15 @@ class Tracker:
         interval_s = self._config.key_interval_busy_s if is_busy else self._config.key_interval_s
         return since_ns >= round(interval_s * _SECOND_NS)
 
+    def _is_wide(self, stamp_ns: int) -> bool:
+        """Say whether this key frame is searched for small hands too."""
+        interval_ns = round(self._config.wide_interval_s * _SECOND_NS)
+        waits = self._last_wide_ns is not None and stamp_ns - self._last_wide_ns < interval_ns
+        if not interval_ns or waits:
+            return False
+        self._last_wide_ns = stamp_ns
+        return True
+
     def _follow(self, position: int, rgb: NDArray[np.uint8]) -> bool:
         """Read every live hand again; return whether one was lost."""
         if self._last is None or not self._alive:
@@ -133,11 +150,11 @@ class Tracker:
             track.rows[position] = self._last.take(np.array([index]))
         return not bool(good.all())
 
-    def _search(self, position: int, rgb: NDArray[np.uint8]) -> None:
+    def _search(self, position: int, rgb: NDArray[np.uint8], *, is_wide: bool) -> None:
         room = self._config.max_hands - len(self._alive)
         if room <= 0:
             return
-        found = self._verified(rgb, self._proposals(rgb))
+        found = self._verified(rgb, self._proposals(rgb, is_wide=is_wide))
         for index in range(min(len(found), room)):
             reading = found.take(np.array([index]))
             track = _Track(len(self._tracks), {position: reading})
@@ -146,23 +163,47 @@ class Tracker:
             self._set_last(reading if self._last is None else _stack(self._last, reading))
             self._follow_back(track, reading)
 
-    def _proposals(self, rgb: NDArray[np.uint8]) -> Regions:
+    def _proposals(self, rgb: NDArray[np.uint8], *, is_wide: bool) -> Regions:
         regions = self._backend.detector.detect(rgb)
-        if self._last is None or not len(regions):
-            return regions
-        known = self._backend.estimator.next_regions(self._last)
+        known = np.zeros((0, 4)) if self._last is None else self._backend.estimator.next_regions(self._last)
+        if is_wide and self._backend.wide_detector is not None:
+            regions = np.concatenate([regions, self._backend.wide_detector.detect_beside(rgb, known)])
+            regions = regions[first_of_each(regions)]
         return regions[(overlap(regions, known) < _SAME_REGION_OVERLAP).all(axis=1)]
 
     def _verified(self, rgb: NDArray[np.uint8], regions: Regions) -> Readings:
         """Read proposals, let each region settle on its own joints, and keep hands that are new, surest first."""
+        readings = self._settled(rgb, regions)
+        good = self._plausible(readings, rgb.shape) & (readings.presence >= self._config.continue_presence)
+        new = self._new(readings.take(np.flatnonzero(good)))
+        return new.take(self._belief(rgb, new) >= self._config.start_presence)
+
+    def _settled(self, rgb: NDArray[np.uint8], regions: Regions) -> Readings:
         estimator = self._backend.estimator
         readings = estimator.estimate(rgb, regions)
         for round_number in range(1, self._config.roi_rounds):
             # What is clearly nothing after the first look does not become a hand by looking again.
             readings = readings.take(readings.presence >= _hopeless(round_number))
-            readings = estimator.estimate(rgb, estimator.next_regions(readings))
-        good = self._plausible(readings, rgb.shape) & (readings.presence >= self._config.start_presence)
-        readings = readings.take(np.flatnonzero(good))
+            wanted = estimator.next_regions(readings)
+            moves = _moves(readings.regions, wanted)
+            again = estimator.estimate(rgb, wanted[moves])
+            readings = _stack(readings.take(~moves), again)
+        return readings
+
+    def _belief(self, rgb: NDArray[np.uint8], readings: Readings) -> NDArray[np.float64]:
+        """Return (N,) the mean presence over all looks: at the region, at a wider one, and by the second estimator.
+
+        Faces, folds and flowers pass one look now and then; hands pass them all.
+        """
+        wider = readings.regions * [1.0, 1.0, _WIDER_LOOK, 1.0]
+        looks = [readings.presence, self._backend.estimator.estimate(rgb, wider).presence]
+        if self._backend.second is not None:
+            looks.append(self._backend.second.estimate(rgb, readings.regions).presence)
+        belief: NDArray[np.float64] = np.mean(looks, axis=0)
+        return belief
+
+    def _new(self, readings: Readings) -> Readings:
+        """Return hands that are not followed yet, each once, surest first."""
         readings = readings.take(np.argsort(-readings.presence, kind="stable"))
         kept: list[int] = []
         for index in range(len(readings)):
@@ -230,6 +271,14 @@ class Tracker:
 
 def _hopeless(round_number: int) -> float:
     return 0.02 * round_number
+
+
+def _moves(regions: Regions, wanted: Regions) -> NDArray[np.bool_]:
+    """Say which regions are still away from where their joints want them."""
+    apart = np.diagonal(overlap(regions, wanted)) < _SETTLED_OVERLAP
+    turned = np.abs(wrap_angle(wanted[:, 3] - regions[:, 3])) > _SETTLED_TURN_RAD
+    moves: NDArray[np.bool_] = apart | turned
+    return moves
 
 
 def _same_hand(one: Readings, others: Readings) -> NDArray[np.bool_]:

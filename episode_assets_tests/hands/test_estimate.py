@@ -93,7 +93,11 @@ def test_the_outcome_lists_files_models_and_numbers(whole):
     outcome = whole.outcome
 
     assert outcome.core == (HANDS_FILE, FRAMES_FILE)
-    assert [model.name for model in outcome.models] == ["palm_detection_lite", "hand_landmark_full"]
+    assert [model.name for model in outcome.models] == [
+        "palm_detection_lite",
+        "hand_landmark_full",
+        "hand_landmark_lite",
+    ]
     assert outcome.summary["frames"] == whole.frames.num_rows
     assert outcome.summary["hands_anchored"] == pc.sum(pc.equal(whole.hands["anchor"], "anchored")).as_py()
     json.dumps(outcome.described(), allow_nan=False)

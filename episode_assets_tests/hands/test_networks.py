@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from episode_assets import models
 from episode_assets.errors import BadConfig, ModelMissing
 from episode_assets.hands import HandPoseConfig
-from episode_assets.hands.backends import load_backend
+from episode_assets.hands.backends import Backend, load_backend
+from episode_assets.hands.networks import Precision, load_network
 from episode_assets.hands.regions import warp_regions
+from episode_assets.hands.tracking import Tracker
 from episode_assets.models.litert import Network
 from episode_assets.video import decode_picture, picture_to_rgb
+from episode_assets_tests.hands.stand_in import BrightSpot
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +132,58 @@ def test_an_unknown_backend_is_refused(name):
         ({"start_presence": 0.3}, "continue_presence"),
         ({"roi_min_px": 950.0}, "roi_min_px"),
         ({"depth_near_m": 2.0}, "depth_near_m"),
-        ({"key_interval_s": 1.0}, "key_interval_s"),
+        ({"key_interval_s": 2.0}, "key_interval_s"),
     ],
 )
 def test_settings_out_of_range_are_named(options, message):
     with pytest.raises(BadConfig, match=message):
         HandPoseConfig(**options)
+
+
+@pytest.mark.parametrize("name", ["palm_detection_lite", "hand_landmark_full"])
+def test_bfloat16_says_nearly_what_float32_says(weights, picture, name):
+    side = 192 if name.startswith("palm") else 224
+    crops = picture[None, 90 : 90 + side, 90 : 90 + side].astype(np.float32) / 255
+
+    exact, brief = (
+        load_network(weights / f"{name}.tflite", precision)(crops) for precision in ("float32", "bfloat16")
+    )
+
+    assert exact.keys() == brief.keys()
+    for key, values in exact.items():
+        assert brief[key].shape == values.shape
+        assert np.abs(brief[key] - values).mean() <= 0.05 * np.ptp(values) + 0.02
+
+
+def test_a_file_that_is_no_network_is_named_by_both_runtimes(tmp_path):
+    path = tmp_path / "broken.tflite"
+    path.write_bytes(b"no network")
+
+    for precision in get_args(Precision):
+        with pytest.raises(ModelMissing, match="broken"):
+            load_network(path, precision)(np.zeros((1, 224, 224, 3), np.float32))
+
+
+class _Sees:
+    """An estimator that sees the same in every region."""
+
+    def __init__(self, presence: float) -> None:
+        self._presence = presence
+
+    def estimate(self, rgb, regions):
+        return replace(BrightSpot().estimate(rgb, regions), presence=np.full(len(regions), self._presence))
+
+    def next_regions(self, readings):
+        return BrightSpot().next_regions(readings)
+
+
+@pytest.mark.parametrize(("second", "tracks"), [(0.8, 1), (0.1, 0)])
+def test_a_hand_that_the_second_network_does_not_see_is_not_followed(second, tracks):
+    """The first sees it with 0.9, also in a wider region."""
+    rgb = np.zeros((360, 640, 3), np.uint8)
+    rgb[150:200, 300:350] = 255
+    tracker = Tracker(Backend(BrightSpot(), BrightSpot(), second=_Sees(second)), HandPoseConfig())
+
+    tracker.feed(0, 0, rgb)
+
+    assert len(np.unique(tracker.sightings().track)) == tracks

@@ -8,6 +8,7 @@ import pytest
 from episode_assets.hands.palms import (
     INPUT_PX,
     Crop,
+    PalmDetector,
     Palms,
     anchor_centres,
     cut_crop,
@@ -15,6 +16,7 @@ from episode_assets.hands.palms import (
     first_of_each,
     merge_palms,
     plan_crops,
+    plan_tiles,
 )
 
 
@@ -105,3 +107,64 @@ def test_of_regions_on_one_hand_the_first_is_kept():
     regions = np.array([[10.0, 10, 20, 0], [11, 10, 20, 0], [60, 10, 20, 0]])
 
     np.testing.assert_array_equal(first_of_each(regions), [0, 2])
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1280, 960), (720, 1280), (500, 500)])
+def test_every_hand_as_long_as_a_sixth_of_the_picture_is_whole_in_some_tile(size):
+    width, height = size
+    hand = min(size) / 6 - 1
+    tiles = plan_tiles(width, height)
+
+    assert all(tile.left >= 0 and tile.left + tile.side <= width for tile in tiles)
+    for x in np.linspace(0, width - hand, 60):
+        for y in np.linspace(0, height - hand, 60):
+            assert any(
+                tile.left <= x
+                and x + hand <= tile.left + tile.side
+                and tile.top <= y
+                and y + hand <= tile.top + tile.side
+                for tile in tiles
+            )
+
+
+class _Reddest:
+    """Sees one palm at the reddest pixel of the crop, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, pictures):
+        self.calls += 1
+        regressors, logits = raw_outputs()
+        y, x = np.unravel_index(pictures[0, ..., 0].argmax(), (INPUT_PX, INPUT_PX))
+        if pictures[0, y, x, 0] > 0.5:
+            centre = np.array([x, y]) + 0.5 - anchor_centres()[0] * INPUT_PX
+            regressors[0] = [*centre, 30, 30, *np.tile(centre, 7)]
+            regressors[0, 5] += 10
+            logits[0] = 3
+        return {"Identity": regressors[None], "Identity_1": logits[None, :, None]}
+
+
+def test_a_palm_in_a_tile_is_proposed_once_where_it_is_in_the_picture():
+    rgb = np.zeros((720, 1280, 3), np.uint8)
+    rgb[500:504, 900:904, 0] = 255
+    detector = PalmDetector([_Reddest()], threshold=0.5, plan=plan_tiles)
+
+    regions = detector.detect(rgb)
+
+    assert len(regions) == 1
+    # The region lies half a palm, 30 px of the tile, from the palm towards the fingers.
+    assert abs(regions[0, 0] - 901.5) < 2
+    assert abs(regions[0, 1] - (501.5 - 15 * 360 / INPUT_PX)) < 2
+
+
+def test_tiles_that_a_known_hand_fills_are_not_searched():
+    rgb = np.zeros((720, 1280, 3), np.uint8)
+    everywhere, beside = _Reddest(), _Reddest()
+
+    PalmDetector([everywhere], threshold=0.5, plan=plan_tiles).detect(rgb)
+    PalmDetector([beside], threshold=0.5, plan=plan_tiles).detect_beside(
+        rgb, np.array([[180.0, 180.0, 360.0, 0.5]])
+    )
+
+    assert everywhere.calls - beside.calls == 1

@@ -62,3 +62,16 @@ def test_nobody_elses_hand_is_taken_for_the_wearers(verdicts):
 
 def test_hardly_anything_else_is_taken_for_a_hand(verdicts):
     assert len({frame for frame, box, _, _ in verdicts if box is None}) <= 1
+
+
+def frames_of(verdicts, *boxes):
+    return {(frame, box) for frame, box, _, _ in verdicts if box in boxes}
+
+
+def test_hands_of_people_across_the_table_are_found(verdicts):
+    """35 boxes of A and B, 36 to 110 px long: too small for squares as high as the picture."""
+    assert len(frames_of(verdicts, "a_left", "a_right", "b_right")) >= 25
+
+
+def test_the_neighbours_hands_are_found(verdicts):
+    assert len(frames_of(verdicts, "neighbour_left", "neighbour_right")) >= 20

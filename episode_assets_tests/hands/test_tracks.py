@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from episode_assets.hands.filling import find_holes
-from episode_assets.hands.joining import Piece, bridge, stitch, without_short
+from episode_assets.hands.joining import Piece, bridge, stitch, without_short, without_weak_ends
 from episode_assets.hands.sides import decide_owners
 from episode_assets.hands.sightings import Sightings, join_sightings, no_sightings
 
@@ -129,6 +129,21 @@ def test_tracks_of_fewer_than_five_frames_are_dropped():
     assert set(without_short(table, min_frames=5).track) == {1}
 
 
+def test_a_doubtful_row_is_kept_between_sure_ones_and_cut_off_at_the_ends():
+    presence = [0.6, 0.45, 0.9, 0.45, 0.9, 0.6, 0.45, 0.6]
+    table = replace(rows(0, range(8)), presence=np.array(presence, np.float32))
+
+    kept = without_weak_ends(table, sure=0.7, passable=0.5)
+
+    np.testing.assert_array_equal(kept.position, [2, 3, 4, 5])
+
+
+def test_a_track_without_a_sure_row_keeps_what_lies_between_its_passable_ones():
+    table = replace(rows(0, range(5)), presence=np.array([0.4, 0.6, 0.4, 0.6, 0.4], np.float32))
+
+    np.testing.assert_array_equal(without_weak_ends(table, sure=0.7, passable=0.5).position, [1, 2, 3])
+
+
 def test_a_hole_is_filled_on_the_line_between_its_ends_in_time():
     holes = find_holes(
         np.array([0, 0]),
@@ -195,6 +210,16 @@ def test_hands_of_others_are_not_the_wearers():
     neighbour = rows(2, range(9), at=(-0.42, 0.3), z=0.6, forearm=(-0.05, 1.0))
 
     assert not owners(across, far, neighbour)[1].is_wearer.any()
+
+
+def test_an_arm_that_comes_from_far_ahead_is_not_the_wearers():
+    """Somebody across the table reaches towards the wearer: near enough, and from below in the picture."""
+    flat = rows(0, range(9), at=(0.1, 0.1), z=0.75)
+    leaning = flat.shape_m.copy()
+    leaning[..., 2] = leaning[..., 1]
+
+    assert owners(flat)[1].is_wearer.all()
+    assert not owners(replace(flat, shape_m=leaning))[1].is_wearer.any()
 
 
 def test_the_wearer_has_one_right_hand_at_a_time():
