@@ -50,12 +50,10 @@ _LEAST_HORIZONTAL = 0.2
 """Less of the forward direction than this (a sine, 12 degrees) lies in the horizontal plane: no heading."""
 
 _LONGEST_HELD_NS = 2_000_000_000
-_UP_OF_WORLDS = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-"""Phones put y up, robots z."""
+_UP_OF_WORLDS = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0], [0.0, 0.0, -1.0]])
+"""Phones put y up, robots z, others turn these over; where two explain the pictures, the first is taken."""
 
-_CLEARLY_ROLLED_RAD = 0.35
-"""What y must leave of the roll of the pictures before z is asked: along its own axis either explains all of it."""
-
+_EXPLAINED_RAD = 0.2
 _SIDES = ("left", "right")
 _TINY = 1e-9
 
@@ -149,18 +147,21 @@ def estimate_upper_body(
 
 
 def world_up(path: CameraPath, roll_rad: Floats) -> Floats:
-    """Return (3,) the axis of the world against gravity: y, unless z alone explains how the pictures are rolled.
+    """Return (3,) the axis of the world against gravity: the one that explains how the pictures are rolled.
+
+    NaN where nothing tells or no axis explains it: then no body stands anywhere.
 
     Args:
         path: The camera's poses in F frames.
-        roll_rad: (F,) roll of the pictures as in `recording.Attitude`; NaN where unknown. Without any, y is up.
+        roll_rad: (F,) roll of the pictures as in `recording.Attitude`; NaN where unknown.
     """
     up_in_view = path.R.transpose(0, 2, 1) @ _UP_OF_WORLDS.T
     roll = np.arctan2(up_in_view[:, 0], -up_in_view[:, 1])
     apart = np.abs(wrap_angle(roll - roll_rad[:, None]))
     known = apart[np.isfinite(apart).all(axis=1)]
-    left_y, left_z = np.median(known, axis=0) if len(known) else (0.0, 0.0)
-    return np.asarray(_UP_OF_WORLDS[int(left_y > _CLEARLY_ROLLED_RAD and left_z < left_y / 2)])
+    left = np.median(known, axis=0) if len(known) else np.full(len(_UP_OF_WORLDS), np.inf)
+    explains = np.flatnonzero(left <= _EXPLAINED_RAD)
+    return np.array(_UP_OF_WORLDS[explains[0]]) if len(explains) else np.full(3, np.nan)
 
 
 def elbows(shoulder: Floats, wrist: Floats, *, heading: Floats, up: Floats) -> Floats:

@@ -95,13 +95,20 @@ def test_a_world_whose_up_is_z_has_its_head_above_its_spine():
 
 @pytest.mark.parametrize("up", [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], ids=["y", "z"])
 @pytest.mark.parametrize("roll", [0.0, 1.57, 3.14])
-def test_z_is_up_where_it_alone_explains_how_the_pictures_are_rolled(up, roll):
+def test_up_is_the_axis_that_explains_how_the_pictures_are_rolled(up, roll):
     to_world = np.eye(3) if up[1] else rotation_exp([np.pi / 2, 0.0, 0.0])
     R = to_world @ rotation_exp([0.0, 0.8, 0.0]) @ pitched(-0.4) @ rotation_exp([0.0, 0.0, roll])
     known = CameraPath(np.stack([R, np.full((3, 3), np.nan)]), np.zeros((2, 3)))
 
     np.testing.assert_array_equal(world_up(known, np.array([-roll, 0.0])), up)
-    np.testing.assert_array_equal(world_up(known, np.full(2, np.nan)), UP)
+
+
+def test_without_knowing_which_way_is_up_no_body_stands_anywhere():
+    up = world_up(CameraPath(AHEAD[None], EYE[None]), np.array([np.nan]))
+
+    body = body_of([AHEAD], up=up)
+
+    np.testing.assert_array_equal(np.flatnonzero(body.source[0] != BODY_UNKNOWN), [8, 9])
 
 
 def test_looking_straight_down_holds_the_last_heading_and_says_so():
