@@ -59,7 +59,10 @@ def test_a_plate_that_only_the_audit_finds_is_called_one(tmp_path: Path) -> None
         tmp_path, detector=f"centerface+{NO_PLATES}", audit_detector=f"centerface+{PLATES}", frames=4
     )
 
-    assert {row["label"] for row in rows if row["source"] == "audit"} == {"plate"}
+    # The net of faces may doubt something beside them, but is as sure of nothing as the plates' detector is.
+    sure = [row for row in rows if row["source"] == "audit" and row["score"] > 0.85]
+    assert {row["frame_index"] for row in sure} == {0, 1, 2, 3}
+    assert {row["label"] for row in sure} == {"plate"}
     assert {row["label"] for row in rows if row["source"] == "detected"} == {"face"}
 
 
