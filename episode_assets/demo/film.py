@@ -25,8 +25,8 @@ from episode_assets.demo.truth import LINK_FROM_OPTICAL, rotation
 
 Array = NDArray[np.float64]
 
-_FOCAL_PER_WIDTH = 0.755
-"""About 67 degrees across, as the wide camera of a phone."""
+_FOCAL_PER_LONG_SIDE = 0.755
+"""About 67 degrees along the long side, as the wide camera of a phone."""
 
 _FEATURES = 700
 _FEATURE_TOLERANCE_M = 0.02
@@ -63,12 +63,13 @@ class Film:
 
     def __init__(self, config: DemoConfig) -> None:
         self._config = config
+        long_side = max(config.width, config.height)
         roll_rad = float(np.deg2rad(config.roll_deg))
         self._motion = CameraMotion(seed=config.seed, amount=config.motion, roll_rad=roll_rad)
         furnished = FIXED if config.furnishing == "fixed" else draw_furnishing(config.seed)
-        self._scene: Scene = build_scene(seed=config.seed, picture_width=config.width, furnishing=furnished)
+        self._scene: Scene = build_scene(seed=config.seed, picture_width=long_side, furnishing=furnished)
         self._person: Person | None = build_person(marker=config.face_marker) if config.with_face else None
-        focal_px = _FOCAL_PER_WIDTH * config.width
+        focal_px = _FOCAL_PER_LONG_SIDE * long_side
         self._hands: Hands | None = None
         if config.with_hands:
             across = _share_across(config.width, config.height, roll_rad)
@@ -88,7 +89,7 @@ class Film:
     def intrinsics(self, t_s: float) -> Array:
         """(3,3) K of the pictures at a time; the lens breathes as it focuses."""
         width, height = self._config.width, self._config.height
-        focal = _FOCAL_PER_WIDTH * width * (1 + 0.004 * np.sin(2 * np.pi * 0.21 * t_s))
+        focal = _FOCAL_PER_LONG_SIDE * max(width, height) * (1 + 0.004 * np.sin(2 * np.pi * 0.21 * t_s))
         drift = 0.0006 * width * np.sin(2 * np.pi * 0.05 * t_s)
         cx, cy = (width - 1) / 2 + 0.003 * width + drift, (height - 1) / 2 - 0.002 * width
         return np.array([[focal, 0, cx], [0, focal, cy], [0, 0, 1.0]])
@@ -175,9 +176,11 @@ def _to_millimetres(depth_m: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 
 def _share_across(width: int, height: int, roll_rad: float) -> float:
-    """How far the rolled picture reaches along the scene's horizon, relative to the upright one."""
+    """How far, as an angle, the picture reaches along the scene's horizon, relative to an upright landscape one."""
+    long_side = max(width, height)
     reach = min(width / max(abs(np.cos(roll_rad)), 1e-9), height / max(abs(np.sin(roll_rad)), 1e-9))
-    return float(reach / width)
+    angles = np.arctan(np.array([reach, long_side]) / (2 * _FOCAL_PER_LONG_SIDE * long_side))
+    return float(angles[0] / angles[1])
 
 
 def _ratio_inside(box: Array, width: int, height: int) -> float:
