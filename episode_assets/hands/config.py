@@ -69,7 +69,7 @@ class HandPoseConfig:
         default=2.0,
         metadata={
             "help": "Time between searches in tiles of half the picture's height, which find hands half as large, s, "
-            "0 to 60; 0 is never."
+            "0 to 60; 0 is never. Up to four times as long while they find nobody."
         },
     )
     work_side_px: int = field(

@@ -28,6 +28,7 @@ _JOINT_SPAN_OF_REGION = (0.2, 1.3)
 _WEARERS_HANDS = 2
 _SECOND_NS = 1_000_000_000
 
+_MOST_PATIENCE = 4
 _SETTLED_OVERLAP = 0.9
 _SETTLED_TURN_RAD = 0.1
 
@@ -61,6 +62,7 @@ class Tracker:
         self._last: Readings | None = None
         self._last_key_ns: int | None = None
         self._last_wide_ns: int | None = None
+        self._wide_patience = 1
         self._size: tuple[int, ...] | None = None
         self.key_positions: list[int] = []
 
@@ -73,7 +75,11 @@ class Tracker:
         if self._is_key(stamp_ns, lost=lost):
             self._last_key_ns = stamp_ns
             self.key_positions.append(position)
-            self._search(position, rgb, is_wide=self._is_wide(stamp_ns))
+            is_wide = self._is_wide(stamp_ns)
+            finds = self._search(position, rgb, is_wide=is_wide)
+            if is_wide:
+                # Where nobody else is, tiles are looked at ever less often.
+                self._wide_patience = 1 if finds else min(2 * self._wide_patience, _MOST_PATIENCE)
         self._keep(position, stamp_ns, rgb)
 
     def sightings(self) -> Sightings:
@@ -102,6 +108,7 @@ class Tracker:
         self._recent.clear()
         self._spare.clear()
         self._alive, self._last, self._last_key_ns, self._last_wide_ns = [], None, None, None
+        self._wide_patience = 1
 
     def _keep(self, position: int, stamp_ns: int, rgb: NDArray[np.uint8]) -> None:
         # Pictures live in buffers that are used again. Kept as they come, they leave holes in the heap between the
@@ -126,7 +133,7 @@ class Tracker:
 
     def _is_wide(self, stamp_ns: int) -> bool:
         """Say whether this key frame is searched for small hands too."""
-        interval_ns = round(self._config.wide_interval_s * _SECOND_NS)
+        interval_ns = round(self._config.wide_interval_s * _SECOND_NS) * self._wide_patience
         waits = self._last_wide_ns is not None and stamp_ns - self._last_wide_ns < interval_ns
         if not interval_ns or waits:
             return False
@@ -150,10 +157,11 @@ class Tracker:
             track.rows[position] = self._last.take(np.array([index]))
         return not bool(good.all())
 
-    def _search(self, position: int, rgb: NDArray[np.uint8], *, is_wide: bool) -> None:
+    def _search(self, position: int, rgb: NDArray[np.uint8], *, is_wide: bool) -> int:
+        """Begin to follow the new hands of a picture; return how many."""
         room = self._config.max_hands - len(self._alive)
         if room <= 0:
-            return
+            return 0
         found = self._verified(rgb, self._proposals(rgb, is_wide=is_wide))
         for index in range(min(len(found), room)):
             reading = found.take(np.array([index]))
@@ -162,6 +170,7 @@ class Tracker:
             self._alive.append(track)
             self._set_last(reading if self._last is None else _stack(self._last, reading))
             self._follow_back(track, reading)
+        return min(len(found), room)
 
     def _proposals(self, rgb: NDArray[np.uint8], *, is_wide: bool) -> Regions:
         regions = self._backend.detector.detect(rgb)

@@ -55,7 +55,7 @@ class BriefNetwork:
         return {name: np.concatenate([row[at] for row in rows]) for at, name in enumerate(self._names)}
 
     def _run(self, picture: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        self._request.infer([picture])
+        self._request.infer([picture], share_inputs=True)
         return [self._request.get_output_tensor(at).data.copy() for at in range(len(self._names))]
 
 

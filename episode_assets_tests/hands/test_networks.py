@@ -187,3 +187,29 @@ def test_a_hand_that_the_second_network_does_not_see_is_not_followed(second, tra
     tracker.feed(0, 0, rgb)
 
     assert len(np.unique(tracker.sightings().track)) == tracks
+
+
+class _Nobody:
+    """A detector of small hands that finds none and counts how often it looks."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def detect_beside(self, rgb, known):
+        self.looks += 1
+        return np.zeros((0, 4))
+
+
+@pytest.mark.parametrize(("wide_interval_s", "looks"), [(0.0, 0), (1.0, 4)])
+def test_tiles_in_which_nobody_is_are_looked_at_ever_less_often(wide_interval_s, looks):
+    """At 0 s the hand is found, so again at 1 s; then not before 3 s and 7 s."""
+    rgb = np.zeros((360, 640, 3), np.uint8)
+    rgb[150:200, 300:350] = 255
+    wide = _Nobody()
+    config = HandPoseConfig(wide_interval_s=wide_interval_s, key_interval_s=0.5, key_interval_busy_s=0.5)
+    tracker = Tracker(Backend(BrightSpot(), BrightSpot(), wide), config)
+
+    for position in range(17):
+        tracker.feed(position, position * 500_000_000, rgb)
+
+    assert wide.looks == looks
