@@ -22,6 +22,7 @@ from episode_assets.anonymization.boxes import (
     overlap_ratios,
     widened,
 )
+from episode_assets.anonymization.closer import CloserLook
 from episode_assets.anonymization.colour_counts import colour_counts
 from episode_assets.anonymization.colours import colour_of
 from episode_assets.anonymization.config import FaceBlurConfig
@@ -32,11 +33,11 @@ from episode_assets.anonymization.searching import FaceSearch
 from episode_assets.anonymization.turning import UPRIGHT, Turn
 from episode_assets.video import Picture, Segment, SegmentEncoder
 
-TRACE_RATIO = 0.5
-"""Share of the score threshold from which on a box counts as a trace of a face in the source."""
-
 _INSIDE_SHARE = 0.8
 """A find lies inside the blur when this much of it is covered; the remains of a blurred face still look like one."""
+
+_KNOWN_SHARE = 0.5
+"""A faint mark needs no closer look when this much of it lies under the blur or around a find."""
 
 _TOUCH_FACTOR = 1.5
 """A find touches the blur when the find, widened by this factor, meets it."""
@@ -82,6 +83,8 @@ class EncodedGroup:
 class Auditor:
     """Searches decoded pictures: every one at one scale, the first of each group also at another.
 
+    What leaves a faint mark only, as small faces do, is looked at closely.
+
     Weak finds are looked at again, since each one that stands has its group made anew. The corners of blurred
     rectangles now and then look a little like a face: one that touches the blur is looked up in the source, at the
     same scale, and without any trace there it is the blur's own doing. One that is large enough for both scales is
@@ -94,6 +97,7 @@ class Auditor:
     every: FaceSearch
     key: FaceSearch | None
     again: FaceSearch
+    closer: CloserLook
     doubt_below: float
 
     @property
@@ -118,7 +122,8 @@ class Auditor:
             source: Decodes the same picture before the blur; called only in case of doubt. Without it no find is
                 taken for the blur's own doing.
             is_first: Whether the picture begins its group.
-            turns: How the picture is turned, the likeliest first; the second scale takes that one alone.
+            turns: How the picture is turned, the likeliest first; the second scale and closer looks take that one
+                alone.
         """
         return self.judged(picture, rectangles, source, is_first=is_first, turns=turns)[0]
 
@@ -145,13 +150,15 @@ class Auditor:
         source: Callable[[], Picture] | None,
         turns: Sequence[Turn],
     ) -> tuple[Found, Found]:
-        found = search.labelled(picture, turns)
-        covered = covered_share(found.boxes, rectangles, width=picture.true_width, height=picture.true_height)
-        found = found.where(covered < _INSIDE_SHARE)
+        found, marks = search.with_marks(picture, turns)
+        if search is self.every:
+            close = self._close(found.boxes, marks, picture, rectangles, turns)
+            found = Found.joined([found, Found.of(close)])
+        found = found.where(_shares(found.boxes, rectangles, picture) < _INSIDE_SHARE)
         boxes = found.boxes
         is_weak = boxes[:, 4] < self.doubt_below
         reach = widened(boxes, factor=_TOUCH_FACTOR)
-        touches = covered_share(reach, rectangles, width=picture.true_width, height=picture.true_height) > 0
+        touches = _shares(reach, rectangles, picture) > 0
         is_large = is_weak & self.again.surely_sees(boxes)
         is_dismissed = np.zeros(len(boxes), np.bool_)
         if is_large.any():
@@ -164,6 +171,24 @@ class Auditor:
                 is_gone &= touches | ~_leave(self.again.traces(before, turns), boxes)
             is_dismissed |= is_gone
         return found.where(~is_dismissed), found.where(is_dismissed)
+
+    def _close(
+        self,
+        found: Boxes,
+        marks: Boxes,
+        picture: Picture,
+        rectangles: Rectangles,
+        turns: Sequence[Turn],
+    ) -> Boxes:
+        """Return what a closer look finds at faint marks; what is around a find is blurred with it anyway."""
+        around = np.rint(widened(found, factor=_TOUCH_FACTOR)[:, :4]).astype(np.int32)
+        known = np.concatenate([rectangles, around])
+        close = self.closer(picture, marks[_shares(marks, known, picture) < _KNOWN_SHARE], turns[:1])
+        return close[_shares(close, known, picture) < _KNOWN_SHARE]
+
+
+def _shares(boxes: Boxes, rectangles: Rectangles, picture: Picture) -> NDArray[np.float64]:
+    return covered_share(boxes, rectangles, width=picture.true_width, height=picture.true_height)
 
 
 def _leave(traces: Boxes, boxes: Boxes) -> NDArray[np.bool_]:

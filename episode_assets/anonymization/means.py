@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from episode_assets.anonymization.backends import make_detector
+from episode_assets.anonymization.closer import CERTAINTY, FAINT_SCORE, CloserLook
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.detectors import FaceDetector
-from episode_assets.anonymization.groups import TRACE_RATIO, Auditor
+from episode_assets.anonymization.groups import Auditor
 from episode_assets.anonymization.known_answer import KnownAnswer, ask, worst_of
 from episode_assets.anonymization.searching import FaceSearch
 from episode_assets.anonymization.turning import Turn
@@ -63,12 +64,13 @@ class Means:
         return bool(self.uses) and all(use.known_answer.passed for use in self.uses)
 
     def detector(self, name: str) -> FaceDetector | DetectorUnion:
-        """Load a detector that also reports what is too weak for a find but a trace of a face.
+        """Load a detector that also reports what is too weak for a find.
 
         Raises:
             ModelMissing: A weight file or package is not there.
         """
-        return make_detector(name, self._config, score_threshold=self._config.score_threshold * TRACE_RATIO)
+        lowest = min(FAINT_SCORE, self._config.score_threshold)
+        return make_detector(name, self._config, score_threshold=lowest)
 
     def search(self, role: str, detector: FaceDetector | DetectorUnion, min_face_px: float) -> FaceSearch:
         """Return a search for faces from a size on."""
@@ -102,4 +104,10 @@ class Means:
         if config.audit_key_scale > 0:
             key = self.search("audit of key frames", detector, config.min_face_px / config.audit_key_scale)
         again = again or self.search("another look of the audit", detector, config.min_face_px)
-        return Auditor(every, key, again, doubt_below=config.strong_score)
+        closer = CloserLook(
+            detector,
+            self._size,
+            reached_face_px=every.reached_face_px,
+            score_threshold=CERTAINTY * config.strong_score,
+        )
+        return Auditor(every, key, again, closer, doubt_below=config.strong_score)

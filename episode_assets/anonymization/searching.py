@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.anonymization.boxes import SAME_OVERLAP, Boxes, keep_best
+from episode_assets.anonymization.boxes import SAME_OVERLAP, Boxes, keep_best, no_boxes
 from episode_assets.anonymization.detectors import RGB, FaceDetector, Found, Label
 from episode_assets.anonymization.tiles import Level, one_of_each, plan_levels
 from episode_assets.anonymization.turning import UPRIGHT, Turn, Turning, plan_turning
@@ -23,6 +24,10 @@ from episode_assets.video import Picture, picture_to_rgb
 
 _SURELY_SEEN = 1.5
 """A face this many times the smallest one that a scale serves is seen at that scale."""
+
+
+TRACE_RATIO = 0.5
+"""Share of the score threshold from which on a box counts as a trace of a face."""
 
 
 class FaceSearch:
@@ -77,28 +82,39 @@ class FaceSearch:
         (found,) = self.found([picture], turns, score_threshold=self._score_threshold)
         return _together(found)
 
+    def with_marks(self, picture: Picture, turns: Sequence[Turn] = UPRIGHT) -> tuple[Found, Boxes]:
+        """Return the same, and the boxes of faces that the detector reports below the threshold."""
+        looks = self._looks(picture, turns)
+        marks = _by_label(looks, 0.0, self._score_threshold)
+        finds = _by_label(looks, self._score_threshold, np.inf)
+        return _together(finds), marks.get(Label.FACE, no_boxes())
+
     def surely_sees(self, boxes: Boxes) -> NDArray[np.bool_]:
         """Return which of the boxes are so large that a face of their size is found at this scale."""
         return np.asarray(boxes[:, 3] - boxes[:, 1] >= _SURELY_SEEN * self.reached_face_px)
 
     def traces(self, picture: Picture, turns: Sequence[Turn] = UPRIGHT) -> Boxes:
-        """Return all that the detector reports of one picture, scores below the threshold included."""
-        (found,) = self.found([picture], turns, score_threshold=0.0)
+        """Return the faces of one picture down to `TRACE_RATIO` of the threshold."""
+        (found,) = self.found([picture], turns, score_threshold=self._score_threshold * TRACE_RATIO)
         return _together(found).boxes
 
     def found(
         self, pictures: Sequence[Picture], turns: Sequence[Turn] = UPRIGHT, *, score_threshold: float
     ) -> list[dict[Label, Boxes]]:
         """Return for each picture what was found from a score on, by what it is, in the picture's own pixels."""
-        return [self._found(picture, turns, score_threshold) for picture in pictures]
+        return [_by_label(self._looks(picture, turns), score_threshold, np.inf) for picture in pictures]
 
-    def _found(self, picture: Picture, turns: Sequence[Turn], score_threshold: float) -> dict[Label, Boxes]:
+    def _looks(self, picture: Picture, turns: Sequence[Turn]) -> list[tuple[Label, list[_Look]]]:
         source = _Scaled(picture)
-        seen: dict[Label, list[Boxes]] = {eye.detector.label: [] for eye in self._eyes}
-        for eye in self._eyes:
-            found = [eye.look(source, turn, score_threshold) for turn in turns]
-            seen[eye.detector.label].append(_best_of_turns(found))
-        return {label: joined_boxes(boxes) for label, boxes in seen.items()}
+        return [(eye.detector.label, [eye.look(source, turn) for turn in turns]) for eye in self._eyes]
+
+
+def _by_label(looks: Sequence[tuple[Label, list[_Look]]], low: float, high: float) -> dict[Label, Boxes]:
+    """Return what the members of a search saw, joined, of scores in the half-open range."""
+    seen: dict[Label, list[Boxes]] = {label: [] for label, _ in looks}
+    for label, of_turns in looks:
+        seen[label].append(_best_of_turns([look.boxes(low, high) for look in of_turns]))
+    return {label: joined_boxes(boxes) for label, boxes in seen.items()}
 
 
 def _best_of_turns(found: Sequence[Boxes]) -> Boxes:
@@ -122,6 +138,27 @@ class _Scaled:
         return self._sizes[size]
 
 
+class _Look(NamedTuple):
+    """What one detector saw in one turn of a picture.
+
+    Attributes:
+        turning: What brings upright pixels back to the source.
+        tiles: For each tile its boxes in upright pixels, and which of them the tile's border cuts.
+    """
+
+    turning: Turning
+    tiles: list[tuple[Boxes, NDArray[np.bool_]]]
+
+    def boxes(self, low: float, high: float) -> Boxes:
+        """Return the boxes with a score in `[low, high)`, each face once, in source pixels."""
+        kept = [
+            (boxes[is_kept], is_cut[is_kept])
+            for boxes, is_cut in self.tiles
+            for is_kept in [(boxes[:, 4] >= low) & (boxes[:, 4] < high)]
+        ]
+        return self.turning.to_source(one_of_each(kept))
+
+
 @dataclass(frozen=True)
 class _Eye:
     """How one detector sees pictures of one size."""
@@ -132,15 +169,14 @@ class _Eye:
     min_face_px: float
     tile_px: int
 
-    def look(self, source: _Scaled, turn: Turn, score_threshold: float) -> Boxes:
-        """Return what one turn of a picture shows, in source pixels."""
+    def look(self, source: _Scaled, turn: Turn) -> _Look:
+        """Look at one turn of a picture."""
         found = []
         for level, turning in reversed(self.plan(turn)):
             picture = turning.turned(source(turning.scaled))
             for boxes, is_cut in level.placed(self.detector.detect(level.cut(picture))):
-                is_kept = boxes[:, 4] >= score_threshold
-                found.append((turning.to_upright(boxes[is_kept]), is_cut[is_kept]))
-        return turning.to_source(one_of_each(found))
+                found.append((turning.to_upright(boxes), is_cut))
+        return _Look(turning, found)
 
     def plan(self, turn: Turn) -> list[tuple[Level, Turning]]:
         """Return the levels of pictures in a turn, the finest first, each with what brings a picture there."""
