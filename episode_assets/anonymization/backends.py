@@ -34,6 +34,10 @@ class Sections(Protocol):
     """The settings of all backends that have some, as `FaceBlurConfig` holds them."""
 
     @property
+    def centerface(self) -> CenterFaceOptions:
+        """Settings of `centerface`."""
+
+    @property
     def blazeface(self) -> BlazeFaceOptions:
         """Settings of `blazeface`."""
 
@@ -62,7 +66,9 @@ class Backend(NamedTuple):
 
 BACKENDS: Mapping[str, Backend] = MappingProxyType(
     {
-        "centerface": Backend("faces; weights by `models fetch`", lambda _: CenterFaceOptions()),
+        "centerface": Backend(
+            "faces; weights by `models fetch`", lambda sections: sections.centerface, CenterFaceOptions
+        ),
         "blazeface": Backend(
             "faces, a light second opinion; weights by `models fetch`",
             lambda sections: sections.blazeface,

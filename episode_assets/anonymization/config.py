@@ -8,6 +8,7 @@ from typing import Literal
 
 from episode_assets.anonymization.backends import HELP, check_backends, models_of
 from episode_assets.anonymization.blazeface import BlazeFaceOptions
+from episode_assets.anonymization.centerface import CenterFaceOptions
 from episode_assets.anonymization.colours import colour_of
 from episode_assets.anonymization.egoblur import EgoBlurOptions
 from episode_assets.anonymization.motion import MOTION_NS
@@ -169,6 +170,9 @@ class FaceBlurConfig:
             "help": "largest share of pictures that may be undecodable or of another size, 0..1; more fails"
         },
     )
+    centerface: CenterFaceOptions = field(
+        default=CenterFaceOptions(), metadata={"help": "settings of the detector centerface"}
+    )
     blazeface: BlazeFaceOptions = field(
         default=BlazeFaceOptions(), metadata={"help": "settings of the detector blazeface"}
     )
@@ -256,4 +260,9 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
 
 _CHOICES = (("shape", ("box", "ellipse")), ("method", ("cells", "fill")))
 
-_SECTIONS = (("blazeface", BlazeFaceOptions), ("retinaface", RetinaFaceOptions), ("egoblur", EgoBlurOptions))
+_SECTIONS = (
+    ("centerface", CenterFaceOptions),
+    ("blazeface", BlazeFaceOptions),
+    ("retinaface", RetinaFaceOptions),
+    ("egoblur", EgoBlurOptions),
+)
