@@ -192,7 +192,8 @@ def kept_detail(
     if power < _QUIET_RMS**2:
         return 0.0
     if inset < _SPREAD_PX:
-        return abs(_mean_product(before, after)) / power
+        # Nothing here turns light into dark: what looks like the source's negative has come from beside it.
+        return max(0.0, _mean_product(before, after)) / power
     left = max(0.0, _mean_product(after, after) - _ROUNDING_POWER)
     return float(np.sqrt(left / (power - _ROUNDING_POWER)))
 

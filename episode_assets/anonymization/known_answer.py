@@ -24,13 +24,15 @@ from episode_assets.anonymization.union import DetectorUnion, members_of
 from episode_assets.errors import ModelMissing
 from episode_assets.video import Picture, decode_picture
 
-CANVAS_PX = (640, 480)
-"""Width and height of the test picture."""
+_CANVAS_FACES = (20.0, 16.0)
+"""Width and height of the test picture, in smallest faces: so a net sees one size whatever the scale."""
 
 _FACE = (177.0, 63.0, 269.0, 183.0)
 """The face in skimage's astronaut picture (512x512, NASA, public domain): hairline to chin, cheek to cheek."""
 _CROP = (110, 10, 340, 250)
 _MAX_FACE_PX = 200.0
+_MAX_SCALE_PX = 100.0
+"""Smallest faces beyond this are asked for at this scale: the picture would grow large for nothing."""
 _MIN_OVERLAP = 0.4
 _TILE_PX = 4096
 """The test picture is never cut: what is asked is a scale."""
@@ -82,13 +84,14 @@ def worst_of(answers: Iterable[KnownAnswer]) -> KnownAnswer:
 
 
 def _answer_of(detector: FaceDetector, *, min_face_px: float, needed_score: float, turn: Turn) -> KnownAnswer:
-    face_px = min(3.0 * min_face_px, _MAX_FACE_PX)
-    picture, face = test_picture(face_px, turn)
+    scale_px = min(min_face_px, _MAX_SCALE_PX)
+    canvas_px = (round(_CANVAS_FACES[0] * scale_px), round(_CANVAS_FACES[1] * scale_px))
+    picture, face = test_picture(min(3.0 * scale_px, _MAX_FACE_PX), turn, canvas_px=canvas_px)
     search = FaceSearch(
         detector,
         width=picture.true_width,
         height=picture.true_height,
-        min_face_px=min(min_face_px, face_px / 2.0),
+        min_face_px=scale_px,
         tile_px=_TILE_PX,
         score_threshold=needed_score,
     )
@@ -102,29 +105,34 @@ def _answer_of(detector: FaceDetector, *, min_face_px: float, needed_score: floa
     return KnownAnswer(passed=score >= needed_score, score=score, overlap=float(overlap[best]))
 
 
-def test_picture(face_px: float, turn: Turn = UPRIGHT[0]) -> tuple[Picture, NDArray[np.float32]]:
+def test_picture(
+    face_px: float, turn: Turn = UPRIGHT[0], *, canvas_px: tuple[int, int] = (640, 480)
+) -> tuple[Picture, NDArray[np.float32]]:
     """Return a grey picture with one face, and the box of that face (4,) float32.
 
     Args:
         face_px: Height of the face.
         turn: What stands the picture upright: it is rolled by as much the other way.
+        canvas_px: Width and height of the upright picture.
     """
-    canvas, place = _upright_picture(face_px)
-    back = plan_turning(Turn(-turn.quarters % 4, -turn.rest_rad), *CANVAS_PX, lambda *size: size)
+    canvas, place = _upright_picture(face_px, canvas_px)
+    back = plan_turning(Turn(-turn.quarters % 4, -turn.rest_rad), *canvas_px, lambda *size: size)
     rolled = back.turned(canvas)
     height, width = rolled.shape[:2]
     picture = decode_picture("rgb8", rolled.tobytes(), width=width, height=height, step=width * 3)
-    forth = Turning(turn, (width, height), (width, height), CANVAS_PX, CANVAS_PX)
+    forth = Turning(turn, (width, height), (width, height), canvas_px, canvas_px)
     return picture, forth.to_source(np.append(place, 1.0).astype(np.float32)[None])[0, :4]
 
 
-def _upright_picture(face_px: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def _upright_picture(
+    face_px: float, canvas_px: tuple[int, int]
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     x0, y0, x1, y1 = _CROP
     crop = _astronaut()[y0:y1, x0:x1]
     factor = face_px / (_FACE[3] - _FACE[1])
     size = (round(crop.shape[1] * factor), round(crop.shape[0] * factor))
     scaled = cv2.resize(crop, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
-    width, height = CANVAS_PX
+    width, height = canvas_px
     rows, columns = min(size[1], height), min(size[0], width)
     canvas = np.full((height, width, 3), 128, np.uint8)
     left, top = (width - columns) // 2, (height - rows) // 2
