@@ -24,7 +24,7 @@ from episode_assets import models
 from episode_assets.anonymization import centerface_ranges
 from episode_assets.anonymization.detectors import RGB
 from episode_assets.demo import DemoConfig, write_demo
-from episode_assets.models.packages import load_package
+from episode_assets.models.openvino_runtime import ONE_THREAD, load_openvino
 from episode_assets.recording import RecordingConfig, RecordingView, scan_recording
 from episode_assets.video import decode_picture, picture_to_rgb
 
@@ -33,7 +33,7 @@ HEADS = frozenset({"536", "538", "539", "540"})
 """The last layers. They stay in float32: they cost little, and scores and sizes are read off them."""
 READERS = {"Convolution": 1, "GroupConvolution": 1, "ConvolutionBackpropData": 1, "Add": 2}
 """Layers that work with 8-bit numbers, and how many of the tensors that they read are no weights."""
-SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+SETTINGS = {**ONE_THREAD, "INFERENCE_PRECISION_HINT": "f32"}
 
 
 def pictures() -> Iterator[RGB]:
@@ -89,7 +89,7 @@ def watched(model: Any) -> dict[str, Any]:
 
 
 def measured() -> dict[str, tuple[float, float]]:
-    openvino = load_package("openvino", remedy="pip install openvino")
+    openvino = load_openvino()
     core = openvino.Core()
     model = core.read_model(str(models.find("centerface")))
     model.reshape([1, 3, -1, -1])

@@ -20,14 +20,15 @@ from episode_assets.anonymization.boxes import Boxes, keep_best
 from episode_assets.anonymization.centerface_ranges import RANGES
 from episode_assets.anonymization.detectors import RGB, Label, check_choice, scaled_size
 from episode_assets.errors import ModelMissing
-from episode_assets.models import onnx_openvino
+from episode_assets.models.onnx_openvino import EightBitNetwork
+from episode_assets.models.openvino_runtime import require_openvino
 from episode_assets.outcome import ModelUse
 
 _WEIGHT = "centerface"
 _STRIDE = 4
 _SIDE_MULTIPLE = 32
 _SMALLEST_FACE_PX = 16.0
-"""Face height in the net's input from which on recall is complete at score 0.2: 43 of 43 faces, in 8 bits as in float32."""
+"""Face height in the net's input from which on recall is complete at score 0.2: 43 of 43 faces in either precision."""
 _MAX_OVERLAP = 0.3
 _OUTPUTS = ("537", "538", "539")
 """Heat, scale and offset; landmarks (`540`) are not asked for."""
@@ -65,7 +66,7 @@ class CenterFaceOptions:
         """Look for the weight file and the packages that run it."""
         models.find(_WEIGHT)
         if self.precision == "int8":
-            models.require_package("openvino", remedy=onnx_openvino.REMEDY)
+            require_openvino()
         else:
             models.require_package("onnx", remedy="pip install onnx")
             models.require_package("onnxruntime", remedy="pip install onnxruntime")
@@ -130,7 +131,7 @@ def make_centerface(*, score_threshold: float, precision: Precision = "int8") ->
     path = models.find(_WEIGHT)
     if precision == "float32":
         return CenterFace(_Float32Net(path), score_threshold=score_threshold)
-    net = onnx_openvino.EightBitNetwork(path, ranges=RANGES, outputs=_OUTPUTS)
+    net = EightBitNetwork(path, ranges=RANGES, outputs=_OUTPUTS)
     return CenterFace(net, score_threshold=score_threshold)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets import models
-from episode_assets.models import litert, tflite_openvino
+from episode_assets.models import litert, openvino_runtime, tflite_openvino
 
 Precision: TypeAlias = Literal["bfloat16", "float32"]
 
@@ -40,4 +40,4 @@ def require_runtime(precision: Precision) -> None:
     if precision == "float32":
         models.require_package("ai_edge_litert", remedy="pip install ai-edge-litert")
     else:
-        models.require_package("openvino", remedy=tflite_openvino.REMEDY)
+        openvino_runtime.require_openvino()

@@ -19,19 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.errors import ModelMissing
-from episode_assets.models.packages import load_package
+from episode_assets.models.openvino_runtime import ONE_THREAD, load_openvino
 
-REMEDY = "pip install openvino"
-
-_SETTINGS = {
-    # Several threads would add in another order.
-    "INFERENCE_NUM_THREADS": 1,
-    "NUM_STREAMS": 1,
-    # What is not rounded is not shortened either, on processors that have bfloat16.
-    "INFERENCE_PRECISION_HINT": "f32",
-    # A pinned thread of one worker would share its core with that of the next.
-    "ENABLE_CPU_PINNING": False,
-}
+# What is not rounded is not shortened either, on processors that have bfloat16.
+_SETTINGS = {**ONE_THREAD, "INFERENCE_PRECISION_HINT": "f32"}
 _SUMS = {"Convolution": 0, "GroupConvolution": 0, "ConvolutionBackpropData": 1}
 """Layers with weights, and the axis of their weights that counts output channels."""
 _LEVELS = 256
@@ -56,7 +47,7 @@ class EightBitNetwork:
     def __init__(
         self, path: Path, *, ranges: Mapping[str, tuple[float, float]], outputs: Sequence[str]
     ) -> None:
-        self._openvino = load_package("openvino", remedy=REMEDY)
+        self._openvino = load_openvino()
         self._core = self._openvino.Core()
         try:
             model = self._core.read_model(str(path))

@@ -14,19 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.errors import ModelMissing
-from episode_assets.models.packages import load_package
-
-REMEDY = "pip install openvino"
+from episode_assets.models.openvino_runtime import ONE_THREAD, load_openvino
 
 _IDENTIFIER = b"TFL3"
-
-_SETTINGS = {
-    "INFERENCE_PRECISION_HINT": "bf16",
-    "INFERENCE_NUM_THREADS": 1,
-    "PERFORMANCE_HINT": "LATENCY",
-    # A pinned thread of one worker would share its core with that of the next.
-    "ENABLE_CPU_PINNING": False,
-}
+_SETTINGS = {**ONE_THREAD, "INFERENCE_PRECISION_HINT": "bf16"}
 
 
 class BriefNetwork:
@@ -39,7 +30,7 @@ class BriefNetwork:
     """
 
     def __init__(self, path: Path) -> None:
-        openvino = load_package("openvino", remedy=REMEDY)
+        openvino = load_openvino()
         _require_network(path)
         core = openvino.Core()
         try:

