@@ -4,7 +4,7 @@ Prints numbers and asserts nothing; machines are noisy, so look at the ratios of
 `episode-assets run` in a process of its own on a rendered recording, with its own store and instance, while the
 resident memory of that process and its workers is sampled.
 
-    python benchmarks/pipeline.py --seconds 60 --workers 1 2
+    python benchmarks/pipeline.py --seconds 60 --workers 1 2 --profiles fast default
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import psutil
 
 from episode_assets.demo import DemoConfig, write_demo
+from episode_assets.pipeline.profiles import DEFAULT_PROFILE, PROFILE_NAMES
 
 SAMPLE_EVERY_S = 0.05
 
@@ -62,17 +64,18 @@ def family(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def case(folder: Path, recording: Path, frames: int, workers: int) -> None:
-    home = folder / f"{recording.stem}-{workers}"
+def case(folder: Path, recording: Path, frames: int, workers: int, *, profile: str) -> None:
+    home = folder / f"{recording.stem}-{workers}-{profile}"
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(home / "dagster"),
         "EPISODE_ASSETS_STORE": str(home / "store"),
     }
-    command = [sys.executable, "-m", "episode_assets.cli", "run", str(recording), "--workers", str(workers)]
+    command = [sys.executable, "-m", "episode_assets.cli", "run", str(recording)]
+    command += ["--workers", str(workers), "--profile", profile]
     first = measure(command, environment)
     second = measure(command, environment)
-    name = f"{recording.stem}, {workers} worker{'s' if workers > 1 else ''}"
+    name = f"{recording.stem}, {workers} worker{'s' if workers > 1 else ''}, profile {profile}"
     print(f"\n== {name}: {frames} frames")
     for label, run in (("first run", first), ("second run", second)):
         print(
@@ -100,6 +103,7 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, nargs="+", default=[60.0])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--profiles", nargs="+", default=[DEFAULT_PROFILE], choices=PROFILE_NAMES)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
@@ -110,8 +114,8 @@ def main() -> None:
             frames = len(truth.stamp_ns)
             took, size = time.monotonic() - began, recording.stat().st_size / 1e6
             print(f"rendered {frames} frames in {took:.1f} s, {size:.0f} MB; {os.cpu_count()} cores")
-            for workers in arguments.workers:
-                case(folder, recording, frames, workers)
+            for profile, workers in product(arguments.profiles, arguments.workers):
+                case(folder, recording, frames, workers, profile=profile)
 
 
 if __name__ == "__main__":

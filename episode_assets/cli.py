@@ -83,6 +83,12 @@ def main() -> None:
     "--workers", type=click.IntRange(min=1), help="Chunk worker processes; default: the cores, at most 4."
 )
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings file (YAML).")
+@click.option(
+    "--profile",
+    metavar="NAME",
+    help="fast, default or thorough: whole sets of settings for faces and hands. What the settings file sets by itself "
+    "still counts.",
+)
 @one_line_errors
 def run(
     files: tuple[str, ...],
@@ -90,10 +96,11 @@ def run(
     task: str | None,
     workers: int | None,
     config_file: Path | None,
+    profile: str | None,
 ) -> None:
     """Run every asset for the given recordings, here and now, into the instance that the UI shows."""
     places = _places(store_uri)
-    failed = _run(files, places, task=task, workers=workers, config_file=config_file)
+    failed = _run(files, places, task=task, workers=workers, config_file=config_file, profile=profile)
     sys.exit(FAILED if failed else 0)
 
 
@@ -425,15 +432,19 @@ def demo(seconds: float, directory: Path, store_uri: str | None, workers: int | 
         write_demo(path, config=DemoConfig(seconds=seconds), progress=bars)
         bars.close()
     places = _places(store_uri)
-    failed = _run(
-        (str(path),), places, task="sort the objects on the table", workers=workers, config_file=None
-    )
+    failed = _run((str(path),), places, task="sort the objects on the table", workers=workers)
     click.echo("\nThe UI: run `make dev` (or `dagster dev`) and open http://localhost:3000")
     sys.exit(FAILED if failed else 0)
 
 
 def _run(
-    files: tuple[str, ...], places: Places, *, task: str | None, workers: int | None, config_file: Path | None
+    files: tuple[str, ...],
+    places: Places,
+    *,
+    task: str | None,
+    workers: int | None,
+    config_file: Path | None = None,
+    profile: str | None = None,
 ) -> bool:
     import dagster as dg
 
@@ -443,7 +454,7 @@ def _run(
     from episode_assets.pipeline.settings import load_settings
 
     store = _open_store(places)
-    settings = load_settings(config_file)
+    settings = load_settings(config_file, profile=profile)
     entries, failed = _register(store, files, task=task, naming=settings.recording_ids)
     pipeline = PipelineResource(store_uri=places.store, workers=workers or default_workers())
     defs = build_defs(pipeline=pipeline, settings=settings)

@@ -1,8 +1,9 @@
 """The settings of every step, from one optional YAML file over the defaults of the rooms.
 
-A file has one section per asset (`blurred_rgb: {score_threshold: 0.3}`), may name files with further recipes, and may
-keep file names out of recording ids (`recording_ids: digest`). Unknown names are errors that suggest the nearest known
-one, because a typo in a threshold must not pass unnoticed.
+A file has one section per asset (`blurred_rgb: {score_threshold: 0.3}`), may choose the profile that takes the place of
+the defaults (`profile: fast`), may name files with further recipes, and may keep file names out of recording ids
+(`recording_ids: digest`). Unknown names are errors that suggest the nearest known one, because a typo in a threshold
+must not pass unnoticed.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ import yaml
 
 from episode_assets.errors import BadConfig
 from episode_assets.lerobot.recipe import Recipe, default_recipe_path
+from episode_assets.pipeline.profiles import DEFAULT_PROFILE, profile_sections
 from episode_assets.pipeline.steps import STEPS
 from episode_assets.storage import Naming
 
 SETTINGS_VARIABLE = "EPISODE_ASSETS_CONFIG"
+PROFILE_VARIABLE = "EPISODE_ASSETS_PROFILE"
+PROFILE_SETTING = "profile"
 RECIPES_SECTION = "recipes"
 IDS_SETTING = "recording_ids"
 
@@ -55,20 +59,28 @@ class Settings:
         return self.recipes[recipe_name] if recipe_name else self.configs[family]
 
 
-def load_settings(path: Path | None = None) -> Settings:
+def load_settings(path: Path | None = None, *, profile: str | None = None) -> Settings:
     """Read the settings file at `path`, else at `$EPISODE_ASSETS_CONFIG`, else the defaults alone.
+
+    Args:
+        path: The file.
+        profile: Name of the profile that takes the place of the defaults; else `$EPISODE_ASSETS_PROFILE`, else what the
+            file chooses. What the file sets in a section counts over every profile.
 
     Raises:
         BadConfig: The file is missing, is not YAML, or holds an unknown name, a value out of range or something else
-            than a section.
+            than a section; or there is no such profile.
     """
     chosen = path or (Path(named) if (named := os.environ.get(SETTINGS_VARIABLE)) else None)
     document = _read(chosen) if chosen else {}
     known = {step.asset: step for step in STEPS}
-    _refuse_unknown(document, {*known, RECIPES_SECTION, IDS_SETTING}, where=str(chosen))
+    _refuse_unknown(document, {*known, RECIPES_SECTION, IDS_SETTING, PROFILE_SETTING}, where=str(chosen))
+    presets = _profile(document, profile, where=str(chosen))
     configs = {
         name: build_config(
-            step.config_type, _section(document, name, where=str(chosen)), where=f"{chosen}:{name}"
+            step.config_type,
+            _over(presets.get(name, {}), _section(document, name, where=str(chosen))),
+            where=f"{chosen}:{name}",
         )
         for name, step in known.items()
     }
@@ -103,6 +115,32 @@ def _fit(kind: Any, value: Any, *, where: str) -> Any:
     if get_origin(kind) is tuple and isinstance(value, list | tuple):
         return tuple(tuple(item) if isinstance(item, list) else item for item in value)
     return value
+
+
+def _profile(
+    document: Mapping[str, Any], asked: str | None, *, where: str
+) -> Mapping[str, Mapping[str, Any]]:
+    """Return what the chosen profile sets; every name that was given must be one, whichever counts."""
+    choices = (
+        (document.get(PROFILE_SETTING), where),
+        (os.environ.get(PROFILE_VARIABLE) or None, PROFILE_VARIABLE),
+        (asked, "--profile"),
+    )
+    chosen = profile_sections(DEFAULT_PROFILE, where=where)
+    for name, by in choices:
+        if name is not None:
+            chosen = profile_sections(name, where=by)
+    return chosen
+
+
+def _over(preset: Mapping[str, Any], section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a section over what a profile sets; sections in it are merged likewise."""
+    merged = {**preset, **section}
+    for name, value in preset.items():
+        own = section.get(name)
+        if isinstance(value, Mapping) and isinstance(own, Mapping):
+            merged[name] = _over(value, own)
+    return merged
 
 
 def _section(document: Mapping[str, Any], name: str, *, where: str) -> Mapping[str, Any]:
