@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,19 @@ def test_what_is_not_the_network_is_refused(outputs: tuple[str, ...], weights: P
 
     with pytest.raises(ModelMissing, match=r"not the expected ONNX network.*models fetch"):
         EightBitNetwork(file, ranges=RANGES, outputs=outputs)
+
+
+def test_openvino_is_imported_in_one_place_only() -> None:
+    """Anybody else's `import openvino` would wake the reporter up."""
+    root = Path(__file__).resolve().parents[2]
+    importers = {
+        str(file.relative_to(root))
+        for folder in ("episode_assets", "benchmarks")
+        for file in (root / folder).rglob("*.py")
+        if re.search(r"^\s*(import|from) openvino\b|load_package\(\"openvino", file.read_text(), re.MULTILINE)
+    }
+
+    assert importers == {"episode_assets/models/openvino_runtime.py"}
 
 
 def test_loading_and_running_writes_nothing_and_talks_to_nobody(weights: Path, tmp_path: Path) -> None:
