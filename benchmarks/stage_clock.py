@@ -18,6 +18,7 @@ from episode_assets.anonymization.looking import Seeker
 from episode_assets.anonymization.means import Means
 from episode_assets.anonymization.signals import SignalMeter
 from episode_assets.hands import chunkwork
+from episode_assets.models.openvino_runtime import load_openvino
 from episode_assets.video import Segment, SegmentEncoder
 
 STAGES = ("decode", "faces", "blur", "encode", "audit", "hands", "signals", "rest")
@@ -29,8 +30,7 @@ START = "start"
 
 def _pieces() -> tuple[tuple[str, Any, str], ...]:
     """Return stage, owner and name of each piece that has a clock."""
-    import openvino
-
+    openvino = load_openvino()
     return (
         ("decode", looking, "decode_pictures"),
         ("faces", Seeker, "__call__"),
