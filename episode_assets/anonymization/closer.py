@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.anonymization.boxes import SAME_OVERLAP, Boxes, keep_best, no_boxes
+from episode_assets.anonymization.boxes import SAME_OVERLAP, Boxes, keep_best, no_boxes, overlap_ratios
 from episode_assets.anonymization.detectors import FaceDetector
 from episode_assets.anonymization.searching import FaceSearch
 from episode_assets.anonymization.turning import Turn
@@ -73,12 +73,33 @@ class CloserLook:
             marks: What the search reported below its threshold.
             turns: How the picture is turned.
         """
-        small = marks[(marks[:, 2:4] - marks[:, :2]).max(axis=1, initial=0.0) <= self._largest_px]
+        small = marks[self.fits(marks)]
         strongest = small[np.argsort(-small[:, 4], kind="stable")[:_MOST_MARKS]]
         found = [no_boxes(), *(self._at(picture, mark, turns) for mark in strongest)]
         return keep_best(np.concatenate(found), max_overlap=SAME_OVERLAP)
 
+    def fits(self, boxes: Boxes) -> NDArray[np.bool_]:
+        """Return which boxes are small enough for a closer look."""
+        return np.asarray((boxes[:, 2:4] - boxes[:, :2]).max(axis=1, initial=0.0) <= self._largest_px)
+
+    def leave_traces(self, picture: Picture, boxes: Boxes, turns: Sequence[Turn]) -> NDArray[np.bool_]:
+        """Return which boxes, each in the middle of its crop, leave a trace of a face.
+
+        Of 30 pasted faces of 23 to 48 px that were weak finds of the coarse search, all scored 0.59 or more here; a
+        trace is 0.2.
+        """
+        return np.array([self._leaves_trace(picture, box, turns) for box in boxes], np.bool_)
+
+    def _leaves_trace(self, picture: Picture, box: NDArray[np.float32], turns: Sequence[Turn]) -> bool:
+        crop, corner = self._crop(picture, box)
+        traces = self._search.traces(crop, turns) + corner
+        return bool((overlap_ratios(box[None], traces) >= SAME_OVERLAP).any())
+
     def _at(self, picture: Picture, mark: NDArray[np.float32], turns: Sequence[Turn]) -> Boxes:
+        crop, corner = self._crop(picture, mark)
+        return self._search(crop, turns) + corner
+
+    def _crop(self, picture: Picture, mark: NDArray[np.float32]) -> tuple[Picture, NDArray[np.float32]]:
         (width, height), centre = self._size, (mark[:2] + mark[2:4]) / 2
         left = int(np.clip(centre[0] - width / 2, 0, picture.width - width)) // 2 * 2
         top = int(np.clip(centre[1] - height / 2, 0, picture.height - height)) // 2 * 2
@@ -87,4 +108,4 @@ class CloserLook:
         crop = Picture(
             picture.y[ys, xs], picture.u[half_ys, half_xs], picture.v[half_ys, half_xs], width, height
         )
-        return self._search(crop, turns) + np.array([left, top, left, top, 0], np.float32)
+        return crop, np.array([left, top, left, top, 0], np.float32)

@@ -91,6 +91,7 @@ class Auditor:
     looked at with the detector's: without any trace there it is a texture, and without any in the source, at both
     scales, the encoder's doing. Of pasted faces that were weak finds, all
     left 0.38 or more on that scale, of textures of the demo none left 0.08 (14 and 5 finds measured; a trace is 0.1).
+    One that is small enough for a closer look is dismissed if that sees no trace of it, in the result or the source.
     Strong finds are never doubted, and what is dismissed stands in the record.
     """
 
@@ -170,6 +171,8 @@ class Auditor:
             if (is_gone & ~touches).any():
                 is_gone &= touches | ~_leave(self.again.traces(before, turns), boxes)
             is_dismissed |= is_gone
+        is_small = is_weak & ~is_dismissed & self.closer.fits(boxes)
+        is_dismissed[is_small] = ~self._leave_close_traces(boxes[is_small], picture, source, turns)
         return found.where(~is_dismissed), found.where(is_dismissed)
 
     def _close(
@@ -185,6 +188,19 @@ class Auditor:
         known = np.concatenate([rectangles, around])
         close = self.closer(picture, marks[_shares(marks, known, picture) < _KNOWN_SHARE], turns[:1])
         return close[_shares(close, known, picture) < _KNOWN_SHARE]
+
+    def _leave_close_traces(
+        self,
+        boxes: Boxes,
+        picture: Picture,
+        source: Callable[[], Picture] | None,
+        turns: Sequence[Turn],
+    ) -> NDArray[np.bool_]:
+        """Return which boxes leave a trace in a closer look at the result, or at its source."""
+        has_trace = self.closer.leave_traces(picture, boxes, turns)
+        if source is not None and not has_trace.all():
+            has_trace |= self.closer.leave_traces(source(), boxes, turns)
+        return has_trace
 
 
 def _shares(boxes: Boxes, rectangles: Rectangles, picture: Picture) -> NDArray[np.float64]:

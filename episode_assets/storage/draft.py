@@ -128,7 +128,7 @@ class Draft:
             created_at=_now(),
         )
         raise AuditFailed(
-            f"{key} was not published: {reason}; no pixel file was kept",
+            f"{key} was not published: {reason}; its pictures were not kept",
             where=place,
             remedy="review the boxes and the verdict there, then change the detector's options and run again",
         )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from episode_assets.anonymization.boxes import Boxes, no_boxes
+from episode_assets.anonymization.closer import CloserLook
 from episode_assets.anonymization.detectors import RGB, Label
 from episode_assets.anonymization.groups import Auditor
 from episode_assets.anonymization.searching import FaceSearch
@@ -16,12 +17,15 @@ from episode_assets.video import Picture, decode_picture
 
 NOTHING = np.zeros((0, 4), np.int32)
 FACE = (100, 60)
-AUDIT, FINER = 200, 240
-"""Width of the picture as the audit sees it, and at the detector's scale."""
+AUDIT, FINER, CLOSER = 200, 240, 96
+"""Width of the picture as the audit sees it, at the detector's scale, and of a closer look."""
 
 
 class Scripted:
-    """Reports one box of a given height at (100, 60), with a score for each width of what it is shown."""
+    """Reports one box of a given height at (100, 60), with a score for each width of what it is shown.
+
+    A closer look, at the scale of the picture, has it in the middle.
+    """
 
     label = Label.FACE
     models: tuple[ModelUse, ...] = ()
@@ -39,8 +43,9 @@ class Scripted:
     def _detect(self, width: int) -> Boxes:
         if width not in self._scores:
             return no_boxes()
-        x, y = FACE
-        box = np.array([[x, y, x + self._height * 0.8, y + self._height]]) * width / 400
+        side = np.array([0.8, 1]) * self._height
+        corner = (width - side) / 2 if width == CLOSER else np.array(FACE)
+        box = np.concatenate([corner, corner + side]) * (1 if width == CLOSER else width / 400)
         return np.append(box, self._scores[width]).astype(np.float32)[None]
 
 
@@ -58,7 +63,8 @@ def judged(
     def decoded() -> Picture:
         return picture
 
-    auditor = Auditor(every, None, again, doubt_below=0.5)
+    closer = CloserLook(detector, (400, 300), reached_face_px=24, score_threshold=0.4)
+    auditor = Auditor(every, None, again, closer, doubt_below=0.5)
     stands, dismissed = auditor.judged(picture, hidden, decoded if source else None, is_first=False)
     return len(stands.boxes), len(dismissed.boxes)
 
@@ -69,16 +75,31 @@ def test_a_weak_find_without_a_trace_at_the_other_scale_is_dismissed() -> None:
 
 @pytest.mark.parametrize(
     ("height", "scores"),
-    [(40, {AUDIT: 0.3, FINER: 0.11}), (40, {AUDIT: 0.5}), (29, {AUDIT: 0.3})],
-    ids=["a trace", "a strong find", "too small for the other scale to be sure"],
+    [
+        (40, {AUDIT: 0.3, FINER: 0.11, CLOSER: 0.21}),
+        (50, {AUDIT: 0.3, FINER: 0.11}),
+        (40, {AUDIT: 0.5}),
+        (29, {AUDIT: 0.3, CLOSER: 0.21}),
+    ],
+    ids=[
+        "traces",
+        "too large for a closer look",
+        "a strong find",
+        "too small for the other scale to be sure",
+    ],
 )
 def test_other_finds_stand(height: int, scores: dict[int, float]) -> None:
     assert judged(height, scores) == (1, 0)
 
 
+@pytest.mark.parametrize("height", [29, 40])
+def test_a_weak_find_without_a_trace_in_a_closer_look_is_dismissed(height: int) -> None:
+    assert judged(height, {AUDIT: 0.3, FINER: 0.11, CLOSER: 0.19}, source=True) == (0, 1)
+
+
 def test_a_small_weak_find_beside_the_blur_stands_where_the_source_shows_it_or_is_not_there() -> None:
     beside = np.array([[60, 60, 104, 100]], np.int32)
 
-    assert judged(29, {AUDIT: 0.3}, hidden=beside) == (1, 0)
+    assert judged(29, {AUDIT: 0.3, CLOSER: 0.21}, hidden=beside) == (1, 0)
     # The source here is the picture itself, and shows the same box.
-    assert judged(29, {AUDIT: 0.3}, hidden=beside, source=True) == (1, 0)
+    assert judged(29, {AUDIT: 0.3, CLOSER: 0.21}, hidden=beside, source=True) == (1, 0)

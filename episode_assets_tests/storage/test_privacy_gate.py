@@ -36,7 +36,7 @@ def test_an_unaudited_artifact_goes_to_quarantine_without_its_pixels(
     store: Store, privacy: dict[str, Any] | None
 ) -> None:
     with pytest.raises(
-        AuditFailed, match=r"blurred_rgb/kitchen-0a1b2c3d was not published.*no pixel file"
+        AuditFailed, match=r"blurred_rgb/kitchen-0a1b2c3d was not published.*its pictures were not kept"
     ) as caught:
         publish(store, CONTENTS, key=BLURRED, privacy=privacy, summary={"boxes": 3})
 
