@@ -33,9 +33,8 @@ def overlap_ratios(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDA
         (A, B) float64 in 0..1; 0 where both boxes are empty.
     """
     a, b = left[:, None, :4].astype(np.float64), right[None, :, :4].astype(np.float64)
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    shared = np.prod(np.maximum(sides, 0.0), axis=-1)
-    union = np.prod(a[..., 2:] - a[..., :2], axis=-1) + np.prod(b[..., 2:] - b[..., :2], axis=-1) - shared
+    shared = _shared(a, b)
+    union = _area(a[..., 2:] - a[..., :2]) + _area(b[..., 2:] - b[..., :2]) - shared
     ratios = np.zeros(shared.shape)
     np.divide(shared, union, out=ratios, where=union > 0)
     return ratios
@@ -44,9 +43,8 @@ def overlap_ratios(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDA
 def shares_inside(boxes: NDArray[np.float32], holders: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return what share of each box (A, >=4) lies inside each holder (B, >=4): (A, B) in 0..1."""
     a, b = boxes[:, None, :4].astype(np.float64), holders[None, :, :4].astype(np.float64)
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    shared = np.prod(np.maximum(sides, 0.0), axis=-1)
-    area = np.broadcast_to(np.prod(a[..., 2:] - a[..., :2], axis=-1), shared.shape)
+    shared = _shared(a, b)
+    area = np.broadcast_to(_area(a[..., 2:] - a[..., :2]), shared.shape)
     shares = np.zeros(shared.shape)
     np.divide(shared, area, out=shares, where=area > 0)
     return shares
@@ -57,13 +55,28 @@ def keep_best(boxes: Boxes, *, max_overlap: float) -> Boxes:
 
     Greedy non-maximum suppression; equal scores keep the order given, so the result is deterministic.
     """
-    remaining = boxes[np.argsort(-boxes[:, 4], kind="stable")]
-    kept: list[NDArray[np.float32]] = []
-    while len(remaining):
-        kept.append(remaining[0])
-        rest = remaining[1:]
-        remaining = rest[overlap_ratios(remaining[:1], rest)[0] <= max_overlap]
-    return np.stack(kept) if kept else no_boxes()
+    ranked = boxes[np.argsort(-boxes[:, 4], kind="stable")]
+    corners = ranked[:, :4].astype(np.float64)
+    area = _area(corners[:, 2:] - corners[:, :2])
+    left, kept = np.arange(len(ranked)), []
+    while len(left):
+        best, left = left[0], left[1:]
+        kept.append(best)
+        shared = _shared(corners[left], corners[best])
+        left = left[shared <= max_overlap * (area[left] + area[best] - shared)]
+    return ranked[np.array(kept, np.intp)]
+
+
+def _shared(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the area that boxes share, (..., 4) each."""
+    sides = np.minimum(left[..., 2:], right[..., 2:]) - np.maximum(left[..., :2], right[..., :2])
+    return _area(np.maximum(sides, 0.0))
+
+
+def _area(sides: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the areas of (..., 2) widths and heights; `np.prod` takes twice the time."""
+    area: NDArray[np.float64] = sides[..., 0] * sides[..., 1]
+    return area
 
 
 def widened(boxes: Boxes, *, factor: float) -> Boxes:

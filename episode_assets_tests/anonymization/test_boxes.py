@@ -41,6 +41,27 @@ corner = st.floats(-50, 400, width=32)
 side = st.floats(0.5, 200, width=32)
 
 
+crowd = st.lists(
+    st.tuples(*[st.integers(0, 40)] * 2, *[st.integers(0, 30)] * 2, st.integers(0, 9)), max_size=30
+)
+
+
+@given(crowd, st.sampled_from([0.0, 0.25, 0.4, 1.0]))
+def test_what_is_kept_stands_apart_and_what_is_dropped_lies_on_a_better_one(
+    rows: list[tuple[int, ...]], max_overlap: float
+) -> None:
+    given_boxes = boxes(*((x, y, x + w, y + h, score / 9) for x, y, w, h, score in rows))
+
+    kept = keep_best(given_boxes, max_overlap=max_overlap)
+
+    between = overlap_ratios(kept, kept) - np.eye(len(kept))
+    assert (between <= max_overlap).all()
+    assert (np.diff(kept[:, 4]) <= 0).all()
+    for box in given_boxes:
+        better = kept[kept[:, 4] >= box[4]]
+        assert (better == box).all(axis=1).any() or (overlap_ratios(box[None], better) > max_overlap).any()
+
+
 @given(corner, corner, side, side, st.integers(16, 333), st.integers(16, 251))
 def test_a_redaction_covers_its_box_with_even_corners(
     x: float, y: float, w: float, h: float, width: int, height: int
