@@ -108,7 +108,8 @@ class HandPoseConfig:
     end_presence: float = field(
         default=0.5,
         metadata={
-            "help": "Presence of rows before the first or after the last sure one of a track, 0 to 1. Higher cuts more."
+            "help": "Presence of rows before the first or after the last sure one of a track, 0 to 1. Higher cuts more. "
+            "Not asked of backends that box every picture."
         },
     )
     backward_s: float = field(

@@ -174,7 +174,8 @@ def _understand(view: RecordingView, seen: Seen, *, config: HandPoseConfig) -> H
     """Join tracks, decide whose they are, place them in space, and find the holes to fill."""
     stamps_ns = view.rgb.stamp_ns
     rows = bridge(seen.sightings, run=seen.run, max_hole_frames=config.max_interpolated_frames)
-    rows = without_weak_ends(rows, sure=config.start_presence, passable=config.end_presence)
+    if not rows.is_boxed:
+        rows = without_weak_ends(rows, sure=config.start_presence, passable=config.end_presence)
     rows = without_short(rows, min_frames=config.min_track_frames)
     K, reasons = intrinsics_of(view.camera_info, stamps_ns[rows.position], seen.sizes[rows.position])
     owners = _owners(rows, or_assumed(K, seen.sizes[rows.position]), seen, config=config)

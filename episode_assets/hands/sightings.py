@@ -19,7 +19,7 @@ class Sightings:
         region: (N, 4) float32 centre x, centre y, side px, rotation rad.
         joints_px: (N, 21, 2) float32 pixels of the recorded picture; whole numbers are pixel centres.
         shape_m: (N, 21, 3) float32 metres in camera directions, origin in the hand; the size is a prior.
-        presence: (N,) float32 in 0..1.
+        presence: (N,) float32 in 0..1: that a hand is there as the network that read it says, see `is_boxed`.
         right: (N,) float32 in 0..1, how much it looks like a right hand.
         depth_m: (N, 21) float32 metres from the camera plane to the skin at each joint; NaN where unknown.
         mano: (N, 157) float32 as in `box_backend.BoxReadings`, or (N, 0) from backends without such numbers.
@@ -37,6 +37,11 @@ class Sightings:
 
     def __len__(self) -> int:
         return len(self.track)
+
+    @property
+    def is_boxed(self) -> bool:
+        """Whether a box backend read them: then presence is the score of the box, which its own threshold judged."""
+        return self.mano.shape[1] > 0
 
     def take(self, kept: NDArray[np.intp] | NDArray[np.bool_]) -> Sightings:
         """Return the rows at the given positions, or where the mask is true."""
