@@ -108,8 +108,8 @@ class HandPoseConfig:
     end_presence: float = field(
         default=0.5,
         metadata={
-            "help": "Presence of rows before the first or after the last sure one of a track, 0 to 1. Higher cuts more. "
-            "Not asked of backends that box every picture."
+            "help": "Presence of rows before the first or after the last sure one of a track, 0 to 1. Higher cuts "
+            "more. Boxes of every picture are judged by their own threshold."
         },
     )
     backward_s: float = field(

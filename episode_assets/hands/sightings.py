@@ -41,7 +41,7 @@ class Sightings:
     @property
     def is_boxed(self) -> bool:
         """Whether a box backend read them: then presence is the score of the box, which its own threshold judged."""
-        return self.mano.shape[1] > 0
+        return bool(self.mano.shape[1])
 
     def take(self, kept: NDArray[np.intp] | NDArray[np.bool_]) -> Sightings:
         """Return the rows at the given positions, or where the mask is true."""

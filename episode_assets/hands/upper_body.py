@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from episode_assets.hands.camera import CameraPath, camera_path
 from episode_assets.hands.findings import Seen
-from episode_assets.hands.regions import wrap_angle
 from episode_assets.hands.tables import (
     BODY_ESTIMATED,
     BODY_MEASURED,
@@ -50,10 +49,6 @@ _LEAST_HORIZONTAL = 0.2
 """Less of the forward direction than this (a sine, 12 degrees) lies in the horizontal plane: no heading."""
 
 _LONGEST_HELD_NS = 2_000_000_000
-_UP_OF_WORLDS = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0], [0.0, 0.0, -1.0]])
-"""Phones put y up, robots z, others turn these over; where two explain the pictures, the first is taken."""
-
-_EXPLAINED_RAD = 0.2
 _SIDES = ("left", "right")
 _TINY = 1e-9
 
@@ -86,6 +81,7 @@ def upper_body_table(view: RecordingView, seen: Seen, hands: pa.Table) -> pa.Tab
     position = np.flatnonzero(seen.is_decodable)
     stamps_ns = view.rgb.stamp_ns[position]
     path = camera_path(view.pose, view.link_from_optical[0], stamps_ns, offset_m=view.optical_offset_m)
+    up = view.attitude(stamps_ns).up_in_world
     wrists, is_measured = _wrists(hands, len(position))
     body = estimate_upper_body(
         path,
@@ -93,7 +89,7 @@ def upper_body_table(view: RecordingView, seen: Seen, hands: pa.Table) -> pa.Tab
         is_measured,
         run=seen.run[position],
         stamps_ns=stamps_ns,
-        up=world_up(path, view.attitude(stamps_ns).roll_rad),
+        up=np.full(3, np.nan) if up is None else up,
     )
     columns = {
         "recording_id": pa.array([view.recording_id] * len(position), pa.string()),
@@ -124,7 +120,7 @@ def estimate_upper_body(
         is_measured: (F, 2) the wrist was read and has its own depth in this frame.
         run: (F,) number of the gapless run of each frame; a heading is not held over a gap.
         stamps_ns: (F,) int64.
-        up: (3,) unit vector against gravity in the world.
+        up: (3,) unit vector against gravity in the world; NaN where unknown: then no body stands anywhere.
     """
     heading, is_held = _headings(path.R[:, :, 2], up, run=run, stamps_ns=stamps_ns)
     right = np.cross(heading, up)
@@ -144,24 +140,6 @@ def estimate_upper_body(
     seen_now[:, WRISTS] = is_measured
     source[seen_now & (source == BODY_ESTIMATED)] = BODY_MEASURED
     return UpperBody(joints, source, is_held)
-
-
-def world_up(path: CameraPath, roll_rad: Floats) -> Floats:
-    """Return (3,) the axis of the world against gravity: the one that explains how the pictures are rolled.
-
-    NaN where nothing tells or no axis explains it: then no body stands anywhere.
-
-    Args:
-        path: The camera's poses in F frames.
-        roll_rad: (F,) roll of the pictures as in `recording.Attitude`; NaN where unknown.
-    """
-    up_in_view = path.R.transpose(0, 2, 1) @ _UP_OF_WORLDS.T
-    roll = np.arctan2(up_in_view[:, 0], -up_in_view[:, 1])
-    apart = np.abs(wrap_angle(roll - roll_rad[:, None]))
-    known = apart[np.isfinite(apart).all(axis=1)]
-    left = np.median(known, axis=0) if len(known) else np.full(len(_UP_OF_WORLDS), np.inf)
-    explains = np.flatnonzero(left <= _EXPLAINED_RAD)
-    return np.array(_UP_OF_WORLDS[explains[0]]) if len(explains) else np.full(3, np.nan)
 
 
 def elbows(shoulder: Floats, wrist: Floats, *, heading: Floats, up: Floats) -> Floats:

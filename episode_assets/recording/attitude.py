@@ -7,7 +7,7 @@ to those who look at it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ from episode_assets.recording.interpolation import interpolate_rotations
 from episode_assets.recording.inventory import LinkFromOptical
 from episode_assets.recording.streams import ImuStream, PoseStream
 from episode_assets.recording.timeline import Stamps
-from episode_assets.recording.world_up import conventional_up, measured_up
+from episode_assets.recording.world_up import WorldUp, conventional_up, measured_up
 
 AttitudeSource = Literal["pose", "gravity", "none"]
 
@@ -29,18 +29,21 @@ _LEAST_IN_PICTURE = 0.3
 
 @dataclass(frozen=True, eq=False)
 class Attitude:
-    """The roll of pictures.
+    """The roll of pictures, and which way is up in the world of the poses.
 
     Attributes:
         roll_rad: (F,) float64, -pi to pi: the angle, clockwise in the picture, from the picture's top to where the
             world's up points. Turning the picture counter-clockwise by it stands the scene upright. NaN where unknown.
         source: What it follows from; `none` where nothing tells, and then every angle is NaN.
         grounds: In words, which way is up and what tells it; empty where nothing does.
+        up_in_world: (3,) float64 unit vector against gravity in the world of the poses, whatever the pictures show;
+            None without poses, or where nothing tells.
     """
 
     roll_rad: NDArray[np.float64]
     source: AttitudeSource
     grounds: str = ""
+    up_in_world: NDArray[np.float64] | None = None
 
     @classmethod
     def unknown(cls, count: int) -> Attitude:
@@ -80,17 +83,23 @@ def find_attitude(rig: Rig, stamps_ns: Stamps) -> Attitude:
     Poses count where it is known how the camera sits in their link and which way is up in their world. What cannot
     be told of a single picture, in a gap or with the camera looking straight up or down, stays NaN.
     """
-    for attitude in (_by_poses(rig, stamps_ns), _by_gravity(rig, stamps_ns)):
+    up = _up_of_poses(rig)
+    for attitude in (_by_poses(rig, up, stamps_ns), _by_gravity(rig, stamps_ns)):
         if attitude is not None and np.isfinite(attitude.roll_rad).any():
-            return attitude
-    return Attitude.unknown(len(stamps_ns))
+            break
+    else:
+        attitude = Attitude.unknown(len(stamps_ns))
+    return attitude if up is None else replace(attitude, up_in_world=up.direction)
 
 
-def _by_poses(rig: Rig, stamps_ns: Stamps) -> Attitude | None:
+def _up_of_poses(rig: Rig) -> WorldUp | None:
     if rig.poses is None or rig.link is None or rig.link.source == "assumed":
         return None
-    up = measured_up(_felt_in_world(rig, rig.poses)) or conventional_up(rig.poses, rig.link, rig.library)
-    if up is None:
+    return measured_up(_felt_in_world(rig, rig.poses)) or conventional_up(rig.poses, rig.link, rig.library)
+
+
+def _by_poses(rig: Rig, up: WorldUp | None, stamps_ns: Stamps) -> Attitude | None:
+    if up is None or rig.poses is None or rig.link is None:
         return None
     quaternion = interpolate_rotations(rig.poses.stamp_ns, rig.poses.quaternion_xyzw, stamps_ns).values
     up_in_world = np.broadcast_to(up.direction, (len(quaternion), 3))

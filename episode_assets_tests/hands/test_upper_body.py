@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from episode_assets.errors import BadConfig
-from episode_assets.geometry import rotation_exp
+from episode_assets.geometry import matrix_to_quaternion, rotation_exp
 from episode_assets.hands import (
     BODY_ESTIMATED,
     BODY_JOINT_NAMES,
@@ -21,8 +23,14 @@ from episode_assets.hands import (
 )
 from episode_assets.hands.camera import CameraPath
 from episode_assets.hands.tables import list_values
-from episode_assets.hands.upper_body import UpperBody, elbows, estimate_upper_body, world_up
+from episode_assets.hands.upper_body import UpperBody, elbows, estimate_upper_body
+from episode_assets.recording.frames import BODY_ROTATION
 from episode_assets_tests.hands.conftest import estimated
+from episode_assets_tests.recording import rig as ros
+from episode_assets_tests.recording.rig import Rig
+
+OPTICAL = "camera_color_optical_frame"
+STAND_IN = "episode_assets_tests.hands.stand_in:make"
 
 UP = np.array([0.0, 1.0, 0.0])
 AHEAD = np.diag([1.0, -1.0, -1.0])
@@ -93,20 +101,34 @@ def test_a_world_whose_up_is_z_has_its_head_above_its_spine():
     np.testing.assert_allclose(joint(body, "head") - joint(body, "spine"), [0, 0, 0.67], atol=1e-9)
 
 
-@pytest.mark.parametrize("up", [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], ids=["y", "z"])
-@pytest.mark.parametrize("roll", [0.0, 1.57, 3.14])
-def test_up_is_the_axis_that_explains_how_the_pictures_are_rolled(up, roll):
-    to_world = np.eye(3) if up[1] else rotation_exp([np.pi / 2, 0.0, 0.0])
-    R = to_world @ rotation_exp([0.0, 0.8, 0.0]) @ pitched(-0.4) @ rotation_exp([0.0, 0.0, roll])
-    known = CameraPath(np.stack([R, np.full((3, 3), np.nan)]), np.zeros((2, 3)))
+def robot_looking_down(folder, *, heading_deg: float, pitch_deg: float) -> Path:
+    """A second of a robot's camera in a world whose up is Z, above what it looks at."""
+    file = Rig(folder / "robot.mcap")
+    heading = rotation_exp([0.0, 0.0, np.deg2rad(heading_deg)])
+    body = heading @ rotation_exp([0.0, np.deg2rad(pitch_deg), 0.0])
+    static = (ros.EPOCH_NS, "base_link", OPTICAL, (0, 0, 0), matrix_to_quaternion(BODY_ROTATION))
+    file.add("/tf_static", ros.tf_message(static))
+    for stamp in (ros.EPOCH_NS + np.arange(10, dtype=np.int64) * 100_000_000).tolist():
+        file.add("/color/image/compressed", ros.compressed_image(stamp, ros.jpeg(0)))
+        file.add("/tf", ros.tf_message((stamp, "odom", "base_link", (0, 0, 1.6), matrix_to_quaternion(body))))
+    return file.close()
 
-    np.testing.assert_array_equal(world_up(known, np.array([-roll, 0.0])), up)
+
+@pytest.mark.parametrize("heading_deg", [0.0, 90.0, 180.0, 270.0])
+def test_who_looks_down_in_a_world_of_robots_still_stands_on_its_ground(scanned, tmp_path, heading_deg):
+    """There the pictures are as upright as they would be with a horizontal axis for up."""
+    view = scanned(robot_looking_down(tmp_path, heading_deg=heading_deg, pitch_deg=50.0))
+    config = HandPoseConfig(backend=STAND_IN, upper_body=True)
+
+    estimated(view, tmp_path / "hands", config=config)
+
+    body = list_values(pq.read_table(tmp_path / "hands" / UPPER_BODY_FILE), "joints_world").reshape(-1, 10, 3)
+    assert len(body) == 10
+    np.testing.assert_allclose(body[:, 0] - body[:, 2], np.tile([0, 0, 0.67], (10, 1)), atol=1e-5)
 
 
 def test_without_knowing_which_way_is_up_no_body_stands_anywhere():
-    up = world_up(CameraPath(AHEAD[None], EYE[None]), np.array([np.nan]))
-
-    body = body_of([AHEAD], up=up)
+    body = body_of([AHEAD], up=np.full(3, np.nan))
 
     np.testing.assert_array_equal(np.flatnonzero(body.source[0] != BODY_UNKNOWN), [8, 9])
 

@@ -217,6 +217,21 @@ def test_a_camera_that_looks_straight_up_or_down_has_no_roll(pitch):
     assert np.isnan(attitude.roll_rad).all()
 
 
+@pytest.mark.parametrize("pitch", [0.3, -np.pi / 2])
+def test_which_way_is_up_in_the_world_is_told_even_where_the_roll_is_not(pitch):
+    attitude = by_poses(np.tile(looking(0.3, pitch, 0.2).as_quat(), (len(STAMPS), 1)))
+
+    assert np.allclose(attitude.up_in_world, [0, 1, 0])
+
+
+def test_without_poses_there_is_no_world_to_have_an_up():
+    edges = {"imu": Edge("optical", np.eye(3), np.zeros(3), moves=False)}
+
+    attitude = find_attitude(Rig(None, None, imu([0, -9.81, 0]), edges, "optical", ""), STAMPS)
+
+    assert (attitude.source, attitude.up_in_world) == ("gravity", None)
+
+
 def test_rotations_that_are_zero_or_no_numbers_are_no_answer():
     quaternions = np.tile(looking(np.pi / 2, 0, 0).as_quat(), (len(STAMPS), 1))
     quaternions[10:20] = 0
