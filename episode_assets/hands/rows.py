@@ -38,7 +38,8 @@ def hands_table(view: RecordingView, seen: Seen, hands: Hands, *, config: HandPo
     wearer = hands.owners.is_wearer[origin]
     wearer[is_filled] &= hands.owners.is_wearer[holes.after]
     is_right = hands.owners.is_right[origin]
-    order = np.lexsort((rows.track[origin], is_right, ~wearer, position))
+    # What was read comes before what is filled, so that no hand gives way to a line between two others.
+    order = np.lexsort((rows.track[origin], is_filled, is_right, ~wearer, position))
     order = order[~_is_second(position[order], wearer[order], is_right[order])]
 
     joints_px = _with_filled(rows.joints_px, holes)[order]
@@ -101,7 +102,7 @@ def frames_table(view: RecordingView, seen: Seen) -> pa.Table:
 def _is_second(
     position: NDArray[np.int64], wearer: NDArray[np.bool_], is_right: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Say which ordered rows repeat a wearer's hand of the row before: a filled one beside a measured one."""
+    """Say which ordered rows repeat a wearer's hand of the row before: filled ones, as owners leave one measured."""
     same = np.zeros(len(position), bool)
     same[1:] = (np.diff(position) == 0) & wearer[1:] & wearer[:-1] & (is_right[1:] == is_right[:-1])
     return same
@@ -140,7 +141,7 @@ def _depth_offsets(
 def track_numbers(hands: Hands) -> NDArray[np.int64]:
     """Return the number (N,) of each sighting's track, from 0 in the order in which tracks first appear.
 
-    A sighting that gives way to another one counts too, so that all tables call a track by the same number.
+    Filled rows do not count, so that tables with and without them call a track by the same number.
     """
     track = hands.sightings.track
     order = np.lexsort((track, hands.owners.is_right, ~hands.owners.is_wearer, hands.sightings.position))

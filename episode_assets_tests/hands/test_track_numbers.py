@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from episode_assets.hands import HandPoseConfig
+from episode_assets.hands import INTERPOLATED, MEASURED, HandPoseConfig
 from episode_assets.hands.filling import Holes
 from episode_assets.hands.findings import Hands, Seen
 from episode_assets.hands.mano import WIDTH
@@ -52,7 +52,7 @@ def sightings() -> Sightings:
     )
 
 
-def test_a_hand_that_is_left_out_shifts_no_number(tmp_path: Path) -> None:
+def test_no_filled_row_takes_the_place_of_a_hand_that_was_read_and_both_tables_agree(tmp_path: Path) -> None:
     rows, nowhere = sightings(), np.full((len(TRACK), 21, 3), np.nan)
     unsure = np.full(nowhere.shape[:2], np.nan)
     placed = Placed(
@@ -74,10 +74,9 @@ def test_a_hand_that_is_left_out_shifts_no_number(tmp_path: Path) -> None:
     joints = hands_table(view, seen, hands, config=config).to_pylist()
     mano = mano_table(view, seen, hands, config=config).to_pylist()
 
-    numbers = [
-        {(row["message_number"], row["side"]): row["track"] for row in table if row["side"] == "right"}
-        for table in (joints, mano)
-    ]
-    assert [row["kind"] for row in joints if row["message_number"] == 2 and row["side"] == "left"] == [2]
-    assert numbers[0] == numbers[1]
-    assert list(numbers[0]) == [(2, "right"), (3, "right"), (4, "right")]
+    # The line between both ends of the first hand runs through the frame in which the second one was read.
+    left = [(row["message_number"], row["kind"]) for row in joints if row["side"] == "left"]
+    assert left == [(0, MEASURED), (1, INTERPOLATED), (2, MEASURED), (3, INTERPOLATED), (4, MEASURED)]
+    read = [row for row in joints if row["kind"] == MEASURED]
+    keys = ("message_number", "side", "wearer", "track")
+    assert [[row[key] for key in keys] for row in read] == [[row[key] for key in keys] for row in mano]
