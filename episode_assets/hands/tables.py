@@ -154,12 +154,12 @@ UPPER_BODY_SCHEMA = pa.schema(
 """One row per picture that decodes, in their order; written only where the estimate was asked for.
 
 joints_world are metres in the frame of the pose stream, (10, 3) in the order of `BODY_JOINT_NAMES`, NaN where
-joint_source is 0. Measured are the camera (mount_cam) and a wrist that was read, lies in the picture and has its own
-depth in this frame. Everything else is an estimate from the camera's pose and the wearer's wrists for a camera on the
-head of a person of fixed size, never a measurement: head, neck, spine, shoulders, elbows, and wrists whose hand was
-interpolated, held or read outside the picture. Without its wrist an arm has a shoulder only; where nothing tells which
-way is up, there are camera and wrists only. heading_held says that the camera looks straight up or down, so that the
-body keeps the heading of a frame near by.
+joint_source is 0. Measured are the camera (mount_cam), where two recorded poses lie around a frame also between them,
+and a wrist that was read, lies in the picture and has its own depth in this frame. Everything else is an estimate from
+the camera's pose and the wearer's wrists for a camera on the head of a person of fixed size, never a measurement: head,
+neck, spine, shoulders, elbows, and wrists whose hand was interpolated, held, given or read outside the picture. Without
+its wrist an arm has a shoulder only; where nothing tells which way is up, there are camera and wrists only.
+heading_held says that the camera looks straight up or down, so that the body keeps the heading of a frame near by.
 """
 
 FRAMES_SCHEMA = pa.schema(

@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 from episode_assets.hands.camera import CameraPath, camera_path
 from episode_assets.hands.findings import Seen
 from episode_assets.hands.tables import (
+    ANCHORED,
     BODY_ESTIMATED,
     BODY_MEASURED,
     BODY_UNKNOWN,
-    MEASURED,
-    PIXEL_ONLY,
     UPPER_BODY_SCHEMA,
     fixed_lists,
     list_values,
@@ -209,13 +208,16 @@ def _can_hold(
 
 
 def _wrists(hands: pa.Table, frames: int) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the wearer's wrists (F, 2, 3) in the world, NaN where unknown, and which were read in their frame."""
+    """Return the wearer's wrists (F, 2, 3) in the world, NaN where unknown, and which were measured in their frame.
+
+    Given ones were not: whoever gave them may have measured, filled or guessed.
+    """
     wrists, is_measured = np.full((frames, 2, 3), np.nan), np.zeros((frames, 2), bool)
     frame = hands["frame_index"].to_numpy()
     wearer = hands["wearer"].to_numpy(zero_copy_only=False)
     place = list_values(hands, "joints_world")[:, :3]
-    is_own = (hands["kind"].to_numpy() == MEASURED) & (list_values(hands, "joint_valid")[:, 0] > 0)
-    is_own &= hands["anchor"].to_numpy(zero_copy_only=False) != PIXEL_ONLY
+    is_own = hands["anchor"].to_numpy(zero_copy_only=False) == ANCHORED
+    is_own &= list_values(hands, "joint_valid")[:, 0] > 0
     sides = hands["side"].to_numpy(zero_copy_only=False)
     for side, name in enumerate(_SIDES):
         rows = np.flatnonzero(wearer & (sides == name) & np.isfinite(place).all(axis=1))

@@ -12,7 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from episode_assets.errors import BadConfig, BadRecording, MissingStream, ModelMissing
-from episode_assets.hands import HANDS_SCHEMA, JOINT_NAMES, HandPoseConfig, PrecomputedOptions
+from episode_assets.hands import (
+    BODY_ESTIMATED,
+    BODY_JOINT_NAMES,
+    BODY_MEASURED,
+    HANDS_SCHEMA,
+    JOINT_NAMES,
+    UPPER_BODY_FILE,
+    HandPoseConfig,
+    PrecomputedOptions,
+)
 from episode_assets.pipeline.settings import build_config
 from episode_assets.recording import RecordingConfig, RecordingView, scan_recording
 from episode_assets_tests.hands.conftest import Estimated, estimated
@@ -117,6 +126,19 @@ def test_hands_of_topics_stand_in_their_pictures_as_they_were_sent(tmp_path: Pat
     assert run.hands["depth_dt_ns"].null_count == run.hands["scale"].null_count == 2 * FRAMES
     assert run.notes()[("unstated_confidence", "hands")] == 2 * FRAMES
     assert run.outcome.models == ()
+
+
+def test_wrists_that_were_given_are_no_measurement_of_the_body(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    for frame, stamp in enumerate(scene.stamps):
+        scene.rig.add(LEFT, poses(stamp, hand(frame)))
+
+    estimated(scene.view(), tmp_path / "hands", config=HandPoseConfig(backend="precomputed", upper_body=True))
+
+    source = pq.read_table(tmp_path / "hands" / UPPER_BODY_FILE)["joint_source"].to_pylist()
+    wrist, camera = BODY_JOINT_NAMES.index("left_wrist"), BODY_JOINT_NAMES.index("mount_cam")
+    assert {row[wrist] for row in source} == {BODY_ESTIMATED}
+    assert {row[camera] for row in source} == {BODY_MEASURED}
 
 
 def test_joints_outside_the_picture_or_behind_the_camera_are_not_valid(tmp_path: Path) -> None:
