@@ -22,6 +22,7 @@ _MERGE_OVERLAP = 0.3
 _SAME_REGION_OVERLAP = 0.5
 _TILES_PER_SIDE = 2
 _TILE_STEP = 2 / 3
+_SMALLEST_TILE_PX = 32
 _COVERED_SHARE = 0.6
 
 
@@ -123,9 +124,12 @@ def plan_tiles(width: int, height: int) -> tuple[Crop, ...]:
     """Cover a picture with squares half as long as its shorter side, which share a third with each neighbour.
 
     For hands of half the size that the whole squares can show: those of other people. A hand as long as the shared
-    third is whole in some tile, and a longer one fills enough of a whole square.
+    third is whole in some tile, and a longer one fills enough of a whole square. A picture too slim for tiles that show
+    anything gets none.
     """
     side = min(width, height) // _TILES_PER_SIDE
+    if side < _SMALLEST_TILE_PX:
+        return ()
     lefts, tops = (_starts(length, side) for length in (width, height))
     return tuple(Crop(left, top, side) for top in tops for left in lefts)
 
@@ -156,7 +160,7 @@ class PalmDetector:
 
     def detect_beside(self, rgb: NDArray[np.uint8], known: Regions) -> Regions:
         """Propose regions as `detect` does, without looking into crops that a known hand's region fills."""
-        finest = min(crop.side for crop in self._plan(rgb.shape[1], rgb.shape[0]))
+        finest = min((crop.side for crop in self._plan(rgb.shape[1], rgb.shape[0])), default=0.0)
         shrunk, shrink = _shrunk(rgb, finest)
         height, width = shrunk.shape[:2]
         found: list[Palms] = []

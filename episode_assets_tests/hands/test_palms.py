@@ -168,3 +168,17 @@ def test_tiles_that_a_known_hand_fills_are_not_searched():
     )
 
     assert everywhere.calls - beside.calls == 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 700), (4000, 2), (1280, 60)])
+def test_a_picture_too_slim_for_tiles_is_not_searched_in_any(size):
+    asked = []
+
+    def network(pixels):
+        asked.append(pixels)
+        return {"Identity": raw_outputs()[0][None], "Identity_1": raw_outputs()[1][None, :, None]}
+
+    detector = PalmDetector([network], threshold=0.5, plan=plan_tiles)
+
+    assert detector.detect(np.zeros((size[1], size[0], 3), np.uint8)).shape == (0, 4)
+    assert not asked
