@@ -30,8 +30,8 @@ class FaceBlurConfig:
     score_threshold: float = field(
         default=0.2,
         metadata={
-            "help": "detection score, 0..1 on CenterFace's scale whoever looks, from which on a box is blurred; lower "
-            "blurs more, false faces too"
+            "help": "detection score, 0.04..1 on CenterFace's scale whoever looks, from which on a box is blurred, at "
+            "most strong_score; lower blurs more, false faces too"
         },
     )
     strong_score: float = field(
@@ -199,12 +199,20 @@ class FaceBlurConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not math.isfinite(value) or not low <= value <= high:
                 raise BadConfig(f"{name} must be {low}..{high}, got {value!r}")
+            if name in _WHOLE and value != int(value):
+                raise BadConfig(f"{name} must be a whole number, got {value!r}")
+        if self.score_threshold > self.strong_score:
+            raise BadConfig(
+                f"score_threshold ({self.score_threshold}) must not lie above strong_score ({self.strong_score}): "
+                "certain faces would go unseen"
+            )
         if self.audit_key_scale != 0 and not 0.25 <= self.audit_key_scale <= 4:
             raise BadConfig(f"audit_key_scale must be 0 or 0.25..4, got {self.audit_key_scale!r}")
-        if self.audit_scale == 1.0:
-            raise BadConfig(
-                "audit_scale must not be 1: the audit has to look at another scale than the detector"
-            )
+        for name in ("audit_scale", "audit_key_scale"):
+            if abs(getattr(self, name) - 1.0) < _LEAST_SCALE_STEP:
+                raise BadConfig(
+                    f"{name} must not be 1: the audit has to look at another scale than the detector"
+                )
         if self.tile_px % TILE_MULTIPLE:
             raise BadConfig(f"tile_px must be a multiple of {TILE_MULTIPLE}, got {self.tile_px!r}")
         for name, choices in _CHOICES:
@@ -238,7 +246,7 @@ class FaceBlurConfig:
 
 
 _RANGES: tuple[tuple[str, float, float], ...] = (
-    ("score_threshold", 0.0, 1.0),
+    ("score_threshold", 0.04, 1.0),
     ("min_face_px", 8, 1000),
     ("far_stride", 1, 10),
     ("near_face_px", 8, 1000),
@@ -257,6 +265,11 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("max_dropped_ratio", 0.0, 1.0),
     ("g", 1, 300),
 )
+
+_WHOLE = frozenset({"far_stride", "detector_stride", "tile_px", "cells", "audit_rounds", "g"})
+
+_LEAST_SCALE_STEP = 0.05
+"""Scales closer together than this look at nearly the same picture."""
 
 _CHOICES = (("shape", ("box", "ellipse")), ("method", ("cells", "fill")))
 

@@ -89,9 +89,9 @@ class Auditor:
     rectangles now and then look a little like a face: one that touches the blur is looked up in the source, at the
     same scale, and without any trace there it is the blur's own doing. One that is large enough for both scales is
     looked at with the detector's: without any trace there it is a texture, and without any in the source, at both
-    scales, the encoder's doing. Of pasted faces that were weak finds, all
-    left 0.38 or more on that scale, of textures of the demo none left 0.08 (14 and 5 finds measured; a trace is 0.1).
-    One that is small enough for a closer look is dismissed if that sees no trace of it, in the result or the source.
+    scales, the encoder's doing. Of pasted faces that were weak finds, all left 0.38 or more on that scale, of textures
+    of the demo none left 0.08 (14 and 5 finds measured; a trace is 0.1). One that is small enough for a closer look is
+    dismissed if that sees no trace of it, in the result or the source.
     Strong finds are never doubted, and what is dismissed stands in the record.
     """
 
@@ -152,14 +152,27 @@ class Auditor:
         turns: Sequence[Turn],
     ) -> tuple[Found, Found]:
         found, marks = search.with_marks(picture, turns)
-        if search is self.every:
-            close = self._close(found.boxes, marks, picture, rectangles, turns)
-            found = Found.joined([found, Found.of(close)])
         found = found.where(_shares(found.boxes, rectangles, picture) < _INSIDE_SHARE)
-        boxes = found.boxes
+        stands = ~self._are_dismissed(search, found.boxes, picture, rectangles, source, turns)
+        kept, gone = found.where(stands), found.where(~stands)
+        if search is self.every:
+            close = self._close(kept.boxes, marks, picture, rectangles, turns)
+            stands = self._stand_closely(close, picture, rectangles, source, turns)
+            kept = Found.joined([kept, Found.of(close[stands])])
+            gone = Found.joined([gone, Found.of(close[~stands])])
+        return kept, gone
+
+    def _are_dismissed(
+        self,
+        search: FaceSearch,
+        boxes: Boxes,
+        picture: Picture,
+        rectangles: Rectangles,
+        source: Callable[[], Picture] | None,
+        turns: Sequence[Turn],
+    ) -> NDArray[np.bool_]:
         is_weak = boxes[:, 4] < self.doubt_below
-        reach = widened(boxes, factor=_TOUCH_FACTOR)
-        touches = _shares(reach, rectangles, picture) > 0
+        touches = _touch(boxes, rectangles, picture)
         is_large = is_weak & self.again.surely_sees(boxes)
         is_dismissed = np.zeros(len(boxes), np.bool_)
         if is_large.any():
@@ -173,7 +186,7 @@ class Auditor:
             is_dismissed |= is_gone
         is_small = is_weak & ~is_dismissed & self.closer.fits(boxes)
         is_dismissed[is_small] = ~self._leave_close_traces(boxes[is_small], picture, source, turns)
-        return found.where(~is_dismissed), found.where(is_dismissed)
+        return is_dismissed
 
     def _close(
         self,
@@ -188,6 +201,28 @@ class Auditor:
         known = np.concatenate([rectangles, around])
         close = self.closer(picture, marks[_shares(marks, known, picture) < _KNOWN_SHARE], turns[:1])
         return close[_shares(close, known, picture) < _KNOWN_SHARE]
+
+    def _stand_closely(
+        self,
+        boxes: Boxes,
+        picture: Picture,
+        rectangles: Rectangles,
+        source: Callable[[], Picture] | None,
+        turns: Sequence[Turn],
+    ) -> NDArray[np.bool_]:
+        """Return which finds of a closer look are sure, or weak and there again with the box in the middle.
+
+        One that touches the blur has to be there in the source: all that is left of it may be the blur's own doing.
+        """
+        stands = np.asarray(boxes[:, 4] >= self.doubt_below)
+        touches = _touch(boxes, rectangles, picture)
+        for row in np.flatnonzero(~stands):
+            seen = boxes[row : row + 1]
+            if source is not None and touches[row]:
+                stands[row] = self.closer.leave_traces(source(), seen, turns[:1])[0]
+            else:
+                stands[row] = self._leave_close_traces(seen, picture, source, turns[:1])[0]
+        return stands
 
     def _leave_close_traces(
         self,
@@ -205,6 +240,10 @@ class Auditor:
 
 def _shares(boxes: Boxes, rectangles: Rectangles, picture: Picture) -> NDArray[np.float64]:
     return covered_share(boxes, rectangles, width=picture.true_width, height=picture.true_height)
+
+
+def _touch(boxes: Boxes, rectangles: Rectangles, picture: Picture) -> NDArray[np.bool_]:
+    return _shares(widened(boxes, factor=_TOUCH_FACTOR), rectangles, picture) > 0
 
 
 def _leave(traces: Boxes, boxes: Boxes) -> NDArray[np.bool_]:

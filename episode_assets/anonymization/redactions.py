@@ -34,10 +34,14 @@ class Redactions:
         return len(self.tracks)
 
     def at(self, position: NDArray[np.int64]) -> tuple[NDArray[np.int32], ...]:
-        """Return the rectangles of each of these positions, (R, 4) int32."""
+        """Return the rectangles of each of these positions, (R, 4) int32, from left to right.
+
+        Not in the order of tracks: which of two is numbered first depends on how much of the stream is looked at.
+        """
         starts = np.searchsorted(self.tracks.frame, position, side="left")
         stops = np.searchsorted(self.tracks.frame, position, side="right")
-        return tuple(self.rectangle[start:stop] for start, stop in zip(starts, stops, strict=True))
+        parts = (self.rectangle[start:stop] for start, stop in zip(starts, stops, strict=True))
+        return tuple(part[np.lexsort(part.T[::-1])] for part in parts)
 
 
 def redact(
