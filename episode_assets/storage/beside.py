@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from episode_assets.errors import BadConfig, BadRecording, SourceChanged
+from episode_assets.errors import BadConfig, BadRecording, SourceChanged, StorageTrouble
 from episode_assets.storage.backend import Backend, local_path
 from episode_assets.storage.sources import Address, content_of, full_digest, look_at
+from episode_assets.storage.trouble import translated
 
 HANDS_SUFFIX = ".hands.parquet"
 """Ending of a file with hands of a recording."""
@@ -55,8 +56,8 @@ def find_beside(
         BadConfig: Several differ, or one that has counted before is gone.
         StorageTrouble: A place does not answer.
     """
-    sizes = {uri: size for address in addresses for uri, size in _beside(address, suffix)}
-    found = {uri: _digest(*size) for uri, size in sizes.items() if size[1]}
+    looks = {uri: look for address in addresses for uri, look in files_beside(address, suffix)}
+    found = {uri: _digest(address) for uri, (address, size) in looks.items() if size}
     if len(set(found.values())) > 1:
         raise BadConfig(
             f"several files *{suffix} lie beside this recording and differ",
@@ -67,7 +68,7 @@ def find_beside(
         backend,
         f"recordings/{recording_id}{suffix}.known",
         found,
-        is_there=sizes.__contains__,
+        is_there=looks.__contains__,
         what=f"a file *{suffix} that has counted for this recording is gone",
         remedy="put it back; if it is not to count any more, leave an empty file there",
     )
@@ -106,16 +107,22 @@ def remember(
         backend.replace(path, json.dumps({**known, **found}, sort_keys=True).encode())
 
 
-def _beside(address: Address, suffix: str) -> Iterator[tuple[str, tuple[Address, int]]]:
-    """Yield the address of each file that is there, and how it looks now."""
+def files_beside(address: Address, suffix: str) -> Iterator[tuple[str, tuple[Address, int]]]:
+    """Yield the address of each file with an ending that is there, how it looks now, and its size in bytes.
+
+    Raises:
+        BadConfig: A link leads nowhere.
+        StorageTrouble: A place does not answer, or what is there is no readable file.
+    """
     folder, _, name = address.uri.rpartition("/")
     for stem in dict.fromkeys((name, name.rsplit(".", 1)[0])):
         uri = f"{folder}/{stem}{suffix}"
         try:
             yield uri, look_at(uri)
         except BadRecording as error:
-            if not isinstance(error.__cause__, FileNotFoundError):
-                raise
+            if not isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+                # It is not the recording that cannot be read.
+                raise StorageTrouble(error.what, where=uri, remedy=error.remedy) from error
             _refuse_dangling(local_path(uri), suffix)
 
 
@@ -126,7 +133,19 @@ def _refuse_dangling(path: Path | None, suffix: str) -> None:
         )
 
 
+def _digest(address: Address) -> str:
+    # Asked for with every look at what is out of date, so only what may have changed is read again. Programs that copy
+    # set the time of a file; they cannot set when it was put there.
+    path = local_path(address.uri)
+    if path is None:
+        mark = address.etag
+    else:
+        with translated(address.uri):
+            status = path.stat()
+        mark = f"{status.st_dev} {status.st_ino} {status.st_ctime_ns} {status.st_mtime_ns} {status.st_size}"
+    return full_digest(address.uri) if mark is None else _known_digest(address.uri, mark)
+
+
 @lru_cache(maxsize=256)
-def _digest(address: Address, _size: int) -> str:
-    # Asked for with every look at what is out of date; size and time or ETag tell whether it has to be read again.
-    return full_digest(address.uri)
+def _known_digest(uri: str, _mark: str) -> str:
+    return full_digest(uri)

@@ -29,7 +29,6 @@ from episode_assets.storage.redactions import (
     RedactionText,
     redaction_path,
     redaction_texts,
-    remember_redactions,
 )
 from episode_assets.storage.sources import Address, absolute, full_digest, look_at, quick_digest, slug
 from episode_assets.storage.trouble import translated
@@ -235,9 +234,7 @@ class Registry:
             BadConfig: A document that has counted before is gone.
         """
         with translated(self._path(entry.recording_id)):
-            texts = redaction_texts(self._backend, entry.recording_id, entry.addresses)
-            remember_redactions(self._backend, entry.recording_id, texts)
-        return texts
+            return redaction_texts(self._backend, entry.recording_id, entry.addresses)
 
     def beside(self, entry: RecordingEntry, suffix: str) -> FileBeside | None:
         """Return the file with an ending that lies beside a recording and counts for it, or None.

@@ -53,7 +53,7 @@ def look_at(uri: str) -> tuple[Address, int]:
     with translated(uri):
         try:
             return _look_locally(uri) if path is not None else _look_remotely(uri)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise BadRecording("there is no such file", where=uri, remedy="check the path") from error
         except PermissionError as error:
             raise BadRecording(

@@ -156,4 +156,4 @@ def test_a_document_that_cannot_be_read_is_never_taken_for_none(
     with pytest.raises(StorageTrouble, match=r"kitchen\.redactions\.yaml"):
         blurred(store, entry)
     state, reason = states(store, entry)["blurred_rgb"]
-    assert (state, "IsADirectory" in reason) == ("missing", True)
+    assert (state, "not a file" in reason) == ("missing", True)
