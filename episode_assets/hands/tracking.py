@@ -32,6 +32,9 @@ _MOST_PATIENCE = 4
 _SETTLED_OVERLAP = 0.9
 _SETTLED_TURN_RAD = 0.1
 
+_LARGER_THAN_PARTS = 2.5
+"""How many times longer the region of a hand is than what passes for another hand within it: knuckles and folds."""
+
 _WIDER_LOOK = 1.2
 """How much larger the region of a second look is. A hand stays one with more around it, a fold of cloth often not."""
 
@@ -72,7 +75,7 @@ class Tracker:
             self._forget()
             self._size = rgb.shape
         lost = self._follow(position, rgb)
-        if self._is_key(stamp_ns, lost=lost):
+        if len(self._alive) < self._config.max_hands and self._is_key(stamp_ns, lost=lost):
             self._last_key_ns = stamp_ns
             self.key_positions.append(position)
             is_wide = self._is_wide(stamp_ns)
@@ -158,10 +161,8 @@ class Tracker:
         return not bool(good.all())
 
     def _search(self, position: int, rgb: NDArray[np.uint8], *, is_wide: bool) -> int:
-        """Begin to follow the new hands of a picture; return how many."""
+        """Begin to follow the new hands of a picture, as many as there is room for; return how many."""
         room = self._config.max_hands - len(self._alive)
-        if room <= 0:
-            return 0
         found = self._verified(rgb, self._proposals(rgb, is_wide=is_wide))
         for index in range(min(len(found), room)):
             reading = found.take(np.array([index]))
@@ -185,7 +186,9 @@ class Tracker:
         readings = self._settled(rgb, regions)
         good = self._plausible(readings, rgb.shape) & (readings.presence >= self._config.continue_presence)
         new = self._new(readings.take(np.flatnonzero(good)))
-        return new.take(self._belief(rgb, new) >= self._config.start_presence)
+        new = new.take(self._belief(rgb, new) >= self._config.start_presence)
+        hands = new.regions if self._last is None else np.concatenate([self._last.regions, new.regions])
+        return new.take(~_is_part_of_another(new.regions, hands))
 
     def _settled(self, rgb: NDArray[np.uint8], regions: Regions) -> Readings:
         estimator = self._backend.estimator
@@ -298,6 +301,13 @@ def _same_hand(one: Readings, others: Readings) -> NDArray[np.bool_]:
         others.regions[:, 2], one.regions[0, 2]
     )
     return same
+
+
+def _is_part_of_another(regions: Regions, hands: Regions) -> NDArray[np.bool_]:
+    """Say for each of (N, 4) regions whether its centre lies within a much larger one of the (M, 4) hands."""
+    away = np.abs(regions[:, None, :2] - hands[:, :2]).max(axis=2)
+    is_much_larger = hands[:, 2] >= _LARGER_THAN_PARTS * regions[:, 2:3]
+    return np.asarray((is_much_larger & (away <= hands[:, 2] / 2)).any(axis=1))
 
 
 def _stack(first: Readings, second: Readings) -> Readings:
