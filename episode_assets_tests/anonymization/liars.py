@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Sequence
 
 import numpy as np
 
 from episode_assets.anonymization.boxes import Boxes
-from episode_assets.anonymization.centerface import CenterFace, make_centerface
-from episode_assets.anonymization.detectors import RGB, Label
-from episode_assets_tests.anonymization.stand_ins import BLIND
+from episode_assets.anonymization.centerface import make_centerface
+from episode_assets.anonymization.detectors import RGB
+from episode_assets_tests.anonymization.stand_ins import BLIND, Liar
 
 __all__ = ["BLIND"]
 
@@ -25,24 +24,6 @@ RAISING = f"{__name__}:make_raising"
 DYING = f"{__name__}:make_dying"
 SHORT_SIGHTED = f"{__name__}:make_short_sighted"
 SHIFTED = f"{__name__}:make_shifted"
-
-
-class Liar:
-    """CenterFace, and what a liar makes of its boxes."""
-
-    label = Label.FACE
-
-    def __init__(self, detector: CenterFace) -> None:
-        self._detector = detector
-        self.models = detector.models
-        self.input_size = detector.input_size
-
-    def detect(self, pictures: Sequence[RGB]) -> list[Boxes]:
-        found = self._detector.detect(pictures)
-        return [self.said(picture, boxes) for picture, boxes in zip(pictures, found, strict=True)]
-
-    def said(self, picture: RGB, boxes: Boxes) -> Boxes:
-        raise NotImplementedError
 
 
 def is_known_answer(picture: RGB) -> bool:

@@ -29,8 +29,8 @@ class Blind:
         return [no_boxes() for _ in pictures]
 
 
-class BlackCorner:
-    """CenterFace with a defect in pictures of which a corner is black: the upper left one, before any turn."""
+class Liar:
+    """CenterFace, and what a liar makes of its boxes."""
 
     label = Label.FACE
 
@@ -41,8 +41,18 @@ class BlackCorner:
 
     def detect(self, pictures: Sequence[RGB]) -> list[Boxes]:
         found = self._detector.detect(pictures)
-        is_black = [min(corner.mean() for corner in corners(picture)) < 40 for picture in pictures]
-        return [self.spoilt(boxes) if black else boxes for black, boxes in zip(is_black, found, strict=True)]
+        return [self.said(picture, boxes) for picture, boxes in zip(pictures, found, strict=True)]
+
+    def said(self, picture: RGB, boxes: Boxes) -> Boxes:
+        raise NotImplementedError
+
+
+class BlackCorner(Liar):
+    """CenterFace with a defect in pictures of which a corner is black: the upper left one, before any turn."""
+
+    def said(self, picture: RGB, boxes: Boxes) -> Boxes:
+        is_black = min(corner.mean() for corner in corners(picture)) < 40
+        return self.spoilt(boxes) if is_black else boxes
 
     def spoilt(self, boxes: Boxes) -> Boxes:
         raise NotImplementedError
