@@ -1,7 +1,7 @@
 """Sound and places in the bundle, for those who ask for them, and what is said about everything personal left out.
 
-Which streams are personal is told by `recording`. Names of topics stay out of the list of what was left out, because
-a name may tell something by itself.
+Which streams are personal is told by `recording`. Names of topics stay out of the list of what was left out and out of
+the tables, because a name may tell something by itself; streams of one kind are told apart by their number.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from episode_assets.recording import (
 )
 
 _STAMPS = [
-    pa.field("topic", pa.string(), nullable=False),
+    pa.field("stream", pa.int64(), nullable=False),
     pa.field("message_number", pa.int64(), nullable=False),
     pa.field("stamp_ns", pa.int64(), nullable=False),
     pa.field("log_time_ns", pa.int64(), nullable=False),
@@ -51,7 +51,10 @@ SCHEMAS: Mapping[str, pa.Schema] = {
         ]
     ),
 }
-"""Columns of `audio.parquet` and `location.parquet`, the kinds that can be asked for; null is what is not stated."""
+"""Columns of `audio.parquet` and `location.parquet`, the kinds that can be asked for; null is what is not stated.
+
+stream counts the streams of the kind from 0, in the order of the names of their topics.
+"""
 
 _BATCH_MESSAGES = 256
 _LARGEST = (1 << 63) - 1
@@ -62,6 +65,10 @@ _POLE_DEG, _ROUND_DEG = 90.0, 360.0
 def file_of(kind: str) -> str:
     """Return the name of the file that holds a kind."""
     return f"{kind}.parquet"
+
+
+PERSONAL_FILES = tuple(file_of(kind) for kind in SCHEMAS)
+"""Names of all files that this module may write."""
 
 
 def write_personal(
@@ -131,6 +138,7 @@ class _Rows(Iterator[dict[str, Any]]):
     def __init__(self, raw: RecordingView, kind: str, topics: list[str]) -> None:
         self.unreadable = 0
         self._messages = read_messages(raw.source, topics=topics)
+        self._number = {topic: number for number, topic in enumerate(topics)}
         self._kind = kind
 
     def __next__(self) -> dict[str, Any]:
@@ -142,7 +150,7 @@ class _Rows(Iterator[dict[str, Any]]):
             values = values_of(self._kind, content)
             if values is not None and message.log_time_ns <= _LARGEST:
                 return {
-                    "topic": message.topic,
+                    "stream": self._number[message.topic],
                     "message_number": message.message_number,
                     "stamp_ns": message.stamp_ns,
                     "log_time_ns": message.log_time_ns,
@@ -184,7 +192,14 @@ def _bytes(data: Any) -> bytes | None:
 
 
 def _place(message: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Read latitude, longitude and altitude of NavSatFix, GPSFix and foxglove's LocationFix."""
+    """Read latitude, longitude and altitude of NavSatFix, GPSFix and foxglove's LocationFix.
+
+    The first two say in `status.status` whether there is a fix at all; below 0 the numbers mean nothing.
+    """
+    status = message.get("status")
+    fix = _number(status.get("status")) if isinstance(status, Mapping) else None
+    if fix is not None and fix < 0:
+        return None
     latitude, longitude = _number(message.get("latitude")), _number(message.get("longitude"))
     if latitude is None or longitude is None or abs(latitude) > _POLE_DEG or abs(longitude) > _ROUND_DEG:
         return None

@@ -35,7 +35,7 @@ from episode_assets.bundle.mano import copy_mano
 from episode_assets.bundle.mesh import weld, write_ply
 from episode_assets.bundle.meta import write_meta
 from episode_assets.bundle.origin_notes import note_dropped_pictures, note_recording
-from episode_assets.bundle.personal import write_personal
+from episode_assets.bundle.personal import file_of, write_personal
 from episode_assets.bundle.thumbnail import choose_frame, write_thumbnail
 from episode_assets.outcome import Json, Outcome
 from episode_assets.progress import Progress, silent
@@ -90,9 +90,10 @@ def write_bundle(
     account.save(layout.VIDEO)
     _write_thumbnail(blurred, directory, inputs, account)
     meshes = _write_mesh(directory, inputs, account)
+    personal = write_personal(raw, config.personal, directory, account)
     with AnnotationFile(directory / layout.ANNOTATION) as file:
         depth = write_depth_group(file, inputs, account, progress)
-        removed = _removed(inputs, depth)
+        removed = _removed(inputs, depth, personal)
         write_rgb_group(file, inputs, video, account)
         write_stream_groups(file, inputs, account)
         hand_count = write_hand_group(file, hands, inputs, account)
@@ -111,7 +112,6 @@ def write_bundle(
     account.save(f"{layout.CALIBRATIONS}/")
     write_frame_table(directory / layout.FRAMES, inputs.frames, _pairing(inputs, depth))
     account.save(layout.FRAMES)
-    personal = write_personal(raw, config.personal, directory, account)
     previews = _write_previews(hands, directory, inputs, account, progress)
     mano = _write_mano(hands, directory, inputs, account)
     files = [
@@ -194,8 +194,8 @@ def _write_previews(
     return [layout.HANDS_PREVIEW]
 
 
-def _removed(inputs: Inputs, depth: WrittenDepth | None) -> dict[str, Json]:
-    """Return the verdict together with what the bundle itself removed."""
+def _removed(inputs: Inputs, depth: WrittenDepth | None, personal: list[str]) -> dict[str, Json]:
+    """Return the verdict together with what the bundle itself removed, and which files nobody has anonymised."""
     holes = None if depth is None else depth.holes
     return {
         **inputs.privacy,
@@ -203,8 +203,8 @@ def _removed(inputs: Inputs, depth: WrittenDepth | None) -> dict[str, Json]:
         "depth_hole_pixels": 0 if holes is None else holes.pixels,
         "depth_hole_frames": 0 if holes is None else holes.images,
         "colours": "dropped",
-        "personal": sorted(set(inputs.config.personal)),
-        "unverified": [],
+        "personal": sorted(kind for kind in inputs.config.personal if file_of(kind) in personal),
+        "unverified": sorted(personal),
     }
 
 

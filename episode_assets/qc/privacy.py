@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from episode_assets.bundle.personal import PERSONAL_FILES
 from episode_assets.errors import UnauditedArtifact
 from episode_assets.outcome import Json
 from episode_assets.qc.checks import Check
@@ -64,21 +65,30 @@ def privacy_block(e: Evidence, privacy: Mapping[str, Json], bundle: Mapping[str,
         "depth_faces": bundle.get("depth_faces"),
         "depth_hole_pixels": bundle.get("depth_hole_pixels"),
         "depth_hole_frames": bundle.get("depth_hole_frames"),
-        "unverified": unverified(bundle),
+        "unverified": list(unverified(bundle)),
         "risk": RISK_NOTE,
         "not_removed": list(NOT_REMOVED),
     }
 
 
-def unverified(bundle: Mapping[str, Json]) -> list[Json]:
-    """Return the names of pictures that came from a caller and that nobody audited."""
+def unverified(bundle: Mapping[str, Json]) -> tuple[str, ...]:
+    """Return the names of what nobody audited: pictures that a caller handed in, and sound and places asked for."""
     names = bundle.get("unverified")
-    return list(names) if isinstance(names, list | tuple) else []
+    return tuple(str(name) for name in names) if isinstance(names, list | tuple) else ()
 
 
-def privacy_check(names: list[Json]) -> Check:
+def pictures_among(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that are pictures; only these ever go into datasets."""
+    return tuple(name for name in names if name not in PERSONAL_FILES)
+
+
+def privacy_check(names: Sequence[str]) -> Check:
     """Return the check of the privacy block; an audit that did not pass never comes this far."""
+    pictures = pictures_among(names)
+    if pictures:
+        detail = f"{len(pictures)} pictures were handed in and not audited"
+        return Check("privacy", "rgb", "fail", detail, float(len(pictures)), "pictures", 0.0)
     if names:
-        detail = f"{len(names)} pictures were handed in and not audited"
-        return Check("privacy", "rgb", "fail", detail, float(len(names)), "pictures", 0.0)
+        detail = f"the audit of the blurred video passed; nobody anonymised {', '.join(names)} of the bundle"
+        return Check("privacy", "rgb", "warn", detail, 0.0, "pictures", 0.0)
     return Check("privacy", "rgb", "pass", "the audit of the blurred video passed", 0.0, "pictures", 0.0)

@@ -22,7 +22,7 @@ from episode_assets.qc.numbers import Block
 from episode_assets.qc.page import render
 from episode_assets.qc.picture_checks import picture_checks
 from episode_assets.qc.pictures import take_pictures
-from episode_assets.qc.privacy import privacy_block, privacy_check, require_audit, unverified
+from episode_assets.qc.privacy import pictures_among, privacy_block, privacy_check, require_audit, unverified
 from episode_assets.qc.scoring import score, stera_score, verdict
 from episode_assets.qc.stream_checks import stream_checks
 from episode_assets.recording import RecordingView
@@ -68,8 +68,7 @@ def check_quality(
     audited = require_audit(privacy)
     e = gather(bundle, blurred, hands, raw, progress=progress)
     blocks = metric_blocks(e, config)
-    names = unverified(bundle.privacy)
-    judgement = judge(e, blocks, config, unverified_names=tuple(str(name) for name in names))
+    judgement = judge(e, blocks, config, unverified_names=unverified(bundle.privacy))
     content = document(
         e,
         judgement,
@@ -103,12 +102,13 @@ def judge(
         *stream_checks(e, config),
         *motion_checks(e, config),
         *hand_checks(e, config),
-        privacy_check(list(unverified_names)),
+        privacy_check(unverified_names),
     )
     kept = _kept(e, checks, config)
     points, deductions = score(e, checks, config)
     comparison, _ = stera_score(blocks, config, has_pose=e.pose is not None)
-    word, doubts = verdict(e, checks, kept, points, config, unverified=bool(unverified_names))
+    pictures = pictures_among(unverified_names)
+    word, doubts = verdict(e, checks, kept, points, config, unverified=bool(pictures))
     return Judgement(
         verdict=word,
         doubts=tuple(doubts),
@@ -117,7 +117,7 @@ def judge(
         score_stera=comparison,
         checks=checks,
         kept=tuple(kept),
-        unverified=unverified_names,
+        unverified=pictures,
     )
 
 

@@ -51,9 +51,9 @@ def sounds(rig: Rig) -> None:
 
 
 def places(rig: Rig) -> None:
-    for number, latitude in enumerate((BERLIN[0], np.nan)):
+    for number, (latitude, fixed) in enumerate(((BERLIN[0], 0), (np.nan, 0), (0.0, -1))):
         stamp = EPOCH_NS + number * STEP_NS
-        status = T.NavSatStatus(status=0, service=1)
+        status = T.NavSatStatus(status=fixed, service=1)
         fix = T.NavSatFix(header(stamp, "antenna"), status, latitude, BERLIN[1], np.nan, np.zeros(9), 0)
         rig.add("/fix", fix)
 
@@ -102,12 +102,12 @@ def test_what_is_left_out_is_named_by_kind_and_number(plain: Made) -> None:
 
     assert set(details) == {"audio", "location", "text", "pictures", "attachments", "metadata"}
     assert details["audio"] == "2 streams of 4 messages with sound; `personal: [audio]` asks for it"
-    assert details["location"].startswith("1 stream of 2 messages with places on the globe")
+    assert details["location"].startswith("1 stream of 3 messages with places on the globe")
     assert details["text"] == "2 streams of 2 messages with free text; it stays in the recording"
     assert "nobody has blurred" in details["pictures"]
     assert details["metadata"].startswith("1 of 2 entries")
     assert plain.outcome.privacy is not None
-    assert plain.outcome.privacy["personal"] == []
+    assert (plain.outcome.privacy["personal"], plain.outcome.privacy["unverified"]) == ([], [])
 
 
 def test_nothing_of_it_is_in_any_file(plain: Made) -> None:
@@ -137,18 +137,23 @@ def test_sound_and_places_that_are_asked_for_are_taken_along(tmp_path: Path) -> 
     assert {"text", "pictures", "attachments", "metadata"} == set(asked.details())
     assert asked.outcome.privacy is not None
     assert asked.outcome.privacy["personal"] == ["audio", "location"]
-    spoken = [row for row in sound if row["topic"] == "/zebedee/mic"]
+    assert asked.outcome.privacy["unverified"] == ["audio.parquet", "location.parquet"]
+    spoken = [row for row in sound if row["stream"] == 1]
     assert [row["stamp_ns"] for row in spoken] == [EPOCH_NS + i * STEP_NS for i in range(3)]
     assert all(np.array_equal(np.frombuffer(row["data"], "<i2"), SAMPLES) for row in spoken)
     assert (spoken[0]["format"], spoken[0]["sample_rate"], spoken[0]["channels"]) == ("pcm-s16", 16_000, 1)
-    heard = [row for row in sound if row["topic"] == "/headset"]
+    heard = [row for row in sound if row["stream"] == 0]
     assert [(row["data"], row["sample_rate"]) for row in heard] == [(bytes(range(10)), None)]
     assert [(row["latitude_deg"], row["longitude_deg"], row["altitude_m"]) for row in place] == [
         (*BERLIN, None)
     ]
-    assert {note.code: note.count for note in asked.outcome.warnings}["location_unreadable"] == 1
+    assert {note.code: note.count for note in asked.outcome.warnings}["location_unreadable"] == 2
     with EpisodeBundle.open(asked.path) as bundle:
         assert bundle.personal_path("audio") == asked.path / "audio.parquet"
+        assert bundle.privacy["unverified"] == ["audio.parquet", "location.parquet"]
+    content = {path.name: path.read_bytes() for path in asked.path.rglob("*") if path.is_file()}
+    names = (b"zebedee", b"headset", b"/fix")
+    assert [(name, word) for name, data in content.items() for word in names if word in data] == []
 
 
 def test_what_is_asked_for_and_not_there_is_said(make: Maker) -> None:
@@ -158,6 +163,8 @@ def test_what_is_asked_for_and_not_there_is_said(make: Maker) -> None:
         "annotation.hdf5:/hand-pose": "no_hands_found",
         "audio.parquet": "no_audio_messages",
     }
+    assert bundle.outcome.privacy is not None
+    assert (bundle.outcome.privacy["personal"], bundle.outcome.privacy["unverified"]) == ([], [])
     with EpisodeBundle.open(bundle.path) as opened:
         assert opened.personal_path("audio") is None
 
@@ -173,7 +180,17 @@ ANYTHING = st.recursive(
     max_leaves=5,
 )
 FIELDS = st.sampled_from(
-    ["data", "format", "sample_rate", "number_of_channels", "audio", "latitude", "longitude", "altitude"]
+    [
+        "data",
+        "format",
+        "sample_rate",
+        "number_of_channels",
+        "audio",
+        "latitude",
+        "longitude",
+        "altitude",
+        "status",
+    ]
 )
 
 
@@ -193,6 +210,9 @@ def test_whatever_a_message_says_becomes_a_row_or_none(content: object, kind: st
         ("audio", {"data": "no base64!"}, None),
         ("audio", {"data": 5}, None),
         ("location", {"latitude": 91.0, "longitude": 0.0}, None),
+        ("location", {"status": {"status": -1, "service": 0}, "latitude": 0.0, "longitude": 0.0}, None),
+        ("location", {"status": {"status": 2}, "latitude": 1.0, "longitude": 2.0}, {"latitude_deg": 1.0}),
+        ("location", {"status": "fixed", "latitude": 1.0, "longitude": 2.0}, {"longitude_deg": 2.0}),
         ("location", {"latitude": 1, "longitude": 359.5, "altitude": "high"}, {"latitude_deg": 1.0}),
     ],
 )
