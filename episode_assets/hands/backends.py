@@ -220,6 +220,11 @@ def has_mano(config: HandPoseConfig) -> bool:
     return isinstance(options_of(config), ManoOptions)
 
 
+def errors_are_known(config: HandPoseConfig) -> bool:
+    """Whether it was measured how far off the backend's joints are, which `uncertainty` states: MediaPipe's only."""
+    return isinstance(options_of(config), MediaPipeOptions)
+
+
 def check_backend(config: HandPoseConfig) -> None:
     """Refuse settings that name no backend, leave it without what it needs, or have no effect; touches no disk.
 

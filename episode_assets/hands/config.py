@@ -7,7 +7,14 @@ from typing import Literal, get_args
 
 from episode_assets.chunks import CHUNK_FRAMES
 from episode_assets.errors import BadConfig
-from episode_assets.hands.backends import HELP, NO_MODEL, PRECOMPUTED, check_backend, options_of
+from episode_assets.hands.backends import (
+    HELP,
+    NO_MODEL,
+    PRECOMPUTED,
+    check_backend,
+    errors_are_known,
+    options_of,
+)
 from episode_assets.hands.mano_options import HaMeROptions, WiLoROptions
 from episode_assets.hands.networks import Precision
 from episode_assets.hands.precomputed import PrecomputedOptions
@@ -211,7 +218,7 @@ class HandPoseConfig:
         default="none",
         metadata={
             "help": "'none' writes joints as they were read; 'track' moves them towards their neighbours in time, "
-            "each by no more than its uncertainty, and marks the rows."
+            "each by no more than its uncertainty, and marks the rows; for backends that state one (mediapipe)."
         },
     )
     smoothing_s: float = field(
@@ -253,6 +260,12 @@ class HandPoseConfig:
             if not isinstance(getattr(self, name), section):
                 raise BadConfig(f"{name} must be a section of settings, got {getattr(self, name)!r}")
         check_backend(self)
+        if self.smoothing == "track" and not errors_are_known(self):
+            raise BadConfig(
+                f"smoothing moves joints by no more than their uncertainty, and that of {self.backend} is not known",
+                where="smoothing",
+                remedy="set smoothing to none, or backend to mediapipe",
+            )
 
     @property
     def takes_file_beside(self) -> bool:

@@ -17,6 +17,7 @@ from episode_assets.hands.anchoring import (
     measured_scale,
     place_joints,
 )
+from episode_assets.hands.backends import errors_are_known
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.holding import steady_over_time
 from episode_assets.hands.sightings import Sightings
@@ -43,8 +44,8 @@ class Placed:
         joints_m: (N, 21, 3) float64 metres, NaN where the hand has no place.
         scale: (N,) float64 hand size relative to the prior, one value per track; NaN without depth.
         is_held: (N,) bool, the distance comes from neighbouring frames.
-        off_px: (N, 21) float64 uncertainty of the pixels, see `uncertainty`.
-        off_m: (N, 21) float64 uncertainty in metres, NaN where the hand has no place.
+        off_px: (N, 21) float64 uncertainty of the pixels, see `uncertainty`; NaN where the backend's is not known.
+        off_m: (N, 21) float64 uncertainty in metres, NaN there too and where the hand has no place.
         is_smoothed: (N,) bool, the joints were moved, see `smoothing`.
     """
 
@@ -87,9 +88,15 @@ def place_tracks(
         own, found.depth_std_m, sightings.track, sightings.position, stamps_ns, config=config
     )
     joints_m = place_joints(K, joints_px, sized, kept.place)
-    off_px = uncertainty_px(sightings.region[:, 2].astype(np.float64), sightings.presence.astype(np.float64))
+    off_px = _off_px(sightings, config)
     off_m = uncertainty_m(K, joints_m[..., 2], off_px, kept.depth_std_m, kept.held_for_s)
     return Placed(joints_m, scale, kept.is_held, off_px, off_m, np.zeros(len(scale), bool))
+
+
+def _off_px(sightings: Sightings, config: HandPoseConfig) -> Floats:
+    if not errors_are_known(config):
+        return np.full((len(sightings), 21), np.nan)
+    return uncertainty_px(sightings.region[:, 2].astype(np.float64), sightings.presence.astype(np.float64))
 
 
 def _is_of_size(measured: Floats, scale: Floats) -> NDArray[np.bool_]:

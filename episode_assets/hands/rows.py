@@ -77,8 +77,8 @@ def hands_table(view: RecordingView, seen: Seen, hands: Hands, *, config: HandPo
         "anchor": np.where(is_placed, np.where(is_filled | is_held, AT_NEIGHBOURS, ANCHORED), PIXEL_ONLY),
         "depth_dt_ns": pa.array(depth_dt, pa.int64(), mask=no_depth),
         "scale": pa.array(scale.astype(np.float32), pa.float32(), mask=~np.isfinite(scale)),
-        "uncertainty_px": fixed_lists(placed.off_px[origin].astype(np.float32), is_filled),
-        "uncertainty_m": fixed_lists(placed.off_m[origin].astype(np.float32), is_filled | ~is_placed),
+        "uncertainty_px": _known_lists(placed.off_px[origin], ~is_filled),
+        "uncertainty_m": _known_lists(placed.off_m[origin], ~is_filled & is_placed),
         "smoothed": placed.is_smoothed[origin] & ~is_filled,
         "backend": pa.array([config.backend] * len(position), pa.string()),
     }
@@ -106,6 +106,10 @@ def _is_second(
     same = np.zeros(len(position), bool)
     same[1:] = (np.diff(position) == 0) & wearer[1:] & wearer[:-1] & (is_right[1:] == is_right[:-1])
     return same
+
+
+def _known_lists(values: NDArray[np.float64], is_stated: NDArray[np.bool_]) -> pa.Array:
+    return fixed_lists(values.astype(np.float32), ~(is_stated & np.isfinite(values).all(axis=1)))
 
 
 def _is_whole(joints: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -69,14 +69,15 @@ HANDS_SCHEMA = pa.schema(
 )
 """One row per hand and frame, ordered by frame, then wearer first, then left before right.
 
-confidence is the presence of the landmark network (0 in interpolated rows), handedness its raw right-hand value (null
-there). joints_px are pixels of the recorded picture, whole numbers are pixel centres; joints_cam are metres, x right,
-y down, z forward; joints_world are metres in the frame of the pose stream. joint_valid is true for joints that were
-read in this frame and lie in the picture, those of held rows too: only their distance is not their own. anchor is
-anchored, held or pixel_only. depth_dt_ns is the stamp of the depth frame minus that of the picture. uncertainty_px and
-uncertainty_m say how far each joint may be off in the picture and in space (see `uncertainty`); null in interpolated
-rows, and in metres where there is no place. smoothed says that joints of a measured row were moved towards those of its
-neighbours, each by no more than its uncertainty.
+confidence is the presence of the landmark network, or the score of a box (0 in interpolated rows), handedness the raw
+right-hand value (null there). joints_px are pixels of the recorded picture, whole numbers are pixel centres; joints_cam
+are metres, x right, y down, z forward; joints_world are metres in the frame of the pose stream. joint_valid is true for
+joints that were read in this frame and lie in the picture, those of held rows too: only their distance is not their
+own. anchor is anchored, held or pixel_only. depth_dt_ns is the stamp of the depth frame minus that of the picture.
+uncertainty_px and uncertainty_m say how far each joint may be off in the picture and in space (see `uncertainty`); null
+in interpolated rows, in metres where there is no place, and for every backend but mediapipe, whose errors alone were
+measured. smoothed says that joints of a measured row were moved towards those of its neighbours, each by no more than
+its uncertainty.
 
 Rows of the backend `precomputed` bring their place in space: anchor is given (or pixel_only), joints that are not known
 are NaN and not valid, their uncertainty is null, confidence is 1 where the source states none, and the region is the

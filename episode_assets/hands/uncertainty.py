@@ -5,6 +5,8 @@ drawn hands, 70 to 80 of 100 joints lie within it in pixels and more than 90 in 
 It adds up what is known to be uncertain: the network (how large the hand is in the picture, which joint, how sure the
 network is of a hand) and depth (how well the depths under the palm agree, how little is known of bent fingers, and for
 how long a distance was held).
+
+All of it was measured with MediaPipe's networks; of others nothing is known, and nothing is stated.
 """
 
 from __future__ import annotations
