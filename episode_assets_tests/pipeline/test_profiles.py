@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from episode_assets.anonymization import FaceBlurConfig
 from episode_assets.anonymization import profiles as face_profiles
+from episode_assets.cli import main
 from episode_assets.errors import BadConfig
 from episode_assets.hands import HandPoseConfig
 from episode_assets.hands import profiles as hand_profiles
 from episode_assets.pipeline.profiles import PROFILE_NAMES
 from episode_assets.pipeline.settings import PROFILE_VARIABLE, build_config, load_settings
+from episode_assets_tests.conftest import Demo, Workplace
 
 ROOMS = {
     "blurred_rgb": (FaceBlurConfig, face_profiles.PROFILES),
@@ -104,3 +107,21 @@ def test_an_unknown_profile_of_the_environment_or_the_call_is_named(monkeypatch:
 
 def test_an_empty_choice_is_the_defaults(tmp_path: Path) -> None:
     assert load_settings(file_with(tmp_path, "profile:\n")) == load_settings()
+
+
+def test_the_fast_profile_still_finds_and_audits_faces_of_32_pixels() -> None:
+    config = load_settings(profile="fast").config("blurred_rgb")
+
+    assert config.min_face_px <= 32
+    assert config.min_face_px / config.audit_scale <= 32
+    assert config.detector_stride == 1
+
+
+def test_the_command_line_refuses_an_unknown_profile_before_anything_is_registered(
+    workplace: Workplace, small_demo: Demo
+) -> None:
+    result = CliRunner().invoke(main, ["run", str(small_demo.path), "--profile", "quick"])
+
+    assert result.exit_code == 2
+    assert "fast, default, thorough" in result.stderr
+    assert not workplace.store.recordings.list()
