@@ -1,4 +1,4 @@
-"""How a hand looks when it is drawn into a picture: whose it is by colour, how sure by strength, filled by dashes.
+"""How a hand looks when it is drawn into a picture: whose it is by colour, how sure by strength, not read by dashes.
 
 Only the drawing of one hand onto the planes of one picture belongs here; which hands, and where the pictures come
 from, is in `hands_preview`.
@@ -41,19 +41,19 @@ class DrawnHand:
     Attributes:
         joints_px: (21, 2) float32 pixels of the recorded picture, NaN where there is nothing to draw.
         colour: A name in `COLOURS`.
-        is_measured: Whether it was read in this picture; what is interpolated or held is dashed.
+        is_read: Whether it was read in this picture; what is interpolated is dashed.
         confidence: 0 to 1.
     """
 
     joints_px: NDArray[np.float32]
     colour: str
-    is_measured: bool
+    is_read: bool
     confidence: float
 
     @property
     def strength(self) -> float:
         """How much of the picture below its strokes is covered, `FAINTEST` to 1."""
-        sure = min(max(self.confidence, 0.0), 1.0) if self.is_measured else 0.0
+        sure = min(max(self.confidence, 0.0), 1.0) if self.is_read else 0.0
         return FAINTEST + (1 - FAINTEST) * sure
 
 
@@ -66,7 +66,7 @@ def draw_hand(picture: Picture, hand: DrawnHand) -> None:
     unit = max(1, round(picture.height / _REFERENCE_HEIGHT_PX))
     for start, end in FINGER_BONES + PALM_BONES:
         if is_known[start] and is_known[end]:
-            _stroke(mask, hand.joints_px[start], hand.joints_px[end], unit, is_dashed=not hand.is_measured)
+            _stroke(mask, hand.joints_px[start], hand.joints_px[end], unit, is_dashed=not hand.is_read)
     for joint in hand.joints_px[is_known]:
         cv2.circle(
             mask, _fixed(joint), (2 * unit + 1) << _FRACTION_BITS, 255, -1, cv2.LINE_AA, _FRACTION_BITS
@@ -102,7 +102,7 @@ def _write(
     picture: Picture, mask: NDArray[np.uint8], hand: DrawnHand, joints_px: NDArray[np.float32], unit: int
 ) -> None:
     """Write the confidence above the hand on a darkened strip; `filled` where it was not read."""
-    words = f"{hand.confidence:.2f}" if hand.is_measured else "filled"
+    words = f"{hand.confidence:.2f}" if hand.is_read else "filled"
     size = _WORD_SIZE * unit
     (width, height), below = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, size, unit)
     x = int(np.clip(joints_px[:, 0].mean() - width / 2, 0, max(0, mask.shape[1] - width)))

@@ -28,6 +28,7 @@ from episode_assets.bundle.frames import (
 from episode_assets.bundle.layout import (
     ANCHORS,
     JOINT_LAYOUT,
+    MEASURED,
     SIDES,
     SPACE_CAMERA,
     SPACE_IMAGE,
@@ -49,6 +50,9 @@ VALUES = [
     "joint_valid",
     "anchor",
     "scale",
+    "smoothed",
+    "uncertainty_px",
+    "uncertainty_m",
 ]
 BATCH_ROWS = 2048
 """Rows of the table unpacked at once; about 2 MB."""
@@ -62,14 +66,18 @@ class HandArrays:
         valid: (F,) bool, a hand is there.
         space: (F,) uint8, 0 nothing known, 1 pixels only, 2 metres known.
         joints_px: (F, 21, 2) float32 picture pixels, NaN where unknown.
-        joints_cam: (F, 21, 3) float32 metres in the camera's optical frame, NaN where unknown.
-        joints_world: (F, 21, 3) float32 metres in the world, NaN where unknown.
-        joint_valid: (F, 21) bool.
+        joints_cam: (F, 21, 3) float32 metres in the camera's optical frame, NaN where unknown and where kind is not 1.
+        joints_world: (F, 21, 3) float32 metres in the world, NaN like joints_cam.
+        joint_valid: (F, 21) bool, the joint was read in this picture and lies in it. Its metres are measured only where
+            kind is 1, too: a held hand has pixels of its own, and the distance of its neighbours.
         confidence: (F,) float32, 0 where there is no hand.
         kind: (F,) int8, 0 nothing, 1 measured, 2 interpolated, 3 held.
         track: (F,) int64 name of the track, -1 where there is none.
         anchor: (F,) uint8, position in `layout.ANCHORS`: how metres were found.
         scale: (F,) float32 factor applied to the model's hand, NaN where unknown.
+        smoothed: (F,) bool, joints were moved towards those of the neighbours, each by no more than its uncertainty.
+        uncertainty_px: (F, 21) float32 pixels that a joint may be off in the picture, NaN where not stated.
+        uncertainty_m: (F, 21) float32 metres that a joint may be off in space, NaN where not stated or not measured.
     """
 
     valid: NDArray[np.bool_]
@@ -83,6 +91,9 @@ class HandArrays:
     track: NDArray[np.int64]
     anchor: NDArray[np.uint8]
     scale: NDArray[np.float32]
+    smoothed: NDArray[np.bool_]
+    uncertainty_px: NDArray[np.float32]
+    uncertainty_m: NDArray[np.float32]
 
     @classmethod
     def missing(cls, F: int) -> HandArrays:
@@ -99,6 +110,9 @@ class HandArrays:
             track=np.full(F, -1, np.int64),
             anchor=np.zeros(F, np.uint8),
             scale=np.full(F, np.nan, np.float32),
+            smoothed=np.zeros(F, np.bool_),
+            uncertainty_px=np.full((F, JOINTS), np.nan, np.float32),
+            uncertainty_m=np.full((F, JOINTS), np.nan, np.float32),
         )
 
 
@@ -222,22 +236,31 @@ def _best_per_picture(
 
 
 def _lay_out(table: pa.Table, pictures: NDArray[np.int64], hand: HandArrays) -> None:
+    kind = int_column(table, "kind")
     joint_valid = list_column(table, "joint_valid", (JOINTS,), fill=False).astype(np.bool_)
-    unknown = ~joint_valid[:, :, None]
-    cam = np.where(unknown, np.nan, list_column(table, "joints_cam", (JOINTS, 3)))
+    in_space = joint_valid & (kind == MEASURED)[:, None]
+    cam = _where(in_space, list_column(table, "joints_cam", (JOINTS, 3)))
     is_metric = np.isfinite(cam).any(axis=(1, 2))
     hand.valid[pictures] = True
     hand.space[pictures] = np.where(is_metric, SPACE_CAMERA, SPACE_IMAGE)
-    hand.joints_px[pictures] = np.where(unknown, np.nan, list_column(table, "joints_px", (JOINTS, 2)))
+    hand.joints_px[pictures] = _where(joint_valid, list_column(table, "joints_px", (JOINTS, 2)))
     hand.joints_cam[pictures] = cam
-    hand.joints_world[pictures] = np.where(unknown, np.nan, list_column(table, "joints_world", (JOINTS, 3)))
+    hand.joints_world[pictures] = _where(in_space, list_column(table, "joints_world", (JOINTS, 3)))
     hand.joint_valid[pictures] = joint_valid
     hand.confidence[pictures] = np.nan_to_num(float_column(table, "confidence"))
-    hand.kind[pictures] = int_column(table, "kind")
+    hand.kind[pictures] = kind
     hand.track[pictures] = int_column(table, "track")
     words = {word: code for code, word in enumerate(ANCHORS)}
     hand.anchor[pictures] = [words.get(str(word), 0) for word in table["anchor"].to_pylist()]
     hand.scale[pictures] = float_column(table, "scale")
+    hand.smoothed[pictures] = bool_column(table, "smoothed")
+    hand.uncertainty_px[pictures] = _where(joint_valid, list_column(table, "uncertainty_px", (JOINTS,)))
+    hand.uncertainty_m[pictures] = _where(in_space, list_column(table, "uncertainty_m", (JOINTS,)))
+
+
+def _where(is_known: NDArray[np.bool_], values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return values (rows, 21, …) with NaN for the joints that are not known."""
+    return np.where(is_known.reshape(*is_known.shape, *[1] * (values.ndim - 2)), values, np.float32(np.nan))
 
 
 def list_column(
@@ -269,13 +292,15 @@ def write_hands(
 ) -> None:
     """Write `/hand-pose`; `<side>_joints` holds metres where depth anchored the hand, else pixels with z = 0.
 
+    The attribute `smoothing` is `track` where joints of any row were moved, see `<side>_smoothed`, else `none`.
     One side is held at a time; `also` is called with each.
     """
     file.put("/hand-pose/timestamps", frames.stamp_ns / 1e9, units="s")
-    is_metric = False
+    is_metric = is_smoothed = False
     for side in SIDES:
         hand = hand_arrays(path, choice, side, len(frames))
         is_metric = is_metric or bool(np.any(hand.space == SPACE_CAMERA))
+        is_smoothed = is_smoothed or bool(hand.smoothed.any())
         _write_side(file, f"/hand-pose/{side}", hand)
         also(side, hand)
     file.describe(
@@ -286,6 +311,7 @@ def write_hands(
             "backend": choice.backend,
             "space_words": "0 none, 1 image pixels, 2 camera metres",
             "anchor_words": ",".join(ANCHORS),
+            "smoothing": "track" if is_smoothed else "none",
         },
     )
 
@@ -307,3 +333,6 @@ def _write_side(file: AnnotationFile, prefix: str, hand: HandArrays) -> None:
     file.put(f"{prefix}_track", hand.track, is_packed=True)
     file.put(f"{prefix}_anchor", hand.anchor, is_packed=True)
     file.put(f"{prefix}_scale", hand.scale, is_packed=True)
+    file.put(f"{prefix}_smoothed", hand.smoothed, is_packed=True)
+    file.put(f"{prefix}_uncertainty_px", hand.uncertainty_px, units="px", is_packed=True)
+    file.put(f"{prefix}_uncertainty_m", hand.uncertainty_m, units="m", is_packed=True)

@@ -21,7 +21,7 @@ from episode_assets.bundle.faces import rows_of_messages
 from episode_assets.bundle.frames import FrameTable, bool_column, float_column, int_column
 from episode_assets.bundle.hand_drawing import COLOURS, DrawnHand, draw_hand
 from episode_assets.bundle.hands import JOINTS, REMEDY, hand_batches, list_column
-from episode_assets.bundle.layout import MEASURED
+from episode_assets.bundle.layout import INTERPOLATED
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.progress import Progress
 from episode_assets.video import (
@@ -109,18 +109,18 @@ def _encoded(pictures: Iterable[Shown], frames: FrameTable) -> Segment | None:
 def _hands(path: Path, frames: FrameTable) -> Iterator[tuple[int, DrawnHand]]:
     for batch in hand_batches(path, _COLUMNS):
         frame = rows_of_messages(int_column(batch, "message_number"), frames)
-        joints_px, is_measured = _joints(batch), int_column(batch, "kind") == MEASURED
+        joints_px, is_read = _joints(batch), int_column(batch, "kind") != INTERPOLATED
         colours, confidence = _colours(batch), np.nan_to_num(float_column(batch, "confidence"))
         for row in np.flatnonzero(frame >= 0).tolist():
-            hand = DrawnHand(joints_px[row], colours[row], bool(is_measured[row]), float(confidence[row]))
+            hand = DrawnHand(joints_px[row], colours[row], bool(is_read[row]), float(confidence[row]))
             yield int(frame[row]), hand
 
 
 def _joints(batch: pa.Table) -> NDArray[np.float32]:
     """Return (N, 21, 2) pixels, NaN where a joint that should have been read was not."""
     valid = list_column(batch, "joint_valid", (JOINTS,), fill=False).astype(np.bool_)
-    # Rows that were not read in their picture have no valid joint at all; they are drawn as what they are.
-    valid |= (int_column(batch, "kind") != MEASURED)[:, None]
+    # Interpolated rows have no valid joint at all; they are drawn as what they are.
+    valid |= (int_column(batch, "kind") == INTERPOLATED)[:, None]
     return np.where(valid[:, :, None], list_column(batch, "joints_px", (JOINTS, 2)), np.float32(np.nan))
 
 

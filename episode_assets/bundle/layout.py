@@ -34,8 +34,11 @@ SPACE_CAMERA = 2
 ANCHORS = ("none", "anchored", "held", "pixel_only", "given")
 """Words behind the codes of `/hand-pose/<side>_anchor`, by position."""
 
-MEASURED = 1
-"""Code of `/hand-pose/<side>_kind`: the hand was read in this picture and has its own distance."""
+MEASURED, INTERPOLATED, HELD = 1, 2, 3
+"""Codes of `/hand-pose/<side>_kind`: read in this picture; not read in it; read in it, at the distance of neighbours.
+
+Only where it is `MEASURED` are metres those of the picture; pixels are where it is not `INTERPOLATED`.
+"""
 
 BOX_SOURCES = ("detected", "interpolated", "held", "audit", "redaction")
 """Words behind the codes of `/privacy/source`, by position; 255 stands for a word not in this list."""

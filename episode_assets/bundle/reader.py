@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -351,7 +351,19 @@ class EpisodeBundle:
             track=self._per_picture(f"{prefix}_track", np.int64),
             anchor=self._per_picture(f"{prefix}_anchor", np.uint8),
             scale=self._per_picture(f"{prefix}_scale", np.float32),
+            **self._marks(prefix),
         )
+
+    def _marks(self, prefix: str) -> dict[str, NDArray[Any]]:
+        # Bundles of earlier releases state no uncertainty, and smoothing was not there yet.
+        if not self.has(f"{prefix}_smoothed"):
+            missing = HandArrays.missing(self.F)
+            return {name: getattr(missing, name) for name in ("smoothed", "uncertainty_px", "uncertainty_m")}
+        return {
+            "smoothed": self._per_picture(f"{prefix}_smoothed", np.bool_),
+            "uncertainty_px": self._per_picture(f"{prefix}_uncertainty_px", np.float32),
+            "uncertainty_m": self._per_picture(f"{prefix}_uncertainty_m", np.float32),
+        }
 
     @cached_property
     def left(self) -> HandArrays:

@@ -461,6 +461,9 @@ class Hand:
     metres: bool = True
     valid_joints: int = 21
     kind: int = 1
+    smoothed: bool | None = False
+    off_px: float | None = None
+    off_m: float | None = None
     at: tuple[float, float] | None = None
     """Wrist of a hand that is spread out over the picture; None gives a tiny one near the corner."""
 
@@ -497,10 +500,13 @@ def write_hands(directory: Path, scene: Scene, hands: tuple[Hand, ...]) -> Path:
                 "joints_px": pixels.reshape(-1).tolist(),
                 "joints_cam": metres.reshape(-1).tolist() if hand.metres else None,
                 "joints_world": metres.reshape(-1).tolist() if hand.metres else None,
-                "joint_valid": [hand.kind == 1 and joint < hand.valid_joints for joint in range(21)],
+                "joint_valid": [hand.kind != 2 and joint < hand.valid_joints for joint in range(21)],
                 "anchor": "anchored" if hand.metres else "pixel_only",
                 "depth_dt_ns": 0,
                 "scale": 1.0,
+                "uncertainty_px": None if hand.off_px is None else [hand.off_px] * 21,
+                "uncertainty_m": None if hand.off_m is None else [hand.off_m] * 21,
+                "smoothed": hand.smoothed,
                 "backend": "mediapipe",
             }
         )
@@ -523,6 +529,9 @@ def write_hands(directory: Path, scene: Scene, hands: tuple[Hand, ...]) -> Path:
             ("anchor", pa.string()),
             ("depth_dt_ns", pa.int64()),
             ("scale", pa.float32()),
+            ("uncertainty_px", pa.list_(pa.float32(), 21)),
+            ("uncertainty_m", pa.list_(pa.float32(), 21)),
+            ("smoothed", pa.bool_()),
             ("backend", pa.string()),
         ]
     )
