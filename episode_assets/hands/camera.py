@@ -13,10 +13,6 @@ from episode_assets.recording import CameraInfoStream, PoseStream
 _ASSUMED_FOCAL_OF_WIDTH = 0.75
 """Focal length over picture width of a phone's main camera, roughly; only for judging whose hand it is."""
 
-_SAME_FOCAL, _SAME_CENTRE = 0.05, 0.02
-"""How far depth and picture may differ, as a share of the focal length and of the size: autofocus breathes by 1
-percent, and 2 percent of the width are 5 pixels of a phone's depth, a third of a palm."""
-
 _LONGEST_POSE_STEP_NS = 200_000_000
 _SAME_INSTANT_NS = 1_000_000
 
@@ -37,30 +33,6 @@ def intrinsics_of(
         if reason:
             reasons.append(reason)
     return K, tuple(reasons)
-
-
-def see_the_same(picture: CameraInfoStream, depth: CameraInfoStream) -> bool:
-    """Say whether pictures and depth show the same view, so that positions in both differ by the ratio of sizes only.
-
-    Compares focal lengths and principal points relative to the sizes that the calibrations are for, over all messages:
-    a phone's depth is cut to its picture, other rigs have another depth camera. Calibrations of zeros tell nothing.
-    """
-    both = [_relative_view(info) for info in (picture, depth)]
-    known = [view for view in both if view is not None]
-    if len(known) < 2:
-        return True
-    focal, centre = np.abs(known[0] - known[1])
-    return bool((focal <= _SAME_FOCAL * known[0][0]).all() and (centre <= _SAME_CENTRE).all())
-
-
-def _relative_view(info: CameraInfoStream) -> Floats | None:
-    """Return focal lengths and principal point (2, 2) as shares of width and height; None without a calibration."""
-    usable = (info.K[:, 0, 0] > 0) & (info.K[:, 1, 1] > 0) & (info.width > 0) & (info.height > 0)
-    if not usable.any():
-        return None
-    size = np.stack([info.width, info.height], axis=1)[usable]
-    focal = np.stack([info.K[usable, 0, 0], info.K[usable, 1, 1]], axis=1)
-    return np.stack([np.median(focal / size, axis=0), np.median(info.K[usable, :2, 2] / size, axis=0)])
 
 
 def or_assumed(K: Floats, sizes: NDArray[np.int32]) -> Floats:

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.chunks import Chunk
-from episode_assets.geometry import rescale_pixels
 from episode_assets.hands.anchoring import sample_depth
 from episode_assets.hands.backends import Loaded, load_backend
 from episode_assets.hands.config import HandPoseConfig
+from episode_assets.hands.depth_view import DepthView, Shot, Size, depth_pixels, depth_view
 from episode_assets.hands.following import follower_of
 from episode_assets.hands.joining import Piece
 from episode_assets.hands.sightings import Sightings
@@ -32,10 +32,6 @@ from episode_assets.recording import (
 )
 from episode_assets.video import Picture, decode_pictures, picture_to_rgb
 
-Size = tuple[int, int]
-"""(width, height) in pixels."""
-
-_ASPECT_TOLERANCE = 0.02
 _SECOND_NS = 1_000_000_000
 _KEPT_DEPTH_BYTES = 64 << 20
 """Depth of a chunk that is kept, as it was recorded, from when its compressed chunks are read for the pictures."""
@@ -50,7 +46,7 @@ class ChunkResult:
         sizes: (C, 2) int32 width and height of the chunk's own pictures; 0 where a picture does not decode.
         is_key: (C,) bool, the whole picture was searched.
         undecodable_depth: Depth frames that were wanted and do not decode.
-        depth_misfits: Frames whose depth has another aspect ratio than the picture.
+        depth_misfits: Frames whose depth has another shape than the picture or the calibration says.
     """
 
     piece: Piece
@@ -153,8 +149,13 @@ class _DepthSampler:
 
     def fill(self, sightings: Sightings, chunk: Chunk, sizes: dict[int, Size]) -> Sightings:
         """Return the sightings with depths in the chunk's own frames, where the stream has them."""
-        stream = self._stream
-        if stream is None or not len(sightings):
+        stream, depth = self._stream, self._view.depth
+        if (
+            stream is None
+            or depth is None
+            or not len(sightings)
+            or depth_view(self._view) is DepthView.UNKNOWN
+        ):
             return sightings
         paired = nearest_depth(self._view, sightings.position, self._config)
         own = (sightings.position >= chunk.start) & (sightings.position < chunk.stop) & (paired >= 0)
@@ -163,13 +164,15 @@ class _DepthSampler:
         for start, stop in _stretches(wanted):
             for position, message in stream.read_past_damage(start, stop):
                 rows = np.flatnonzero(own & (paired == position))
-                for frame in np.unique(sightings.position[rows]):
+                for frame in np.unique(sightings.position[rows]).tolist():
                     same = rows[sightings.position[rows] == frame]
-                    filled[same] = self._sampled(message, sightings.take(same), sizes[int(frame)])
+                    picture = Shot(int(self._view.rgb.stamp_ns[frame]), sizes[frame])
+                    stamp_ns = int(depth.stamp_ns[position])
+                    filled[same] = self._sampled(message, stamp_ns, sightings.take(same), picture)
         return replace(sightings, depth_m=filled)
 
     def _sampled(
-        self, message: ImageMessage | UndecodableImage, rows: Sightings, size: Size
+        self, message: ImageMessage | UndecodableImage, stamp_ns: int, rows: Sightings, picture: Shot
     ) -> NDArray[np.float32]:
         nothing = np.full((len(rows), 21), np.nan, np.float32)
         try:
@@ -179,13 +182,14 @@ class _DepthSampler:
         if depth_mm is None:
             self.undecodable += 1
             return nothing
-        height, width = depth_mm.shape
-        if abs(width / height / (size[0] / size[1]) - 1) > _ASPECT_TOLERANCE:
+        depth = Shot(stamp_ns, (depth_mm.shape[1], depth_mm.shape[0]))
+        pixels = depth_pixels(self._view, rows.joints_px.astype(np.float64), picture, depth)
+        if pixels is None:
             self.misfits += 1
             return nothing
         return sample_depth(
             depth_mm,
-            rescale_pixels(rows.joints_px, size, (width, height)),
+            pixels,
             near_m=self._config.depth_near_m,
             far_m=self._config.depth_far_m,
             quantile=self._config.depth_quantile,

@@ -23,7 +23,7 @@ class Seen:
         is_key: (F,) bool, the whole picture was searched.
         run: (F,) int64 number of the gapless run.
         undecodable_depth: Depth frames that were wanted and do not decode.
-        depth_misfits: Frames whose depth has another aspect ratio than the picture.
+        depth_misfits: Frames whose depth has another shape than the picture or the calibration says.
         turns: By how many quarter turns, clockwise, the scene is turned in the pictures; they were looked at upright.
     """
 

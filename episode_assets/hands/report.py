@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from episode_assets.hands.backends import has_mano
-from episode_assets.hands.camera import see_the_same
 from episode_assets.hands.config import HandPoseConfig
+from episode_assets.hands.depth_view import DepthView, depth_view
 from episode_assets.hands.findings import Seen
 from episode_assets.hands.tables import (
     ANCHORED,
@@ -114,6 +114,12 @@ def _skipped(view: RecordingView, config: HandPoseConfig) -> tuple[Skipped, ...]
         items.append(
             Skipped("hands.parquet:joints_cam", "no_camera_info", "without intrinsics hands have no place")
         )
+    elif depth_view(view) is DepthView.UNKNOWN:
+        items.append(
+            Skipped(
+                "hands.parquet:joints_cam", "depth_view", "the depth is of another view than the pictures"
+            )
+        )
     if view.pose is None:
         names = ("hands.parquet", *((UPPER_BODY_FILE,) if config.upper_body else ()))
         items += [
@@ -146,18 +152,12 @@ def _depth_notes(view: RecordingView, seen: Seen) -> Iterator[Note]:
         text = f"{seen.undecodable_depth} depth frames do not decode; their hands are not anchored"
         yield Note("undecodable", text, "depth", seen.undecodable_depth)
     if seen.depth_misfits:
-        text = f"the depth of {seen.depth_misfits} frames has another aspect ratio than the picture; not used"
+        text = f"the depth of {seen.depth_misfits} frames has another shape than picture or calibration; not used"
         yield Note("depth_aspect", text, "depth", seen.depth_misfits)
-    picture, depth = view.camera_info, view.depth_camera_info
-    if (
-        view.depth is not None
-        and picture is not None
-        and depth is not None
-        and not see_the_same(picture, depth)
-    ):
+    if view.depth is not None and depth_view(view) is DepthView.UNKNOWN:
         text = (
-            "the depth camera has another field of view than the pictures; depths are taken as if both were one, "
-            "and hands may be placed by what lies beside them"
+            "the depth camera has another field of view than the pictures, and nothing says that it stands in the same "
+            "place; no hand is placed by it"
         )
         yield Note("depth_view", text, "depth")
 
