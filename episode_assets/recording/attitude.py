@@ -25,6 +25,8 @@ AttitudeSource = Literal["pose", "gravity", "none"]
 
 _LEAST_IN_PICTURE = 0.3
 """Where less of "up" than this (a sine) lies in the plane of the picture, the camera looks up or down: no roll."""
+_OPPOSITE_COSINE = -0.5
+"""Two directions that are more than 120 degrees apart say the opposite of each other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +83,13 @@ def find_attitude(rig: Rig, stamps_ns: Stamps) -> Attitude:
     """Return the roll of pictures taken at `stamps_ns` (F,): by poses, else by gravity as an accelerometer feels it.
 
     Poses count where it is known how the camera sits in their link and which way is up in their world. What cannot
-    be told of a single picture, in a gap or with the camera looking straight up or down, stays NaN.
+    be told of a single picture, in a gap or with the camera looking straight up or down, stays NaN. So does everything
+    where the accelerometer says the opposite of a plain convention: some recorders write its sign the other way round.
     """
-    up = _up_of_poses(rig)
+    measured, conventional = _ups_of_poses(rig)
+    if measured and conventional and measured.direction @ conventional.direction < _OPPOSITE_COSINE:
+        return Attitude.unknown(len(stamps_ns))
+    up = measured or conventional
     for attitude in (_by_poses(rig, up, stamps_ns), _by_gravity(rig, stamps_ns)):
         if attitude is not None and np.isfinite(attitude.roll_rad).any():
             break
@@ -92,10 +98,14 @@ def find_attitude(rig: Rig, stamps_ns: Stamps) -> Attitude:
     return attitude if up is None else replace(attitude, up_in_world=up.direction)
 
 
-def _up_of_poses(rig: Rig) -> WorldUp | None:
+def _ups_of_poses(rig: Rig) -> tuple[WorldUp | None, WorldUp | None]:
+    """Return which way is up in the world of the poses as it is measured, and as conventions have it."""
     if rig.poses is None or rig.link is None or rig.link.source == "assumed":
-        return None
-    return measured_up(_felt_in_world(rig, rig.poses)) or conventional_up(rig.poses, rig.link, rig.library)
+        return None, None
+    return (
+        measured_up(_felt_in_world(rig, rig.poses)),
+        conventional_up(rig.poses, rig.link, rig.library),
+    )
 
 
 def _by_poses(rig: Rig, up: WorldUp | None, stamps_ns: Stamps) -> Attitude | None:

@@ -101,7 +101,7 @@ OPTICAL = "camera_color_optical_frame"
 Q_BODY = tuple(Rotation.from_matrix(BODY_ROTATION).as_quat())
 
 
-def robot(folder, *, body, world="odom", optical_in_body=Q_BODY, imu_in_body=None, with_pose=True):
+def robot(folder, *, body, world="odom", optical_in_body=Q_BODY, imu_in_body=None, with_pose=True, felt=9.81):
     """Two seconds of a robot whose body stands at `body` (a scipy rotation), and the stamps of its pictures."""
     file, start = RecordedRig(folder / "robot.mcap"), ros.EPOCH_NS
     edges = [(start, "base_link", OPTICAL, (0, 0, 0), optical_in_body)]
@@ -116,7 +116,7 @@ def robot(folder, *, body, world="odom", optical_in_body=Q_BODY, imu_in_body=Non
             edge = (stamp, world, "base_link", (0.01 * number, 0, 0), body.as_quat())
             file.add("/tf", ros.tf_message(edge))
         for sample in range(10):
-            file.add("/imu", ros.imu(stamp + sample * S // 100, turned.inv().apply([0, 0, 9.81])))
+            file.add("/imu", ros.imu(stamp + sample * S // 100, turned.inv().apply([0, 0, felt])))
     return file.close(), stamps
 
 
@@ -143,6 +143,14 @@ def test_a_world_without_any_sign_of_its_up_turns_no_picture(view_of, tmp_path):
 def test_signs_that_contradict_each_other_turn_no_picture(view_of, tmp_path):
     ar_axes = Rotation.from_matrix(PHONE_ROTATION).as_quat()
     path, stamps = robot(tmp_path, body=Rotation.identity(), world="odom", optical_in_body=ar_axes)
+
+    assert view_of(path).attitude(stamps).source == "none"
+
+
+def test_an_accelerometer_of_the_other_sign_turns_no_picture_upside_down(view_of, tmp_path):
+    path, stamps = robot(
+        tmp_path, body=Rotation.from_euler("z", 30, degrees=True), imu_in_body=Rotation.identity(), felt=-9.81
+    )
 
     assert view_of(path).attitude(stamps).source == "none"
 
