@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from episode_assets.bundle.annotation import AnnotationFile
 from episode_assets.bundle.faces import rows_of_messages
 from episode_assets.bundle.frames import FrameTable, bool_column, int_column
-from episode_assets.bundle.hands import HandArrays, hand_batches, list_column
+from episode_assets.bundle.hands import REMEDY, HandArrays, hand_batches, list_column
 from episode_assets.bundle.layout import Side
+from episode_assets.errors import ArtifactDamaged
 
 _KEYS = ["message_number", "side", "wearer", "track"]
 _SHAPES: Mapping[str, tuple[int, ...]] = {
@@ -98,9 +99,10 @@ def copy_mano(path: Path, frames: FrameTable, out: Path) -> int:
     Raises:
         ArtifactDamaged: The table is unreadable or lacks columns.
     """
-    names = pq.read_schema(path).names
+    schema = _schema_of(path)
+    names = schema.names
     count = 0
-    with pq.ParquetWriter(out, pq.read_schema(path), compression="zstd") as writer:
+    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
         for batch in hand_batches(path, names):
             frame = rows_of_messages(int_column(batch, "message_number"), frames)
             at = names.index("frame_index")
@@ -109,6 +111,17 @@ def copy_mano(path: Path, frames: FrameTable, out: Path) -> int:
             writer.write_table(kept)
             count += kept.num_rows
     return count
+
+
+def _schema_of(path: Path) -> pa.Schema:
+    try:
+        schema = pq.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        raise ArtifactDamaged(f"the table cannot be read: {error}", where=path.name, remedy=REMEDY) from error
+    missing = sorted({*_KEYS, "frame_index", *_SHAPES} - set(schema.names))
+    if missing:
+        raise ArtifactDamaged(f"columns {missing} are missing", where=path.name, remedy=REMEDY)
+    return schema
 
 
 def mano_arrays(path: Path, frames: FrameTable, side: Side, hand: HandArrays) -> ManoArrays:
