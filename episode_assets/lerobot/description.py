@@ -158,4 +158,9 @@ def _name(column: Column, element: int) -> str:
 
 def _recording(document: Mapping[str, Any], digest: str) -> dict[str, Any]:
     kept = ("recording_id", "bundle_digest", "frames", "lost", "hands_waived", "quality", "timing", "video")
-    return {"fragment_digest": digest, **{key: document[key] for key in kept}}
+    return {
+        "fragment_digest": digest,
+        **{key: document[key] for key in kept},
+        # How many hands of this recording were smoothed over time; contributions of earlier releases do not say.
+        "hands_smoothed": document.get("hands_smoothed"),
+    }

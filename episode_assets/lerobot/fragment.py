@@ -132,6 +132,7 @@ def write_fragment(
         "left_out": None if plan.left_out is None else asdict(plan.left_out),
         "lost": dict(plan.cuts.lost),
         "hands_waived": plan.hands_waived,
+        "hands_smoothed": int(source.hand_smoothed.sum()),
         "quality": {"verdict": quality.verdict, "score": quality.score},
         "timing": {"mode": recipe.timing, "median_dt_ns": _median_dt_ns(source.stamp_ns)},
         "task": task_of(task),

@@ -15,7 +15,7 @@ from episode_assets.errors import ArtifactDamaged
 from episode_assets.lerobot.source import SIDES
 
 FILE = "hands.parquet"
-_COLUMNS = ("message_number", "side", "wearer", "kind", "confidence", "joints_cam", "joint_valid")
+_COLUMNS = ("message_number", "side", "wearer", "kind", "confidence", "joints_cam", "joint_valid", "smoothed")
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,14 @@ class Hands:
         joint_valid: (F, 2, 21) bool, the joint itself was seen.
         kind: (F, 2) int64, 0 where there is no row.
         confidence: (F, 2) float64, 0 where there is no row.
+        smoothed: (F, 2) bool, joints were moved towards those of the neighbouring frames.
     """
 
     joints_cam: NDArray[np.float64]
     joint_valid: NDArray[np.bool_]
     kind: NDArray[np.int64]
     confidence: NDArray[np.float64]
+    smoothed: NDArray[np.bool_]
 
 
 def read_hand_table(directory: Path, message_number: NDArray[np.int64]) -> Hands:
@@ -75,11 +77,13 @@ def _laid_out(table: Any, message_number: NDArray[np.int64]) -> Hands:
         joint_valid=np.zeros((count, 2, 21), dtype=np.bool_),
         kind=np.zeros((count, 2), dtype=np.int64),
         confidence=np.zeros((count, 2)),
+        smoothed=np.zeros((count, 2), dtype=np.bool_),
     )
     hands.joints_cam[slots] = _lists(table["joints_cam"], 63, np.nan)[order].reshape(-1, 21, 3)
     hands.joint_valid[slots] = _lists(table["joint_valid"], 21, 0.0)[order] > 0
     hands.kind[slots] = table["kind"].to_numpy()[order]
     hands.confidence[slots] = confidence[order]
+    hands.smoothed[slots] = table["smoothed"].fill_null(False).to_numpy()[order]
     return hands
 
 

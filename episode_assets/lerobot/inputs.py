@@ -60,6 +60,7 @@ def read_source(bundle: EpisodeBundle, hands: Path) -> EpisodeSource:
         joint_valid=found.joint_valid,
         hand_kind=found.kind,
         hand_confidence=found.confidence,
+        hand_smoothed=found.smoothed,
     )
 
 

@@ -28,9 +28,11 @@ class EpisodeSource:
         intrinsics: (F, 4) float64, fx, fy, cx, cy in pixels of the video; NaN where unknown.
         has_depth: (F,) bool, a depth frame lies within the allowed time distance.
         joints_cam: (F, 2, 21, 3) float64, left then right, metres in the optical frame; NaN where unknown.
-        joint_valid: (F, 2, 21) bool, the joint itself was seen, not continued by a model.
+        joint_valid: (F, 2, 21) bool, the joint itself was seen in its picture; its place is measured only where
+            hand_kind is 1.
         hand_kind: (F, 2) int64, 0 missing, 1 measured, 2 interpolated, 3 held.
         hand_confidence: (F, 2) float64, 0 where missing.
+        hand_smoothed: (F, 2) bool, joints were moved towards those of the neighbouring frames.
     """
 
     recording_id: str
@@ -45,6 +47,7 @@ class EpisodeSource:
     joint_valid: NDArray[np.bool_]
     hand_kind: NDArray[np.int64]
     hand_confidence: NDArray[np.float64]
+    hand_smoothed: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.stamp_ns)

@@ -57,6 +57,7 @@ class Scene:
         kept: Inclusive frame ranges that quality control keeps; None keeps everything.
         verdict: Verdict of quality control.
         marks: Numbers painted into the pictures; None paints the message numbers.
+        smoothed: How many frames at the start have smoothed hands.
     """
 
     stamp_ns: np.ndarray
@@ -70,6 +71,7 @@ class Scene:
     kept: tuple[tuple[int, int], ...] | None = None
     verdict: str = "pass"
     marks: np.ndarray | None = None
+    smoothed: int = 0
 
     def __len__(self) -> int:
         return len(self.stamp_ns)
@@ -288,6 +290,7 @@ def write_hand_table(path: Path, scene: Scene, recording_id: str) -> None:
                 "joint_valid": scene.joint_valid[frame, side].tolist(),
                 "anchor": "anchored",
                 "scale": 1.0,
+                "smoothed": bool(frame < scene.smoothed),
                 "backend": "synthetic",
             }
         )
@@ -306,6 +309,7 @@ def write_hand_table(path: Path, scene: Scene, recording_id: str) -> None:
             ("joint_valid", pa.list_(pa.bool_(), 21)),
             ("anchor", pa.string()),
             ("scale", pa.float32()),
+            ("smoothed", pa.bool_()),
             ("backend", pa.string()),
         ]
     )

@@ -30,6 +30,7 @@ def source_of(count=60, *, keys_every=5, stamp_ns=None, valid=None):
         joint_valid=scene.joint_valid,
         hand_kind=scene.kind,
         hand_confidence=np.ones((count, 2)),
+        hand_smoothed=np.zeros((count, 2), bool),
     )
 
 

@@ -29,6 +29,7 @@ def source_of(scene):
         joint_valid=scene.joint_valid,
         hand_kind=scene.kind,
         hand_confidence=np.full((count, 2), 0.8),
+        hand_smoothed=np.zeros((count, 2), bool),
     )
 
 
