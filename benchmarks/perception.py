@@ -119,7 +119,7 @@ def print_speed(recorded: dict[str, Recorded], profiles: list[str], workers: lis
 
 
 def print_faces(recorded: dict[str, Recorded], profiles: list[str], data: Path) -> None:
-    scenes = {TABLE: table_scene(data), "city": city(data)} if data.is_dir() else {}
+    scenes = {TABLE: table_scene(data), "city": city(data)} if TABLE in recorded else {}
     for name, item in recorded.items():
         if item.truth is not None:
             scenes |= {f"{name}, {height} px pasted": scene for height, scene in pasted(item.view).items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +19,9 @@ from detectors import Scene
 from numpy.typing import NDArray
 
 from episode_assets.anonymization import FaceBlurConfig
-from episode_assets.anonymization.boxes import covered_share
+from episode_assets.anonymization.boxes import Boxes, covered_share
 from episode_assets.anonymization.means import Means
 from episode_assets.anonymization.redaction import redaction_rectangles
-from episode_assets.anonymization.searching import FaceSearch
 from episode_assets.anonymization.turning import UPRIGHT
 from episode_assets.demo import DemoTruth
 from episode_assets.hands import HANDS_FILE, INTERPOLATED, HandPoseConfig, estimate_hands
@@ -30,10 +29,14 @@ from episode_assets.recording import RecordingView
 from episode_assets.video import decode_picture, decode_pictures, picture_to_rgb
 from episode_assets.video.picture import Picture
 
+Look = Callable[[Picture], Boxes]
+"""From a picture to the faces in it."""
+
 PASTED_PX = (20, 24, 28, 32, 40, 48, 64)
 _FACE = (177, 63, 269, 183)
 """The face of the astronaut picture: hairline to chin, cheek to cheek."""
 _CROP = (110, 10, 340, 250)
+_NOTHING_BLURRED = np.zeros((0, 4), np.int32)
 _COVERED = 0.95
 _JOINT_PX = 25.0
 _BOX_GROWTH = 0.15
@@ -75,24 +78,25 @@ def face_recall(scene: Scene, config: FaceBlurConfig) -> FaceRecall:
     """Search every picture of a scene at every scale of a configuration."""
     picture = scene.pictures[0]
     means = Means(config, (picture.true_width, picture.true_height), UPRIGHT)
-    far, near, audit = _searches(means, config)
-    return FaceRecall(*(_found(scene, search, config) for search in (far, near, audit)))
+    return FaceRecall(*(_found(scene, look, config) for look in _looks(means, config)))
 
 
-def _searches(means: Means, config: FaceBlurConfig) -> tuple[FaceSearch, FaceSearch, FaceSearch]:
+def _looks(means: Means, config: FaceBlurConfig) -> tuple[Look, Look, Look]:
+    """Return the far and the near look, and that of the audit at every picture, closer looks included."""
     finder = means.detector(config.detector)
     far = means.search("far", finder, config.min_face_px)
     has_near = config.far_stride > 1 and config.near_face_px > config.min_face_px
     near = means.search("near", finder, config.near_face_px) if has_near else far
-    return far, near, means.auditor(means.detector(config.audit_detector), far).every
+    auditor = means.auditor(means.detector(config.audit_detector), far)
+    return far, near, lambda picture: auditor.finds(picture, _NOTHING_BLURRED, None, is_first=False).boxes
 
 
-def _found(scene: Scene, search: FaceSearch, config: FaceBlurConfig) -> str:
+def _found(scene: Scene, look: Look, config: FaceBlurConfig) -> str:
     found = total = 0
     for picture, faces in zip(scene.pictures, scene.faces, strict=True):
         width, height = picture.true_width, picture.true_height
         rectangles = redaction_rectangles(
-            search(picture)[:, :4], scale=config.box_scale, width=width, height=height
+            look(picture)[:, :4], scale=config.box_scale, width=width, height=height
         )
         found += int((covered_share(faces, rectangles, width=width, height=height) >= _COVERED).sum())
         total += len(faces)
