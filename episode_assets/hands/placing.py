@@ -5,7 +5,8 @@ The geometry of a single frame is in `anchoring`, what neighbours in time tell i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from episode_assets.hands.anchoring import (
 from episode_assets.hands.backends import errors_are_known
 from episode_assets.hands.config import HandPoseConfig
 from episode_assets.hands.holding import steady_over_time
-from episode_assets.hands.sightings import Sightings
+from episode_assets.hands.sightings import Sightings, whole_tracks
 from episode_assets.hands.uncertainty import uncertainty_m, uncertainty_px
 
 SCALE_RANGE = (0.8, 1.25)
@@ -56,6 +57,15 @@ class Placed:
     off_m: Floats
     is_smoothed: NDArray[np.bool_]
 
+    def take(self, kept: slice) -> Placed:
+        """Return the rows of a range."""
+        return Placed(*(getattr(self, item.name)[kept] for item in fields(self)))
+
+
+def join_placed(parts: Sequence[Placed]) -> Placed:
+    """Put at least one table under the other."""
+    return Placed(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(Placed)))
+
 
 def place_tracks(
     sightings: Sightings, K: Floats, stamps_ns: NDArray[np.int64], *, config: HandPoseConfig
@@ -68,6 +78,18 @@ def place_tracks(
         stamps_ns: (N,) int64 stamp of each row's frame.
         config: Tolerances of anchoring, holding and jumps.
     """
+    return join_placed(
+        [
+            _placed(sightings.take(rows), K[rows], stamps_ns[rows], config=config)
+            for rows in whole_tracks(sightings.track)
+        ]
+    )
+
+
+def _placed(
+    sightings: Sightings, K: Floats, stamps_ns: NDArray[np.int64], *, config: HandPoseConfig
+) -> Placed:
+    """Place the rows of some tracks."""
     joints_px = sightings.joints_px.astype(np.float64)
     shape_m = from_palm(facing_along_rays(K, joints_px, sightings.shape_m.astype(np.float64)))
     depth_m = sightings.depth_m.astype(np.float64)

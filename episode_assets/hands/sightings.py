@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -43,7 +43,7 @@ class Sightings:
         """Whether a box backend read them: then presence is the score of the box, which its own threshold judged."""
         return bool(self.mano.shape[1])
 
-    def take(self, kept: NDArray[np.intp] | NDArray[np.bool_]) -> Sightings:
+    def take(self, kept: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Sightings:
         """Return the rows at the given positions, or where the mask is true."""
         return Sightings(*(getattr(self, item.name)[kept] for item in fields(self)))
 
@@ -54,6 +54,22 @@ class Sightings:
     def sorted(self) -> Sightings:
         """Return the rows ordered by track, then by frame."""
         return self.take(np.lexsort((self.position, self.track)))
+
+
+def whole_tracks(track: NDArray[np.int64], *, most_rows: int = 4096) -> Iterator[slice]:
+    """Yield the rows of ordered tracks (N,) in parts of `most_rows`, or of one track where it alone has more.
+
+    What is computed of tracks holds many times their rows at once; in parts it does not grow with the recording.
+    """
+    starts = np.flatnonzero(np.diff(track, prepend=-1))
+    ends = [*starts[1:].tolist(), len(track)]
+    begin = stop = 0
+    for end in ends:
+        if end - begin > most_rows and stop > begin:
+            yield slice(begin, stop)
+            begin = stop
+        stop = end
+    yield slice(begin, stop)
 
 
 def no_sightings() -> Sightings:

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.geometry import back_project
-from episode_assets.hands.placing import Placed
-from episode_assets.hands.sightings import Sightings
+from episode_assets.hands.placing import Placed, join_placed
+from episode_assets.hands.sightings import Sightings, join_sightings, whole_tracks
 
 _LIMIT_RATIO = 0.99
 """Share of the uncertainty that is used: rounding to the 32 bits of the table must not exceed it."""
@@ -46,6 +46,22 @@ def smooth_tracks(
         run: (N,) number of the gapless run that each row's frame belongs to.
         reach_s: How far neighbours are asked to both sides, s.
     """
+    parts = [
+        _smoothed(sightings.take(rows), placed.take(rows), K[rows], stamps_ns[rows], run[rows], reach_s)
+        for rows in whole_tracks(sightings.track)
+    ]
+    return join_sightings([rows for rows, _ in parts]), join_placed([places for _, places in parts])
+
+
+def _smoothed(
+    sightings: Sightings,
+    placed: Placed,
+    K: Floats,
+    stamps_ns: NDArray[np.int64],
+    run: NDArray[np.int64],
+    reach_s: float,
+) -> tuple[Sightings, Placed]:
+    """Return the rows of some tracks with calmer joints."""
     # From the first stamp on: nanoseconds of today do not fit a float.
     seconds = (stamps_ns - stamps_ns[:1]) / _SECOND_NS
     window = _Window(_stretches(sightings, run), seconds, reach_s)
