@@ -14,11 +14,14 @@ from pathlib import Path
 
 from episode_assets.errors import BadConfig, BadRecording, SourceChanged, StorageTrouble
 from episode_assets.storage.backend import Backend, local_path
+from episode_assets.storage.remote import scheme_of
 from episode_assets.storage.sources import Address, content_of, full_digest, look_at
 from episode_assets.storage.trouble import translated
 
 HANDS_SUFFIX = ".hands.parquet"
 """Ending of a file with hands of a recording."""
+
+_WITH_QUERY = ("http", "https")
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,13 @@ def files_beside(address: Address, suffix: str) -> Iterator[tuple[str, tuple[Add
         BadConfig: A link leads nowhere.
         StorageTrouble: A place does not answer, or what is there is no readable file.
     """
-    folder, _, name = address.uri.rpartition("/")
+    place, mark, query = address.uri, "", ""
+    if scheme_of(place) in _WITH_QUERY:
+        # Servers that look at the path alone would hand out the recording as the file beside it.
+        place, mark, query = place.partition("?")
+    folder, _, name = place.rpartition("/")
     for stem in dict.fromkeys((name, name.rsplit(".", 1)[0])):
-        uri = f"{folder}/{stem}{suffix}"
+        uri = f"{folder}/{stem}{suffix}{mark}{query}"
         try:
             yield uri, look_at(uri)
         except BadRecording as error:

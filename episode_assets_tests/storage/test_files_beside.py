@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import boto3
 import pytest
 
 from episode_assets.errors import BadConfig, StorageTrouble
 from episode_assets.storage import HANDS_SUFFIX, RecordingEntry, Store, digest_of_redactions
+from episode_assets.storage.beside import files_beside
+from episode_assets.storage.redactions import SUFFIX
+from episode_assets.storage.sources import Address
 from episode_assets_tests.object_store import BUCKET
 
 NAMES = ("kitchen.mcap.redactions.yaml", "kitchen.redactions.yaml")
@@ -120,3 +127,30 @@ def test_what_is_no_file_beside_a_recording_is_trouble_with_that_file(store: Sto
 
     with pytest.raises(StorageTrouble, match=r"not a file.*kitchen\.hands\.parquet"):
         store.recordings.beside(entry, HANDS_SUFFIX)
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # named so by its base class
+        """Say nothing."""
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """Address of a server for this folder that, like most, cares for the path alone."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_follows_the_path_of_a_web_address_is_no_part_of_the_name(web: str, tmp_path: Path) -> None:
+    (tmp_path / "kitchen.mcap").write_bytes(b"a recording")
+    address = Address(f"{web}/kitchen.mcap?token=1", "kitchen.mcap", None, None)
+
+    before = [uri for uri, _ in files_beside(address, SUFFIX)]
+    (tmp_path / "kitchen.redactions.yaml").write_bytes(b"redactions: a screen")
+    after = [(uri, size) for uri, (_, size) in files_beside(address, SUFFIX)]
+
+    assert before == []
+    assert after == [(f"{web}/kitchen.redactions.yaml?token=1", 20)]
