@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from episode_assets.errors import BadConfig
@@ -178,6 +178,7 @@ places = st.tuples(*[st.floats(-1.2, 1.2)] * 3).map(np.array)
 
 
 @given(place=places, shoulder=places)
+@example(place=np.array([0.0, 0.5, -1e-5]), shoulder=np.zeros(3))
 def test_bones_keep_their_length_and_an_elbow_is_never_above_its_arm(place, shoulder):
     elbow = elbows(shoulder[None], (shoulder + place)[None], heading=np.array([[0.0, 0, -1]]), up=UP)[0]
     distance = float(np.linalg.norm(place))
@@ -189,7 +190,8 @@ def test_bones_keep_their_length_and_an_elbow_is_never_above_its_arm(place, shou
     if 0.06 <= distance <= 0.6:
         assert np.linalg.norm(shoulder + place - elbow) == pytest.approx(0.27, abs=1e-6)
         foot = shoulder + place * ((elbow - shoulder) @ place) / distance**2
-        assert (elbow - foot) @ UP <= 1e-9
+        # An arm within a thousandth of upright bends backward, and leans by that much.
+        assert (elbow - foot) @ UP <= 0.33 * 1e-3
 
 
 def test_an_elbow_does_not_jump_where_an_arm_is_nearly_stretched():
