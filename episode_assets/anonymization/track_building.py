@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.anonymization.boxes import SAME_OVERLAP, overlap_ratios
 from episode_assets.anonymization.linking import Links, link
 from episode_assets.anonymization.motion import (
     MOTION_NS,
@@ -41,6 +42,9 @@ def build_tracks(
 ) -> TrackBoxes:
     """Link detections, fill the holes, hold each track at both ends, and smooth it.
 
+    A link may be wrong: a face that is missed, and another near it. So no link takes a hold away: within holes both
+    ends are held too, and where the boxes of a link do not lie in one place, both are held as ends of tracks are.
+
     Args:
         detections: Faces of the run's frames.
         stamps_ns: (F,) stamps of the run's frames, increasing; no gap of the stream lies inside the run.
@@ -56,10 +60,11 @@ def build_tracks(
     whole = _whole_at_edges(detections, links, stamps_ns, size=size, window_ns=fill_ns)
     way = _Way(whole, stamps_ns, links, fill_ns)
     rows = [way.seen()]
-    rows += [way.between(first) for first in way.before_holes()]
+    rows += [way.between(first, hold_ns, hold_growth) for first in way.before_holes()]
     rows += [way.held(row, -1, hold_ns, hold_growth) for row in np.flatnonzero(links.preceding < 0).tolist()]
     rows += [way.held(row, +1, hold_ns, hold_growth) for row in np.flatnonzero(links.following < 0).tolist()]
-    return _smoothed(_ordered(rows), stamps_ns, window_ns=round(smooth_s * 1e9))
+    steady = _smoothed(_ordered(rows), stamps_ns, window_ns=round(smooth_s * 1e9))
+    return _with_held(steady, way.around_doubtful_links(hold_ns, hold_growth))
 
 
 def _whole_at_edges(
@@ -120,8 +125,27 @@ class _Way:
         is_hole = frame[self._links.following[rows]] - frame[rows] > 1
         return [int(row) for row in rows[is_hole]]
 
-    def between(self, first: int) -> TrackBoxes:
-        """Fill the hole after a detection."""
+    def around_doubtful_links(self, hold_ns: int, growth: float) -> list[TrackBoxes]:
+        """Hold both ends of links whose boxes do not lie in one place: they may be of two faces."""
+        rows = np.flatnonzero(self._links.following >= 0).tolist()
+        return [
+            held
+            for first in rows
+            if not self._is_in_place(first)
+            for held in (
+                self.held(first, +1, hold_ns, growth),
+                self.held(int(self._links.following[first]), -1, hold_ns, growth),
+            )
+        ]
+
+    def _is_in_place(self, first: int) -> bool:
+        """Say whether a detection and its next one lie in one place, so that covering either covers most of both."""
+        box = self._detections.box
+        second = int(self._links.following[first])
+        return bool(overlap_ratios(box[[first]], box[[second]])[0, 0] >= SAME_OVERLAP)
+
+    def between(self, first: int, hold_ns: int, growth: float) -> TrackBoxes:
+        """Fill the hole after a detection; where its ends lie in one place, around what holding both would cover."""
         second = int(self._links.following[first])
         begin, end = self._detections.frame[[first, second]].tolist()
         frames = np.arange(begin + 1, end, dtype=np.int64)
@@ -132,7 +156,11 @@ class _Way:
             (self._stamps_ns[frames] - self._stamps_ns[begin]) / length_ns,
             length_ns / 1e9,
         )
-        return self._derived(frames, places, hull, Source.INTERPOLATED, first)
+        filled = self._derived(frames, places, hull, Source.INTERPOLATED, first)
+        if self._is_in_place(first):
+            for held in (self.held(first, +1, hold_ns, growth), self.held(second, -1, hold_ns, growth)):
+                filled = _widened(filled, held)
+        return filled
 
     def held(self, row: int, direction: int, hold_ns: int, growth: float) -> TrackBoxes:
         """Keep a face for `hold_ns` before (direction -1) or after (+1) a detection, growing with each frame."""
@@ -177,6 +205,43 @@ class _Way:
             label=np.full(len(frames), self._detections.label[row], np.uint8),
             track=np.full(len(frames), self._track[row], np.int64),
         )
+
+
+def _with_held(boxes: TrackBoxes, parts: Sequence[TrackBoxes]) -> TrackBoxes:
+    """Cover held boxes too: in one hull with the box of their track where they meet it, else beside it.
+
+    Rectangles that overlap are mixed, which leaves slopes; and a hull of boxes that do not meet would be too large.
+    """
+    keys = zip(boxes.frame.tolist(), boxes.track.tolist(), strict=True)
+    row_of = {key: row for row, key in enumerate(keys)}
+    hull, side = boxes.hull.copy(), boxes.side.copy()
+    beside: list[TrackBoxes] = []
+    for held in parts:
+        held_keys = zip(held.frame.tolist(), held.track.tolist(), strict=True)
+        rows = np.array([row_of.get(key, -1) for key in held_keys], np.int64)
+        meets = (rows >= 0) & _meet(boxes.hull[rows], held.hull)
+        mine = rows[meets]
+        hull[mine] = hull_of(hull[mine], held.hull[meets])
+        side[mine] = np.maximum(side[mine], held.side[meets])
+        beside.append(
+            TrackBoxes(**{item.name: getattr(held, item.name)[~meets] for item in fields(TrackBoxes)})
+        )
+    return _ordered([replace(boxes, hull=hull, side=side), *beside])
+
+
+def _meet(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which boxes of two columns share a pixel, (N,)."""
+    low, high = np.maximum(left[:, :2], right[:, :2]), np.minimum(left[:, 2:], right[:, 2:])
+    return np.asarray((low < high).all(axis=1))
+
+
+def _widened(boxes: TrackBoxes, others: TrackBoxes) -> TrackBoxes:
+    """Draw hulls around those of others in the same pictures; each picture is once in either."""
+    _, mine, theirs = np.intersect1d(boxes.frame, others.frame, assume_unique=True, return_indices=True)
+    hull, side = boxes.hull.copy(), boxes.side.copy()
+    hull[mine] = hull_of(hull[mine], others.hull[theirs])
+    side[mine] = np.maximum(side[mine], others.side[theirs])
+    return replace(boxes, hull=hull, side=side)
 
 
 def _smoothed(boxes: TrackBoxes, stamps_ns: NDArray[np.int64], *, window_ns: int) -> TrackBoxes:

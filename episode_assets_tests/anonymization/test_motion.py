@@ -133,7 +133,7 @@ def test_a_face_that_stops_where_it_was_last_found_stays_covered_too() -> None:
 
 
 def test_a_held_face_is_followed_by_its_own_size_at_most() -> None:
-    boxes = tracked(lambda frame: (100 + 40.0 * frame, 300.0), 30, range(20, 30))
+    boxes = tracked(lambda frame: (100 + 25.0 * frame, 300.0), 30, range(20, 30))
 
     held = boxes.hull[boxes.source == Source.HELD]
     assert (held[:, 2] - held[:, 0]).max() < 2.5 * FACE[0]
@@ -143,9 +143,8 @@ def test_a_face_at_rest_is_covered_no_farther_than_it_grows() -> None:
     boxes = tracked(lambda frame: (300.0, 300.0), 30, [*range(8, 14), *range(25, 30)])
 
     filled = boxes.source == Source.INTERPOLATED
-    assert boxes.hull[filled] == pytest.approx(
-        np.tile(true_box(lambda _: (300.0, 300.0), 0), (6, 1)), abs=0.01
-    )
+    filled_widths = boxes.hull[filled, 2] - boxes.hull[filled, 0]
+    assert filled_widths == pytest.approx(FACE[0] * 1.03 ** np.array([1, 2, 4, 4, 2, 1]), rel=1e-3)
     widths = (boxes.hull[:, 2] - boxes.hull[:, 0])[boxes.frame > 24]
     assert widths == pytest.approx(FACE[0] * 1.03 ** np.arange(1, 5), rel=0.02)
 

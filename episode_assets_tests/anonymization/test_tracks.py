@@ -95,7 +95,9 @@ def test_a_face_cut_by_the_edge_keeps_the_height_it_had_inside(is_leaving: bool)
     boxes = track(frames)
 
     cut = [5, 6, 7] if is_leaving else [0, 1, 2]
-    heights = (boxes.box[:, 3] - boxes.box[:, 1])[np.isin(boxes.frame, cut)]
+    heights = (boxes.box[:, 3] - boxes.box[:, 1])[
+        np.isin(boxes.frame, cut) & (boxes.source == Source.DETECTED)
+    ]
     assert heights == pytest.approx([75.0, 75.0, 75.0])
     assert len(set(boxes.track)) == 1
     whole = boxes.box[(boxes.frame == 2) & (boxes.source == Source.DETECTED)]
