@@ -61,7 +61,7 @@ class Look:
 class Seeker:
     """Finds the faces of source pictures on a schedule, with a second look at what is doubtful.
 
-    A face that is large enough for both scales is found at both. A weak box that is found at one only is refuted: in
+    A face that is large enough for both scales is found at both. A weak box that leaves no trace at one is refuted: in
     practice plates and folds, which would cost more pixels than all faces together. Strong boxes, and boxes too small
     for the second scale, are never refuted.
 
@@ -72,6 +72,8 @@ class Seeker:
         doubt_below: Boxes from this score on are certain.
         stride: Faces are sought in pictures whose position in the stream is a multiple of this.
         far_stride: Of those, every n-th is searched by `far`.
+        is_lonely: (P,) bool, for each picture of the stream whether its neighbours are too far away for tracks to cover
+            what they show; such pictures are always searched, and by `far`.
         upright: How pictures are turned. One that is searched in several turns is always searched, and by `far`.
     """
 
@@ -82,22 +84,38 @@ class Seeker:
     stride: int
     far_stride: int
     upright: Upright
+    is_lonely: NDArray[np.bool_]
 
     def __call__(self, position: int, picture: Picture) -> tuple[Found, int]:
         """Return the faces of a picture, and how many boxes were refuted."""
         turns = self.upright.turns(position)
-        if position % self.stride and len(turns) == 1:
+        is_special = len(turns) > 1 or bool(self.is_lonely[position])
+        if position % self.stride and not is_special:
             return Found.of(no_boxes()), 0
-        is_far = (position // self.stride) % self.far_stride == 0 or len(turns) > 1
+        is_far = (position // self.stride) % self.far_stride == 0 or is_special
         search = self.far if self.near is None or is_far else self.near
         found = search.labelled(picture, turns)
         boxes = found.boxes
         is_doubtful = self.second.surely_sees(boxes) & (boxes[:, 4] < self.doubt_below)
         if not is_doubtful.any():
             return found, 0
-        is_confirmed = (overlap_ratios(boxes, self.second(picture, turns)) >= SAME_OVERLAP).any(axis=1)
+        is_confirmed = (overlap_ratios(boxes, self.second.traces(picture, turns)) >= SAME_OVERLAP).any(axis=1)
         is_refuted = is_doubtful & ~is_confirmed
         return found.where(~is_refuted), int(is_refuted.sum())
+
+
+def lonely_pictures(
+    stamps_ns: NDArray[np.int64], gap_before: NDArray[np.bool_], *, hold_s: float
+) -> NDArray[np.bool_]:
+    """Return which pictures no track may reach: a gap, an end, or a step longer than a hold lies beside them.
+
+    Args:
+        stamps_ns: (P,) stamps of all pictures of the stream.
+        gap_before: (P,) whether a gap lies before each of them.
+        hold_s: How long a face stays covered beyond its finds.
+    """
+    is_apart = gap_before[1:] | (np.diff(stamps_ns) > round(hold_s * 1e9))
+    return np.asarray(np.append(True, is_apart) | np.append(is_apart, True))
 
 
 class UnitPictures:

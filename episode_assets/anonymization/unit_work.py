@@ -28,7 +28,14 @@ from episode_assets.anonymization.groups import (
     is_clean,
     make_group,
 )
-from episode_assets.anonymization.looking import KEPT_BYTES, Look, Seeker, UnitPictures, look_at
+from episode_assets.anonymization.looking import (
+    KEPT_BYTES,
+    Look,
+    Seeker,
+    UnitPictures,
+    lonely_pictures,
+    look_at,
+)
 from episode_assets.anonymization.means import Means, SearchUse
 from episode_assets.anonymization.turning import all_right_angles
 from episode_assets.anonymization.upright import Upright
@@ -364,6 +371,7 @@ class _Tools:
             stride=config.detector_stride,
             far_stride=config.far_stride,
             upright=upright,
+            is_lonely=lonely_pictures(self.stream.stamp_ns, self.stream.gap_before, hold_s=config.hold_s),
         )
 
     def sample(self, position: int) -> NDArray[np.float64]:
