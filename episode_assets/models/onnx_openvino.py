@@ -98,7 +98,22 @@ class _Rounding:
         self._rounded: dict[str, Any] = {}
 
     def apply(self, model: Any) -> None:
-        """Round what the layers of a graph read, where the table has its range."""
+        """Round what the layers of a graph read, where the table has its range.
+
+        Raises:
+            ModelMissing: A range is of a tensor that the graph does not have.
+        """
+        there = {
+            name
+            for node in model.get_ordered_ops()
+            for output in node.outputs()
+            for name in output.get_names()
+        }
+        if unknown := sorted(self._ranges.keys() - there):
+            raise ModelMissing(
+                f"not the expected ONNX network: it has no tensor {unknown[0]}",
+                remedy="episode-assets models fetch",
+            )
         for layer in model.get_ordered_ops():
             kind = layer.get_type_name()
             if kind in _SUMS and self._knows(layer, 0):
@@ -112,7 +127,7 @@ class _Rounding:
         return any(True for _ in self._names(layer, port))
 
     def _names(self, layer: Any, port: int) -> Iterator[str]:
-        yield from self._ranges.keys() & layer.input_value(port).get_names()
+        yield from sorted(self._ranges.keys() & layer.input_value(port).get_names())
 
     def _round(self, layer: Any, port: int) -> None:
         name = next(self._names(layer, port))

@@ -76,6 +76,11 @@ def test_what_is_not_the_network_is_refused(outputs: tuple[str, ...], weights: P
         EightBitNetwork(file, ranges=RANGES, outputs=outputs)
 
 
+def test_a_range_of_a_tensor_that_the_network_does_not_have_is_refused(weights: Path) -> None:
+    with pytest.raises(ModelMissing, match="no tensor of_another_network"):
+        EightBitNetwork(weights, ranges={**RANGES, "of_another_network": (0.0, 1.0)}, outputs=OUTPUTS)
+
+
 def test_openvino_is_imported_in_one_place_only() -> None:
     """Anybody else's `import openvino` would wake the reporter up."""
     root = Path(__file__).resolve().parents[2]
