@@ -36,8 +36,19 @@ def as_dagster_failures(
             context.log.warning(str(error))
             raise dg.RetryRequested(TRANSIENT_RETRIES, TRANSIENT_WAIT_S) from error
         context.instance.add_run_tags(context.run.run_id, {NO_RUN_RETRY_TAG: "false"})
-        shown = show_refusal() if isinstance(error, AuditFailed) else {}
+        shown = _shown(context, show_refusal) if isinstance(error, AuditFailed) else {}
         raise dg.Failure(str(error), metadata={**_metadata(error), **shown}, allow_retries=False) from error
+
+
+def _shown(
+    context: dg.AssetExecutionContext, show_refusal: Callable[[], Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """Return what shows why an audit failed; no trouble with that may stand in for the refusal itself."""
+    try:
+        return show_refusal()
+    except Exception:
+        context.log.exception("what shows why the audit failed cannot be read")
+        return {}
 
 
 def _metadata(error: EpisodeAssetsError) -> dict[str, dg.MetadataValue]:
