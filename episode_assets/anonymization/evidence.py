@@ -93,7 +93,7 @@ def evidence_picture(
 
     Args:
         picture: The decoded result; it is only read.
-        finds: What its audit found outside the blur, weak boxes too.
+        finds: What its audit found outside the blur, weak boxes and those that it dismissed too.
         hidden: (R, 4) what was blurred or painted over in it.
         searches: All that the run searches with, whichever scale and score.
         turns: How the frame is turned for that, beside all right angles.

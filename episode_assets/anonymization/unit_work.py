@@ -273,7 +273,7 @@ class UnitWorker:
             position,
             evidence_picture(
                 picture,
-                made.audit.outside[index],
+                np.concatenate([made.audit.outside[index], made.audit.refuted[index]]),
                 hidden,
                 tools.all_searches,
                 upright.turns(position),
