@@ -210,18 +210,16 @@ class Auditor:
         source: Callable[[], Picture] | None,
         turns: Sequence[Turn],
     ) -> NDArray[np.bool_]:
-        """Return which finds of a closer look are sure, or weak and there again with the box in the middle.
+        """Return which finds of a closer look are there again with the box in the middle, however sure they are.
 
-        One that touches the blur has to be there in the source: all that is left of it may be the blur's own doing.
+        Many places are looked at closely, and textures reach 0.7 in some corner of a crop; of 26 pasted faces that only
+        a closer look found, all scored 0.42 or more in the middle. One that touches the blur has to be there in the
+        source: all that is left of it may be the blur's own doing.
         """
-        stands = np.asarray(boxes[:, 4] >= self.doubt_below)
-        touches = _touch(boxes, rectangles, picture)
-        for row in np.flatnonzero(~stands):
-            seen = boxes[row : row + 1]
-            if source is not None and touches[row]:
-                stands[row] = self.closer.leave_traces(source(), seen, turns[:1])[0]
-            else:
-                stands[row] = self._leave_close_traces(seen, picture, source, turns[:1])[0]
+        touches = _touch(boxes, rectangles, picture) & (source is not None)
+        stands = self._leave_close_traces(boxes, picture, source, turns[:1])
+        if source is not None and (touches & stands).any():
+            stands[touches] = self.closer.leave_traces(source(), boxes[touches], turns[:1])
         return stands
 
     def _leave_close_traces(
