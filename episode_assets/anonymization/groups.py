@@ -88,10 +88,10 @@ class Auditor:
     Weak finds are looked at again, since each one that stands has its group made anew. The corners of blurred
     rectangles now and then look a little like a face: one that touches the blur is looked up in the source, at the
     same scale, and without any trace there it is the blur's own doing. One that is large enough for both scales is
-    looked at with the detector's: without any trace there it is a texture, and without any in the source, at both
-    scales, the encoder's doing. Of pasted faces that were weak finds, all left 0.38 or more on that scale, of textures
-    of the demo none left 0.08 (14 and 5 finds measured; a trace is 0.1). One that is small enough for a closer look is
-    dismissed if that sees no trace of it, in the result or the source.
+    looked at with the detector's: where that finds nothing, in the result or in the source, it is a texture. Of pasted
+    faces that were weak finds, all scored 0.38 or more on that scale, of textures of the demo none 0.08 (14 and 5 finds
+    measured). One that is small enough for a closer look is dismissed if that sees no trace of it, in the result or
+    the source.
     Strong finds are never doubted, and what is dismissed stands in the record.
     """
 
@@ -176,14 +176,13 @@ class Auditor:
         is_large = is_weak & self.again.surely_sees(boxes)
         is_dismissed = np.zeros(len(boxes), np.bool_)
         if is_large.any():
-            is_dismissed |= is_large & ~_leave(self.again.traces(picture, turns), boxes)
+            is_dismissed |= is_large & ~_leave(self.again(picture, turns), boxes)
         is_doubtful = is_weak & (touches | is_large) & ~is_dismissed
         if source is not None and is_doubtful.any():
             before = source()
-            is_gone = is_doubtful & ~_leave(search.traces(before, turns), boxes)
-            if (is_gone & ~touches).any():
-                is_gone &= touches | ~_leave(self.again.traces(before, turns), boxes)
-            is_dismissed |= is_gone
+            is_dismissed |= is_doubtful & touches & ~_leave(search.traces(before, turns), boxes)
+            if (is_large & ~is_dismissed).any():
+                is_dismissed |= is_large & ~_leave(self.again(before, turns), boxes)
         is_small = is_weak & ~is_dismissed & self.closer.fits(boxes)
         is_dismissed[is_small] = ~self._leave_close_traces(boxes[is_small], picture, source, turns)
         return is_dismissed

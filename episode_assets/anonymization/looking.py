@@ -99,7 +99,7 @@ class Seeker:
         is_doubtful = self.second.surely_sees(boxes) & (boxes[:, 4] < self.doubt_below)
         if not is_doubtful.any():
             return found, 0
-        is_confirmed = (overlap_ratios(boxes, self.second.traces(picture, turns)) >= SAME_OVERLAP).any(axis=1)
+        is_confirmed = (overlap_ratios(boxes, self.second(picture, turns)) >= SAME_OVERLAP).any(axis=1)
         is_refuted = is_doubtful & ~is_confirmed
         return found.where(~is_refuted), int(is_refuted.sum())
 

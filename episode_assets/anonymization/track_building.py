@@ -64,7 +64,7 @@ def build_tracks(
     rows += [way.held(row, -1, hold_ns, hold_growth) for row in np.flatnonzero(links.preceding < 0).tolist()]
     rows += [way.held(row, +1, hold_ns, hold_growth) for row in np.flatnonzero(links.following < 0).tolist()]
     steady = _smoothed(_ordered(rows), stamps_ns, window_ns=round(smooth_s * 1e9))
-    return _with_held(steady, way.around_doubtful_links(hold_ns, hold_growth))
+    return _with_held(steady, way.around_doubtful_links(hold_ns, hold_growth, strong_score))
 
 
 def _whole_at_edges(
@@ -125,18 +125,27 @@ class _Way:
         is_hole = frame[self._links.following[rows]] - frame[rows] > 1
         return [int(row) for row in rows[is_hole]]
 
-    def around_doubtful_links(self, hold_ns: int, growth: float) -> list[TrackBoxes]:
-        """Hold both ends of links whose boxes do not lie in one place: they may be of two faces."""
+    def around_doubtful_links(self, hold_ns: int, growth: float, strong_score: float) -> list[TrackBoxes]:
+        """Hold both ends of links whose boxes do not lie in one place: they may be of two faces.
+
+        Two certain faces in neighbouring pictures are taken for one that moves: holding each of its boxes would hide
+        twice as much of every quick turn of the head.
+        """
         rows = np.flatnonzero(self._links.following >= 0).tolist()
         return [
             held
             for first in rows
-            if not self._is_in_place(first)
+            if not self._is_in_place(first) and not self._is_certain_step(first, strong_score)
             for held in (
                 self.held(first, +1, hold_ns, growth),
                 self.held(int(self._links.following[first]), -1, hold_ns, growth),
             )
         ]
+
+    def _is_certain_step(self, first: int, strong_score: float) -> bool:
+        ends = [first, int(self._links.following[first])]
+        step = np.diff(self._detections.frame[ends])[0]
+        return bool(step == 1 and (self._detections.score[ends] >= strong_score).all())
 
     def _is_in_place(self, first: int) -> bool:
         """Say whether a detection and its next one lie in one place, so that covering either covers most of both."""

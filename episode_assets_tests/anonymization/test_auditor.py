@@ -69,15 +69,16 @@ def judged(
     return len(stands.boxes), len(dismissed.boxes)
 
 
-def test_a_weak_find_without_a_trace_at_the_other_scale_is_dismissed() -> None:
+def test_a_large_weak_find_that_the_other_scale_does_not_have_is_dismissed() -> None:
     assert judged(40, {AUDIT: 0.3}) == (0, 1)
+    assert judged(50, {AUDIT: 0.3, FINER: 0.19}) == (0, 1)
 
 
 @pytest.mark.parametrize(
     ("height", "scores"),
     [
-        (40, {AUDIT: 0.3, FINER: 0.11, CLOSER: 0.21}),
-        (50, {AUDIT: 0.3, FINER: 0.11}),
+        (40, {AUDIT: 0.3, FINER: 0.21, CLOSER: 0.21}),
+        (50, {AUDIT: 0.3, FINER: 0.21}),
         (40, {AUDIT: 0.5}),
         (29, {AUDIT: 0.3, CLOSER: 0.21}),
     ],
@@ -94,7 +95,7 @@ def test_other_finds_stand(height: int, scores: dict[int, float]) -> None:
 
 @pytest.mark.parametrize("height", [29, 40])
 def test_a_weak_find_without_a_trace_in_a_closer_look_is_dismissed(height: int) -> None:
-    assert judged(height, {AUDIT: 0.3, FINER: 0.11, CLOSER: 0.19}, source=True) == (0, 1)
+    assert judged(height, {AUDIT: 0.3, FINER: 0.21, CLOSER: 0.19}, source=True) == (0, 1)
 
 
 def test_a_small_weak_find_beside_the_blur_stands_where_the_source_shows_it_or_is_not_there() -> None:
