@@ -133,7 +133,7 @@ def _no_weights(_config: object) -> tuple[ModelUse, ...]:
 
 RAW_MCAP = Step(
     "raw_mcap",
-    "2",
+    "3",
     (),
     RecordingConfig,
     _no_weights,
@@ -143,7 +143,7 @@ RAW_MCAP = Step(
 )
 BLURRED_RGB = Step(
     "blurred_rgb",
-    "2",
+    "3",
     ("raw_mcap",),
     FaceBlurConfig,
     _face_weights,
@@ -152,7 +152,7 @@ BLURRED_RGB = Step(
 )
 HAND_POSES = Step(
     "hand_poses",
-    "2",
+    "3",
     ("raw_mcap",),
     HandPoseConfig,
     _hand_weights,
@@ -161,7 +161,7 @@ HAND_POSES = Step(
 )
 EPISODE_BUNDLE = Step(
     "episode_bundle",
-    "2",
+    "3",
     ("raw_mcap", "blurred_rgb", "hand_poses"),
     BundleConfig,
     _no_weights,
@@ -170,7 +170,7 @@ EPISODE_BUNDLE = Step(
 )
 QC_REPORT = Step(
     "qc_report",
-    "1",
+    "2",
     ("raw_mcap", "blurred_rgb", "hand_poses", "episode_bundle"),
     QualityConfig,
     _no_weights,
@@ -185,7 +185,7 @@ def fragment_step(recipe_name: str) -> Step[Recipe]:
     """Return the step that makes one recording's contribution to the datasets of a recipe."""
     return Step(
         f"lerobot_episode/{recipe_name}",
-        "1",
+        "2",
         ("episode_bundle", "hand_poses", "qc_report", "blurred_rgb"),
         Recipe,
         _no_weights,

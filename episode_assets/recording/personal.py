@@ -70,7 +70,7 @@ def _kind_of(info: TopicInfo) -> str | None:
         return "text"
     if info.role is not None:
         return None
-    package, *_, name = re.split(r"[/.]", info.schema) if info.schema else [""]
+    parts = re.split(r"[/.]", info.schema)  # of a name without a package both are that name
     words = sorted(words_of(info.topic) & _WORDS.keys())
-    told = (_PACKAGES.get(package), _TYPES.get(name), _WORDS[words[0]] if words else None)
+    told = (_PACKAGES.get(parts[0]), _TYPES.get(parts[-1]), _WORDS[words[0]] if words else None)
     return next((kind for kind in told if kind is not None), None)

@@ -69,11 +69,12 @@ def test_the_face_of_a_portrait_is_covered_and_the_rest_stays(data: Path, tmp_pa
     source, result = published(data / "faces" / "ivan.jpg", tmp_path)
 
     assert is_covered(source, result, IVAN)
-    assert changed_share(source.y, result.y, [IVAN]) < 0.02
+    # Of a single picture nothing tells the roll: it is searched at all four right angles, with weak finds at each.
+    assert changed_share(source.y, result.y, [IVAN]) < 0.04
 
 
 def test_of_a_picture_without_a_face_next_to_nothing_changes(data: Path, tmp_path: Path) -> None:
-    """One weak box of 13 px, seen with the picture on its side: of 199x148 pixels that is more than 1 %."""
+    """Weak boxes of 13 px, seen with the picture on its side: of 199x148 pixels each is more than 1 %."""
     source, result = published(data / "faces" / "no_faces.jpg", tmp_path)
 
-    assert changed_share(source.y, result.y, []) < 0.025
+    assert changed_share(source.y, result.y, []) < 0.04
