@@ -99,7 +99,7 @@ def test_faces_are_unreadable_in_the_published_video(workers: int, tmp_path: Pat
         source = decode_picture("jpeg", scene.jpeg(frame))
         assert lost_share(source.y, picture.y, scene.face_box(frame)) > 0.95, frame
         # The stand-in fits roughly, and its boxes jump about the face.
-        assert changed_share(source.y, picture.y, [scene.face_box(frame)]) < 0.1, frame
+        assert changed_share(source.y, picture.y, [scene.face_box(frame)]) < 0.15, frame
 
 
 @pytest.mark.usefixtures("weights")
