@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# Fast stays at the encoder's default preset, and its audit looks finer than its detector, down to 29 px. Every false
-# find has a group of pictures made anew, so what looked cheaper was not (CPU ms per 720p picture of the demo, defaults
-# 91, this 82): a quicker preset shows the audit more that looks like a face (superfast 99, ultrafast 88 and twice the
-# size), and a detector that looks at fewer pictures covers less of it (every second one 114).
+# `fast` was chosen on one rendered recording of 8 s, where it took about a tenth less than the defaults. What looks
+# cheaper may not be: a quicker preset shows the audit more that looks like a face, a detector that looks at fewer
+# pictures covers less of it, and each find has a group of pictures made anew.
 PROFILES: Mapping[str, Mapping[str, Any]] = {
     "fast": {
         "min_face_px": 32.0,
