@@ -35,7 +35,15 @@ SEEN_IN_PICTURES = {
     *(
         f"hand-pose/{side}_{column}"
         for side in ("left", "right")
-        for column in ("confidence", "joints", "joints_world", "kpts_2d_rgb", "scale")
+        for column in (
+            "confidence",
+            "joints",
+            "joints_world",
+            "kpts_2d_rgb",
+            "scale",
+            "uncertainty_m",
+            "uncertainty_px",
+        )
     ),
 }
 """Arrays of annotation.hdf5 whose numbers come from what models see; depth has holes where they see faces."""
