@@ -26,6 +26,8 @@ class Check:
         unit: Unit of value and threshold.
         threshold: What the value was compared with.
         ranges: Frames concerned.
+        peak_unit: Unit of the peaks of the ranges.
+        peak_threshold: What the peaks were compared with.
         is_hard: Whether the ranges are cut from the kept intervals.
         is_boundary: Whether the ranges are places between two frames (first and last are neighbours) that nothing
             may bridge.
@@ -41,10 +43,17 @@ class Check:
     unit: str = ""
     threshold: float | None = None
     ranges: tuple[FrameRange, ...] = ()
+    peak_unit: str = ""
+    peak_threshold: float | None = None
     is_hard: bool = False
     is_boundary: bool = False
     note: str = ""
     affected_s: float = 0.0
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether its ranges end kept intervals."""
+        return self.is_hard or self.is_boundary
 
 
 def absent(id_: str, stream: str, why: str) -> Check:
@@ -61,15 +70,27 @@ def from_ranges(
     seconds: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
     note: str,
     threshold: float | None = None,
+    peak_unit: str = "",
     is_hard: bool = False,
 ) -> Check:
     """Return a check that passes without ranges and is `found` with some; its value is the seconds affected.
 
-    `note` reads on after "3 frames in 1 stretch", such as "black".
+    The threshold belongs to the peaks of the ranges; of seconds any is too many. `note` reads on after "3 frames in
+    1 stretch", such as "black".
     """
     affected = float(sum(seconds[item.first : item.last + 1].sum() for item in ranges))
     if not ranges:
-        return Check(id_, stream, "pass", f"no frame {note}", 0.0, "s", threshold)
+        return Check(
+            id_,
+            stream,
+            "pass",
+            f"no frame {note}",
+            0.0,
+            "s",
+            0.0,
+            peak_unit=peak_unit,
+            peak_threshold=threshold,
+        )
     frames = sum(len(item) for item in ranges)
     return Check(
         id_,
@@ -78,8 +99,10 @@ def from_ranges(
         f"{counted(frames, 'frame')} in {counted(len(ranges), 'stretch', 'stretches')} {note} ({affected:.1f} s)",
         round(affected, 3),
         "s",
-        threshold,
+        0.0,
         tuple(ranges),
+        peak_unit=peak_unit,
+        peak_threshold=threshold,
         is_hard=is_hard,
         note=note,
         affected_s=affected,

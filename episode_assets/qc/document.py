@@ -19,16 +19,18 @@ from episode_assets.outcome import Json
 from episode_assets.qc.checks import Check
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
+from episode_assets.qc.findings import Finding, as_json
 from episode_assets.qc.intervals import KeptInterval
 from episode_assets.qc.numbers import Block, number
 from episode_assets.qc.ranges import FrameRange
 from episode_assets.qc.scoring import Deduction, Verdict
 
 SCHEMA = "episode_assets.qc"
-SCHEMA_VERSION = 1
-MOST_RANGES = 60
-MOST_REASONS = 300
-MOST_INTERVALS = 500
+SCHEMA_VERSION = 2
+MOST_RANGES = 24
+MOST_REASONS = 150
+MOST_FINDINGS = 200
+MOST_INTERVALS = 400
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Judgement:
         checks: All checks.
         kept: The kept intervals in order.
         unverified: Names of pictures whose privacy nobody verified.
+        findings: Everything that was found, with its points; hard ones first.
     """
 
     verdict: Verdict
@@ -54,6 +57,7 @@ class Judgement:
     checks: tuple[Check, ...]
     kept: tuple[KeptInterval, ...]
     unverified: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
 
     @property
     def publishable(self) -> bool:
@@ -94,6 +98,8 @@ def document(
         "score_stera": number(judgement.score_stera),
         "checks": [_check(e, check) for check in judgement.checks],
         **_reasons(e, judgement.checks),
+        "findings": [as_json(item) for item in judgement.findings[:MOST_FINDINGS]],
+        "findings_total": len(judgement.findings),
         "intervals": intervals(e, judgement.kept)[:MOST_INTERVALS],
         "kept": kept_summary(e, judgement.kept),
         "metrics": dict(blocks),
@@ -103,8 +109,22 @@ def document(
 
 
 def dumps(content: Mapping[str, Any]) -> str:
-    """Return strict JSON with sorted keys and a trailing newline."""
-    return json.dumps(content, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+    """Return strict JSON with sorted keys: one line per key, rows of lists on lines of their own.
+
+    Indented in full, the numbers of the ranges alone would take half of the space.
+    """
+    lines = [f" {_dense(key)}: {_rows(value)}" for key, value in sorted(content.items())]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _rows(value: object) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "[\n" + ",\n".join(f"  {_dense(item)}" for item in value) + "\n ]"
+    return _dense(value)
+
+
+def _dense(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, allow_nan=False, ensure_ascii=False)
 
 
 def _check(e: Evidence, check: Check) -> dict[str, Json]:
@@ -112,7 +132,7 @@ def _check(e: Evidence, check: Check) -> dict[str, Json]:
         "id": check.id,
         "stream": check.stream,
         "status": check.status,
-        "severity": "hard" if check.is_hard or check.is_boundary else "soft",
+        "severity": "hard" if check.is_cut else "soft",
         "value": number(check.value),
         "unit": check.unit,
         "threshold": number(check.threshold),
@@ -130,7 +150,7 @@ def _short_range(e: Evidence, item: FrameRange) -> list[Json]:
 def _reasons(e: Evidence, checks: Sequence[Check]) -> dict[str, Json]:
     found = [(check, item) for check in checks if check.status in ("warn", "fail") for item in check.ranges]
     # The hard ones come first where not all fit; within the file they are in order of time.
-    found.sort(key=lambda pair: not (pair[0].is_hard or pair[0].is_boundary))
+    found.sort(key=lambda pair: not pair[0].is_cut)
     shown = sorted(found[:MOST_REASONS], key=lambda pair: (pair[1].first, pair[0].id))
     return {"reasons": [reason(e, check, item) for check, item in shown], "reasons_total": len(found)}
 
@@ -140,7 +160,7 @@ def reason(e: Evidence, check: Check, item: FrameRange) -> dict[str, Json]:
     first, last = e.stamps_ns[item.first], e.stamps_ns[item.last]
     return {
         "id": check.id,
-        "severity": "hard" if check.is_hard or check.is_boundary else "soft",
+        "severity": "hard" if check.is_cut else "soft",
         "stream": check.stream,
         "frame_start": item.first,
         "frame_end": item.last,

@@ -72,9 +72,11 @@ def _pose_jump(e: Evidence, config: QualityConfig) -> Check:
         "jumps",
         0.0,
         tuple(ranges),
+        peak_unit="m/s",
+        peak_threshold=config.pose_speed_max_m_s,
         is_hard=True,
         is_boundary=True,  # positions before and after belong to different maps, however short the stretch is
-        note="impossible motion (m/s)",
+        note="impossible motion",
     )
 
 
@@ -114,6 +116,8 @@ def _depth_valid(e: Evidence, config: QualityConfig) -> Check:
         "%",
         good,
         found.ranges,
+        peak_unit="share",
+        peak_threshold=config.depth_low_ratio,
         note=found.note,
         affected_s=found.affected_s,
     )

@@ -43,6 +43,7 @@ def _black(e: Evidence, config: QualityConfig) -> Check:
         seconds=e.seconds,
         note="black",
         threshold=config.black_mean_max,
+        peak_unit="luma",
         is_hard=True,
     )
 
@@ -61,6 +62,7 @@ def _covered(e: Evidence, config: QualityConfig, is_black: Flags) -> Check:
         seconds=e.seconds,
         note="without structure while something near covers the lens or the camera moves",
         threshold=config.covered_flat_ratio_min,
+        peak_unit="flat tiles",
         is_hard=True,
     )
 
@@ -115,6 +117,7 @@ def _frozen(e: Evidence, config: QualityConfig, is_black: Flags) -> tuple[Check,
             seconds=e.seconds,
             note="frozen while the camera moves",
             threshold=config.frozen_diff_max,
+            peak_unit="luma",
             is_hard=True,
         ),
         from_ranges(
@@ -125,6 +128,7 @@ def _frozen(e: Evidence, config: QualityConfig, is_black: Flags) -> tuple[Check,
             seconds=e.seconds,
             note="repeated, and nothing proves that the camera moved",
             threshold=config.frozen_diff_max,
+            peak_unit="luma",
         ),
     )
 
@@ -142,6 +146,7 @@ def _blurred(e: Evidence, config: QualityConfig, is_black: Flags) -> Check:
         seconds=e.seconds,
         note="blurred",
         threshold=round(limit, 1),
+        peak_unit="Laplacian variance",
     )
 
 
@@ -156,6 +161,7 @@ def _overexposed(e: Evidence, config: QualityConfig) -> Check:
         seconds=e.seconds,
         note="overexposed",
         threshold=config.overexposed_bright_ratio_min,
+        peak_unit="bright pixels",
     )
 
 
@@ -170,6 +176,7 @@ def _underexposed(e: Evidence, config: QualityConfig, is_black: Flags) -> Check:
         seconds=e.seconds,
         note="underexposed",
         threshold=config.underexposed_median_max,
+        peak_unit="luma",
     )
 
 
@@ -188,6 +195,7 @@ def _exposure_jump(e: Evidence, config: QualityConfig) -> Check:
         seconds=e.seconds,
         note="much brighter or darker than the frame before",
         threshold=config.exposure_jump_min,
+        peak_unit="luma",
     )
 
 

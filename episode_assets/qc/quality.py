@@ -14,6 +14,7 @@ from episode_assets.qc.checks import Check, boundary_flags, hard_flags
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.document import Judgement, document, dumps, kept_summary
 from episode_assets.qc.evidence import SIGNALS, Evidence, gather
+from episode_assets.qc.findings import findings_of
 from episode_assets.qc.hand_checks import hand_checks
 from episode_assets.qc.intervals import KeptInterval, keep
 from episode_assets.qc.metrics import metric_blocks
@@ -118,6 +119,7 @@ def judge(
         checks=checks,
         kept=tuple(kept),
         unverified=pictures,
+        findings=findings_of(e, checks, deductions),
     )
 
 

@@ -6,7 +6,7 @@ Thresholds come from the configuration; nothing is measured here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -27,11 +27,26 @@ GAP_PENALTY = 1.0
 
 @dataclass(frozen=True)
 class Deduction:
-    """Points that were lost for one reason; `reason` is the id of a check or of an absent stream."""
+    """Points that were lost for one reason.
+
+    Attributes:
+        reason: Id of a check, of a group of checks or of an absent stream.
+        points: Points lost.
+        text: Why, in words.
+        checks: Ids of the checks whose findings share the points; empty means the one called like the reason.
+        stream: The stream concerned where no check objects.
+    """
 
     reason: str
     points: float
     text: str
+    checks: tuple[str, ...] = ()
+    stream: str = ""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of the findings that share the points."""
+        return self.checks or (self.reason,)
 
 
 def stera_score(
@@ -95,13 +110,13 @@ def score(e: Evidence, checks: Sequence[Check], config: QualityConfig) -> tuple[
     """Return our score from 0 to 100 and what was deducted: weight times affected share of time, by reason."""
     by_id = {check.id: check for check in checks}
     if len(e) == 0:
-        return 0.0, [Deduction("rgb_missing", 100.0, "no picture was decoded")]
+        return 0.0, [Deduction("rgb_missing", 100.0, "no picture was decoded", stream="rgb")]
     lost = [
         *_picture_deductions(e, by_id, config),
         *_stream_deductions(e, by_id, config),
         *_absence_deductions(e, config),
     ]
-    lost = [Deduction(item.reason, round(item.points, 2), item.text) for item in lost if item.points >= 0.005]
+    lost = [replace(item, points=round(item.points, 2)) for item in lost if item.points >= 0.005]
     total = float(np.clip(100 - sum(item.points for item in lost), 0, 100))
     not_run = [check.id for check in checks if check.status == "not_run"]
     if not_run and total > config.not_run_cap:
@@ -138,11 +153,17 @@ def _picture_deductions(e: Evidence, by_id: Mapping[str, Check], config: Quality
     for reason, weight, ids in rows:
         share = _share(e, _frames_of(e, by_id, *ids))
         found.append(
-            Deduction(reason, weight * share, f"{reason.replace('_', ' ')}: {100 * share:.1f} % of the time")
+            Deduction(
+                reason,
+                weight * share,
+                f"{reason.replace('_', ' ')}: {100 * share:.1f} % of the time",
+                ids,
+                "rgb",
+            )
         )
     undecodable = len(e.dropped) / (len(e) + len(e.dropped))
     text = f"{len(e.dropped)} pictures are not in the video"
-    return [*found, Deduction("undecodable", config.weight_gap * undecodable, text)]
+    return [*found, Deduction("undecodable", config.weight_gap * undecodable, text, stream="rgb")]
 
 
 def _stream_deductions(e: Evidence, by_id: Mapping[str, Check], config: QualityConfig) -> list[Deduction]:
@@ -165,10 +186,18 @@ def _stream_deductions(e: Evidence, by_id: Mapping[str, Check], config: QualityC
     if e.depth is not None and e.depth.has.any():
         valid = float(np.nanmean(e.depth.valid_ratio))
         points = config.weight_depth * max(0.0, 1 - valid / 0.8)
-        found.append(Deduction("depth_valid", points, f"{100 * valid:.0f} % of depth is valid"))
+        found.append(
+            Deduction("depth_valid", points, f"{100 * valid:.0f} % of depth is valid", stream="depth")
+        )
     hands = _share(e, _frames_of(e, by_id, "hand_bones", "hand_speed"))
     found.append(
-        Deduction("hands", config.weight_hands * hands, f"odd hands: {100 * hands:.1f} % of the time")
+        Deduction(
+            "hands",
+            config.weight_hands * hands,
+            f"odd hands: {100 * hands:.1f} % of the time",
+            ("hand_bones", "hand_speed"),
+            "hands",
+        )
     )
     return found
 
@@ -177,11 +206,11 @@ def _absence_deductions(e: Evidence, config: QualityConfig) -> list[Deduction]:
     """An absent stream never costs less than the worst one of its kind."""
     found = []
     if e.depth is None and config.depth_required:
-        found.append(Deduction("depth_missing", config.weight_depth, "no depth"))
+        found.append(Deduction("depth_missing", config.weight_depth, "no depth", stream="depth"))
     if e.pose is None:
-        found.append(Deduction("pose_missing", config.penalty_pose_missing, "no poses"))
+        found.append(Deduction("pose_missing", config.penalty_pose_missing, "no poses", stream="pose"))
     if e.imu is None and config.imu_required:
-        found.append(Deduction("imu_missing", config.penalty_imu_missing, "no IMU"))
+        found.append(Deduction("imu_missing", config.penalty_imu_missing, "no IMU", stream="imu"))
     return found
 
 

@@ -11,7 +11,7 @@ from episode_assets.qc.evidence import Evidence
 from episode_assets.qc.offsets import Offset, estimate_offset
 from episode_assets.qc.ranges import FrameRange, runs
 from episode_assets.recording import PoseStream
-from episode_assets.recording.timeline import gap_before, median_step_ns
+from episode_assets.recording.timeline import GAP_FACTOR, gap_before, median_step_ns
 
 TRACKING_NORMAL = 2
 STATE_WORDS = ("not available", "limited", "normal")
@@ -73,6 +73,8 @@ def _rgb_gap(e: Evidence) -> Check:
         "s",
         0.0,
         ranges,
+        peak_unit="s",
+        peak_threshold=round(GAP_FACTOR * e.median_step_ns / 1e9, 6),
         is_boundary=True,
         note="a gap between these two frames",
         affected_s=seconds,
@@ -126,6 +128,7 @@ def _side_gap(e: Evidence, name: str, stamps: np.ndarray | None) -> Check:
         "s",
         round(0.01 * span, 3),
         tuple(ranges),
+        peak_unit="s",
         note=f"no {name}",
     )
 
@@ -208,6 +211,8 @@ def _relocalisation(e: Evidence, config: QualityConfig) -> Check:
         "jumps",
         0.0,
         tuple(places),
+        peak_unit="m",
+        peak_threshold=config.relocalisation_step_m,
         is_boundary=True,
         note="the map moved when tracking returned (metres)",
     )

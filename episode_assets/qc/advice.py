@@ -1,0 +1,53 @@
+"""What to do about a finding, per check id: one sentence each for people who record or cut datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+ADVICE: Mapping[str, str] = {
+    # pictures
+    "black": "Check the lens cap and the camera's power; these frames are cut out.",
+    "covered_lens": "Keep fingers, hair and clothes away from the lens; these frames are cut out.",
+    "frozen": "The camera repeated a picture while it moved: lower its load or resolution; these frames are cut out.",
+    "still_picture": "Look at the stretch: on a tripod it is fine, else the camera stopped delivering pictures.",
+    "blurred": "Clean the lens, add light or move slower, so that the shutter stays short.",
+    "overexposed": "Lower the exposure, or keep windows and lamps out of the picture.",
+    "underexposed": "Add light or raise the exposure.",
+    "exposure_jump": "Fix the exposure, or switch flickering light off.",
+    "exposure": "Fix the exposure for the light of the place.",
+    "undecodable": "Look at the recorder's storage and network: these messages hold no whole picture.",
+    # streams
+    "rgb_gap": "The recorder left pictures out: check its load and storage; nothing is kept across the gap.",
+    "depth_gap": "The depth sensor paused: check its temperature, load and cable.",
+    "pose_gap": "Poses are missing: keep the surroundings lit and textured so that tracking holds.",
+    "imu_gap": "IMU samples are missing: check the recorder's load.",
+    "stamp_order": "Check the recorder's clock: stamps repeat or step back.",
+    "tracking_lost": "Move slower and keep textured, lit surroundings in view; these frames are cut out.",
+    "relocalisation": "The map moved here: poses before and after do not fit together, so nothing is kept across it.",
+    "sync_pose_imu": "Poses and IMU disagree in time: correct the stamps by the offset before using them together.",
+    "sync_rgb_imu": "Pictures and IMU disagree in time: correct the stamps by the offset before using them together.",
+    "truncated": "The recording was not closed properly: stop the recorder before taking the power away.",
+    # poses, IMU, depth, calibration
+    "pose_validity": "Check what writes the poses: a rotation must be a finite unit quaternion.",
+    "pose_jump": "The tracker jumped: nothing is kept across it; move slower or improve the light.",
+    "imu_gravity": "Calibrate the accelerometer: its mean does not have the size of gravity.",
+    "depth_valid": "Depth is sparse: stay within the sensor's range and avoid shiny or dark surfaces.",
+    "intrinsics": "Calibrate the camera: its intrinsics are not plausible for these pictures.",
+    # hands
+    "hand_presence": "Keep the hands in view, or point the camera lower.",
+    "hand_bones": "Look at the hands of these frames: their bones change length, so the estimate is wrong.",
+    "hand_speed": "Look at the hands of these frames: no wrist moves that fast.",
+    "hands": "Look at the hands of these frames.",
+    # whole recording
+    "privacy": "Have every picture audited before publishing, or leave it out.",
+    "rgb_missing": "No picture could be decoded: check the camera's stream and its encoding.",
+    "depth_missing": "Record depth, or set depth_required to false.",
+    "pose_missing": "Record camera poses, or run tracking afterwards.",
+    "imu_missing": "Record the IMU, or set imu_required to false.",
+    "not_run": "Run the steps that were left out, so that these checks can judge.",
+}
+
+
+def advice_for(kind: str) -> str:
+    """Return what to do about findings of a kind; empty where nobody knows better than the text of the finding."""
+    return ADVICE.get(kind, "")
