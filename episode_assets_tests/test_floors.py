@@ -15,7 +15,7 @@ PACKAGE = Path(episode_assets.__file__).parent
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "outcome", "progress", "chunks", "__init__"}),
     frozenset({"storage", "recording", "video", "geometry", "models"}),
-    frozenset({"anonymization", "hands", "sessions", "demo"}),
+    frozenset({"anonymization", "hands", "footage", "sessions", "demo"}),
     frozenset({"scene", "bundle"}),
     frozenset({"qc", "lerobot"}),
     frozenset({"pipeline"}),

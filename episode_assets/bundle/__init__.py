@@ -6,16 +6,15 @@ packing datasets belong to their own rooms; publishing belongs to `storage`.
 
 from episode_assets.bundle.calibration import Calibrations
 from episode_assets.bundle.config import BundleConfig
-from episode_assets.bundle.faces import FaceBoxes
-from episode_assets.bundle.frames import FramePairing, FrameTable
+from episode_assets.bundle.frames import FramePairing
 from episode_assets.bundle.hands import HandArrays
 from episode_assets.bundle.layout import SCHEMA, SCHEMA_VERSION
 from episode_assets.bundle.mano import ManoArrays
 from episode_assets.bundle.mesh import Mesh
-from episode_assets.bundle.poses import FramePoses
 from episode_assets.bundle.reader import DepthInfo, EpisodeBundle
 from episode_assets.bundle.upper_body import UpperBody
 from episode_assets.bundle.write import write_bundle
+from episode_assets.footage import FaceBoxes, FramePoses, FrameTable
 
 __all__ = [
     "SCHEMA",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from episode_assets.bundle.frames import REMEDY, FrameTable
 from episode_assets.errors import ArtifactDamaged
+from episode_assets.footage import REMEDY, FrameTable
 from episode_assets.video import VideoProbe, probe
 
 LARGEST_PTS_ERROR_US = 5

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.bundle.annotation import AnnotationFile
-from episode_assets.bundle.frames import FrameTable
-from episode_assets.bundle.holes import DepthHoles
 from episode_assets.errors import ArtifactDamaged
+from episode_assets.footage import DepthHoles, FrameTable
 from episode_assets.recording import ImageMessage, ImageStream, UndecodableImage, decode_depth, nearest
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from episode_assets.bundle import layout
 from episode_assets.bundle.account import Account
 from episode_assets.bundle.annotation import AnnotationFile
-from episode_assets.bundle.calibration import OWN, Intrinsics, depth_intrinsics
 from episode_assets.bundle.depth import (
     DepthCount,
     DepthPairing,
@@ -26,10 +25,8 @@ from episode_assets.bundle.depth import (
 )
 from episode_assets.bundle.faces import write_privacy
 from episode_assets.bundle.hands import HandArrays, choose_hands, write_hands
-from episode_assets.bundle.holes import DepthHoles
 from episode_assets.bundle.inputs import Inputs, clock_word
 from episode_assets.bundle.mano import MANO_SPACE, mano_arrays, write_mano
-from episode_assets.bundle.poses import usable_poses
 from episode_assets.bundle.streams import (
     write_imu,
     write_poses,
@@ -40,6 +37,7 @@ from episode_assets.bundle.streams import (
 )
 from episode_assets.bundle.upper_body import GROUP as UPPER_BODY
 from episode_assets.bundle.upper_body import attributes_of, read_upper_body, write_upper_body
+from episode_assets.footage import OWN, DepthHoles, Intrinsics, depth_intrinsics, usable_poses
 from episode_assets.outcome import Json
 from episode_assets.progress import Progress
 from episode_assets.recording import RecordingView

@@ -16,15 +16,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from episode_assets.bundle.annotation import AnnotationFile
-from episode_assets.bundle.faces import rows_of_messages
-from episode_assets.bundle.frames import (
-    FrameTable,
-    bool_column,
-    float_column,
-    int_column,
-    read_table,
-    require_columns,
-)
 from episode_assets.bundle.layout import (
     ANCHORS,
     JOINT_LAYOUT,
@@ -36,6 +27,15 @@ from episode_assets.bundle.layout import (
     Side,
 )
 from episode_assets.errors import ArtifactDamaged
+from episode_assets.footage import (
+    FrameTable,
+    bool_column,
+    float_column,
+    int_column,
+    read_table,
+    require_columns,
+    rows_of_messages,
+)
 
 REMEDY = "materialise hand_poses of this recording again"
 JOINTS = 21

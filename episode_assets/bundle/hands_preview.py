@@ -17,12 +17,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from episode_assets.bundle.faces import rows_of_messages
-from episode_assets.bundle.frames import FrameTable, bool_column, float_column, int_column
 from episode_assets.bundle.hand_drawing import COLOURS, DrawnHand, draw_hand
 from episode_assets.bundle.hands import JOINTS, REMEDY, hand_batches, list_column
 from episode_assets.bundle.layout import INTERPOLATED
 from episode_assets.errors import ArtifactDamaged
+from episode_assets.footage import FrameTable, bool_column, float_column, int_column, rows_of_messages
 from episode_assets.progress import Progress
 from episode_assets.video import (
     Picture,

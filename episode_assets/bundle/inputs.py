@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from episode_assets.bundle.account import Account
-from episode_assets.bundle.calibration import Intrinsics, picture_intrinsics
 from episode_assets.bundle.config import BundleConfig
-from episode_assets.bundle.faces import FaceBoxes, read_face_boxes
-from episode_assets.bundle.frames import REMEDY, FrameTable, read_frame_table
-from episode_assets.bundle.poses import FramePoses, poses_of_pictures
-from episode_assets.errors import ArtifactDamaged, UnauditedArtifact
+from episode_assets.errors import ArtifactDamaged
+from episode_assets.footage import (
+    REMEDY,
+    FaceBoxes,
+    FramePoses,
+    FrameTable,
+    Intrinsics,
+    picture_intrinsics,
+    poses_of_pictures,
+    read_face_boxes,
+    read_frame_table,
+)
 from episode_assets.outcome import Json
 from episode_assets.recording import PoseStream, RecordingView
 
@@ -45,22 +52,6 @@ class Inputs:
     config: BundleConfig
     privacy: Mapping[str, Json]
     task: str | None
-
-
-def passed_audit(privacy: Mapping[str, Json] | None) -> Mapping[str, Json]:
-    """Return the privacy block when its audit passed.
-
-    Raises:
-        UnauditedArtifact: It did not, or nobody says that it did.
-    """
-    verdict = None if privacy is None else privacy.get("audit")
-    if privacy is None or verdict != "passed":
-        raise UnauditedArtifact(
-            f"a bundle needs a blurred video whose audit says 'passed', found {verdict!r}",
-            where="blurred_rgb",
-            remedy=REMEDY,
-        )
-    return privacy
 
 
 def gather(

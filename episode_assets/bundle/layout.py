@@ -40,12 +40,6 @@ MEASURED, INTERPOLATED, HELD = 1, 2, 3
 Only where it is `MEASURED` are metres those of the picture; pixels are where it is not `INTERPOLATED`.
 """
 
-BOX_SOURCES = ("detected", "interpolated", "held", "audit", "redaction")
-"""Words behind the codes of `/privacy/source`, by position; 255 stands for a word not in this list."""
-
-BOX_LABELS = ("face", "plate")
-"""Words behind the codes of `/privacy/label`, by position; 255 where nobody says what a box shows."""
-
 JOINT_LAYOUT = (
     "0 wrist; 1-4 thumb cmc,mcp,ip,tip; 5-8 index mcp,pip,dip,tip; 9-12 middle mcp,pip,dip,tip; "
     "13-16 ring mcp,pip,dip,tip; 17-20 pinky mcp,pip,dip,tip"

@@ -17,11 +17,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from episode_assets.bundle.annotation import AnnotationFile
-from episode_assets.bundle.faces import rows_of_messages
-from episode_assets.bundle.frames import FrameTable, bool_column, int_column
 from episode_assets.bundle.hands import REMEDY, HandArrays, hand_batches, list_column
 from episode_assets.bundle.layout import Side
 from episode_assets.errors import ArtifactDamaged
+from episode_assets.footage import FrameTable, bool_column, int_column, rows_of_messages
 
 _KEYS = ["message_number", "side", "wearer", "track"]
 _SHAPES: Mapping[str, tuple[int, ...]] = {

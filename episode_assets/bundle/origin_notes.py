@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from episode_assets.bundle.account import Account
-from episode_assets.bundle.frames import REMEDY, read_table, require_columns
+from episode_assets.footage import REMEDY, read_table, require_columns
 from episode_assets.recording import Inventory
 
 DROPPED = ["message_number", "reason"]

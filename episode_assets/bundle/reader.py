@@ -19,9 +19,18 @@ from numpy.typing import NDArray
 
 from episode_assets.bundle import layout
 from episode_assets.bundle.calibration import Calibrations, read_calibrations
-from episode_assets.bundle.faces import UNTOLD, FaceBoxes
-from episode_assets.bundle.frames import (
-    FramePairing,
+from episode_assets.bundle.frames import FramePairing
+from episode_assets.bundle.hands import HandArrays
+from episode_assets.bundle.layout import Side
+from episode_assets.bundle.mano import DATASET_OF, ManoArrays
+from episode_assets.bundle.mesh import Mesh, read_ply
+from episode_assets.bundle.personal import file_of
+from episode_assets.bundle.upper_body import UpperBody
+from episode_assets.errors import ArtifactDamaged, ArtifactMissing
+from episode_assets.footage import (
+    UNTOLD,
+    FaceBoxes,
+    FramePoses,
     FrameTable,
     bool_column,
     int_column,
@@ -29,14 +38,6 @@ from episode_assets.bundle.frames import (
     read_table,
     require_columns,
 )
-from episode_assets.bundle.hands import HandArrays
-from episode_assets.bundle.layout import Side
-from episode_assets.bundle.mano import DATASET_OF, ManoArrays
-from episode_assets.bundle.mesh import Mesh, read_ply
-from episode_assets.bundle.personal import file_of
-from episode_assets.bundle.poses import FramePoses
-from episode_assets.bundle.upper_body import UpperBody
-from episode_assets.errors import ArtifactDamaged, ArtifactMissing
 from episode_assets.outcome import Json
 from episode_assets.recording import ImuStream, PoseStream, TfStream, TrackingStream
 

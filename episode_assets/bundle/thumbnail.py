@@ -10,8 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.bundle.faces import FaceBoxes, rows_of_messages
-from episode_assets.bundle.frames import REMEDY, FrameTable, int_column, read_table, require_columns
+from episode_assets.footage import (
+    REMEDY,
+    FaceBoxes,
+    FrameTable,
+    int_column,
+    read_table,
+    require_columns,
+    rows_of_messages,
+)
 from episode_assets.video import decode_frames, write_jpeg
 
 SIGNALS = ["message_number", "mean", "laplacian_variance", "dark_ratio", "bright_ratio"]

@@ -13,9 +13,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from episode_assets.bundle.annotation import AnnotationFile
-from episode_assets.bundle.faces import rows_of_messages
-from episode_assets.bundle.frames import FrameTable, bool_column, int_column
 from episode_assets.bundle.hands import hand_batches, list_column
+from episode_assets.footage import FrameTable, bool_column, int_column, rows_of_messages
 
 GROUP = "upper-body"
 BODY_JOINTS = 10

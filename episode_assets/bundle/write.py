@@ -30,13 +30,14 @@ from episode_assets.bundle.groups import (
     write_upper_body_group,
 )
 from episode_assets.bundle.hands_preview import write_hands_preview
-from episode_assets.bundle.inputs import Inputs, gather, passed_audit
+from episode_assets.bundle.inputs import Inputs, gather
 from episode_assets.bundle.mano import copy_mano
 from episode_assets.bundle.mesh import weld, write_ply
 from episode_assets.bundle.meta import write_meta
 from episode_assets.bundle.origin_notes import note_dropped_pictures, note_recording
 from episode_assets.bundle.personal import file_of, write_personal
 from episode_assets.bundle.thumbnail import choose_frame, write_thumbnail
+from episode_assets.footage import passed_audit
 from episode_assets.outcome import Json, Outcome
 from episode_assets.progress import Progress, silent
 from episode_assets.recording import RecordingView

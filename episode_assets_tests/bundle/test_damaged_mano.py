@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from episode_assets.bundle.frames import read_frame_table
 from episode_assets.bundle.mano import copy_mano
 from episode_assets.errors import ArtifactDamaged
+from episode_assets.footage import read_frame_table
 from episode_assets.hands.tables import MANO_SCHEMA
 from episode_assets_tests.bundle.recordings import Scene, write_blurred
 

@@ -9,7 +9,7 @@ import pytest
 from episode_assets.anonymization.redaction import drawn_rectangles, hiding_rectangles
 from episode_assets.bundle import BundleConfig
 from episode_assets.bundle.depth import packed_depth
-from episode_assets.bundle.holes import rectangles_by_intrinsics, rectangles_by_size, shows_same_view
+from episode_assets.footage import rectangles_by_intrinsics, rectangles_by_size, shows_same_view
 from episode_assets_tests.bundle.conftest import Maker
 from episode_assets_tests.bundle.recordings import Box, Scene
 

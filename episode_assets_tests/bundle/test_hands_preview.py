@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from episode_assets.bundle import BundleConfig, EpisodeBundle
-from episode_assets.bundle.frames import read_frame_table
 from episode_assets.bundle.hand_drawing import COLOURS
 from episode_assets.bundle.hands_preview import write_hands_preview
 from episode_assets.errors import ArtifactDamaged, BadConfig
+from episode_assets.footage import read_frame_table
 from episode_assets.progress import silent
 from episode_assets.storage import ArtifactKey, Store
 from episode_assets.video import decode_frames, picture_to_rgb, probe

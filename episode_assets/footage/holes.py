@@ -1,6 +1,6 @@
 """Where depth shows what the video hides: the blurred rectangles of a picture, mapped to its depth image and removed.
 
-Which frames are paired belongs to `depth`; the rectangles come from `faces`.
+Which frames are paired belongs to the callers; the rectangles come from `boxes`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.bundle.calibration import Intrinsics
-from episode_assets.bundle.faces import FaceBoxes
-from episode_assets.bundle.frames import FrameTable
+from episode_assets.footage.boxes import FaceBoxes
+from episode_assets.footage.frames import FrameTable
+from episode_assets.footage.intrinsics import Intrinsics
 
 NEIGHBOUR_DT_NS = 10_000_000
 """Beyond this distance between depth and picture the boxes of the picture on the other side count as well.
