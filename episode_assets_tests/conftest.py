@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from hypothesis import settings
 
 from episode_assets.demo import DemoConfig, DemoTruth, write_demo
 from episode_assets.instance import HOME_VARIABLE, INBOX_VARIABLE, STORE_VARIABLE
@@ -15,6 +16,10 @@ from episode_assets.storage import Store
 from episode_assets_tests.object_store import s3_bucket
 
 __all__ = ["s3_bucket"]
+
+# How long one example takes says something about the machine, which may be busy, and nothing about the code.
+settings.register_profile("any_machine", deadline=None)
+settings.load_profile("any_machine")
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 

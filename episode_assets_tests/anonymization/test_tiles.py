@@ -85,7 +85,7 @@ def scenes(draw: st.DrawFn) -> tuple[tuple[int, int], float, tuple[int, int, int
     return size, min_face_px, (x, y, x + width, y + height)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(scenes(), st.integers(0, 3), st.sampled_from([Bright, NeverCut]))
 def test_a_face_of_any_size_at_any_place_is_found_once(
     scene: tuple[tuple[int, int], float, tuple[int, int, int, int]], quarters: int, kind: type[Bright]

@@ -133,7 +133,7 @@ sparse_faces = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sparse_faces, st.integers(1, 30), st.sets(st.integers(0, 69), max_size=20))
 def test_cutting_a_stream_into_units_changes_no_box(
     rows: list[list[tuple]], length: int, left_out: set[int]

@@ -89,7 +89,7 @@ def test_a_face_at_rest_that_is_missed_for_a_while_stays_held_although_it_is_fou
 moves = st.lists(st.tuples(st.integers(0, FRAMES - 1), st.integers(0, 12)), max_size=60)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(moves, st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from([0.0, 0.1, 0.5]), st.integers(1, 30))
 def test_holds_around_links_depend_on_no_picture_beyond_the_margin(
     rows: list[tuple[int, int]], fill_s: float, hold_s: float, length: int

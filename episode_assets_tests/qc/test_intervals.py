@@ -61,7 +61,7 @@ def test_a_single_frame_and_none_do_not_fail():
     assert kept(0) == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     count=st.integers(1, 120),
     bad=st.sets(st.integers(0, 119)),
@@ -82,7 +82,7 @@ def test_kept_intervals_are_ordered_apart_long_enough_and_never_cross_a_gap(coun
         assert after in {"end", "black", "rgb_gap"}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.booleans(), max_size=60), st.sets(st.integers(0, 59)))
 def test_runs_tile_the_true_flags(flags, breaks):
     flags = np.array(flags, dtype=np.bool_)
