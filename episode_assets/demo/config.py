@@ -14,6 +14,10 @@ from episode_assets.errors import BadConfig
 Depth = Literal["clean", "phone"]
 Gravity = Literal["removed", "included"]
 Furnishing = Literal["fixed", "seeded"]
+Place = Literal["table", "wall"]
+Wearer = Literal["both", "left", "right"]
+Clock = Literal["camera", "rgb"]
+Interval = tuple[float, float]
 
 FRAME_RATES_HZ = (5, 10, 15, 30, 60)
 """Rates that the phone app can gate out of its 60 Hz stream of frames."""
@@ -58,6 +62,13 @@ class DemoConfig:
     motion: float = field(
         default=1.0, metadata={"help": "camera motion relative to a calm head; 0 is a tripod"}
     )
+    turns_per_min: float = field(
+        default=0.0,
+        metadata={"help": "turns of the head to a side and back per minute, 0 to 20"},
+    )
+    turn_deg: float = field(
+        default=30.0, metadata={"help": "how far such a turn goes on average, 1 to 120 degrees"}
+    )
     roll_deg: float = field(
         default=0.0,
         metadata={
@@ -78,8 +89,22 @@ class DemoConfig:
             "what stands on the table follow from the seed"
         },
     )
+    place: Place = field(
+        default="table",
+        metadata={"help": "table: at a table in the room; wall: before a bare white wall, and nothing else"},
+    )
+    light: float = field(
+        default=1.0, metadata={"help": "light in the room relative to that of a bright day, 0.05 to 1"}
+    )
+    sensor_noise: float = field(
+        default=0.0,
+        metadata={"help": "noise of the pictures, standard deviation in grey levels, 0 to 20; 0 is exact"},
+    )
     with_face: bool = field(default=True, metadata={"help": "a person passes behind the table"})
     with_hands: bool = field(default=True, metadata={"help": "the wearer's hands move in view"})
+    hands_shown: Wearer = field(
+        default="both", metadata={"help": "which of the wearer's hands: both, left, right"}
+    )
     with_rgb: bool = field(default=True, metadata={"help": "write pictures"})
     with_depth: bool = field(default=True, metadata={"help": "write depth and its camera_info"})
     with_imu: bool = field(default=True, metadata={"help": "write the IMU streams and their intrinsics"})
@@ -90,6 +115,40 @@ class DemoConfig:
     lost_interval_s: tuple[float, float] | None = field(
         default=None,
         metadata={"help": "(start, end) in seconds during which tracking is lost and no picture is written"},
+    )
+    gap_interval_s: Interval | None = field(
+        default=None,
+        metadata={
+            "help": "(start, end) in seconds without pictures, depth and pose although tracking is normal"
+        },
+    )
+    black_interval_s: Interval | None = field(
+        default=None, metadata={"help": "(start, end) in seconds during which pictures are black"}
+    )
+    frozen_interval_s: Interval | None = field(
+        default=None,
+        metadata={
+            "help": "(start, end) in seconds during which the picture before is repeated; all else goes on"
+        },
+    )
+    covered_interval_s: Interval | None = field(
+        default=None,
+        metadata={
+            "help": "(start, end) in seconds during which a finger covers the lens and the depth sensor"
+        },
+    )
+    clock_shift_ms: float = field(
+        default=0.0,
+        metadata={
+            "help": "by how much a clock is ahead of that of /device/imu, -400 to 400 ms; log times stay true"
+        },
+    )
+    shifted_clock: Clock = field(
+        default="camera",
+        metadata={
+            "help": "whose clock: camera, that of pictures, depth, pose and tracking, as between camera and IMU of a "
+            "phone; rgb, that of pictures and their camera_info alone, as of a camera beside a rig"
+        },
     )
     corrupt_frames: tuple[int, ...] = field(
         default=(), metadata={"help": "message numbers of pictures whose JPEG bytes are damaged"}
@@ -127,16 +186,28 @@ class DemoConfig:
             self.imu_gravity,
             f"one of {get_args(Gravity)}",
         )
-        kinds = get_args(Furnishing)
-        _require(self.furnishing in kinds, "furnishing", self.furnishing, f"one of {kinds}")
+        _require(0 <= self.turns_per_min <= 20, "turns_per_min", self.turns_per_min, "0 to 20")
+        _require(1 <= self.turn_deg <= 120, "turn_deg", self.turn_deg, "1 to 120")
+        _require(0.05 <= self.light <= 1, "light", self.light, "0.05 to 1")
+        _require(0 <= self.sensor_noise <= 20, "sensor_noise", self.sensor_noise, "0 to 20")
+        _require(-400 <= self.clock_shift_ms <= 400, "clock_shift_ms", self.clock_shift_ms, "-400 to 400")
+        choices = (
+            ("furnishing", get_args(Furnishing)),
+            ("place", get_args(Place)),
+            ("hands_shown", get_args(Wearer)),
+            ("shifted_clock", get_args(Clock)),
+        )
+        for name, words in choices:
+            _require(getattr(self, name) in words, name, getattr(self, name), f"one of {words}")
         for name in ("face_marker", "mesh_colour"):
             colour = getattr(self, name)
             good = colour is None or (len(colour) == 3 and all(0 <= value <= 255 for value in colour))
             _require(good, name, colour, "three numbers from 0 to 255")
-        lost = self.lost_interval_s
-        _require(
-            lost is None or 0 <= lost[0] < lost[1], "lost_interval_s", lost, "start before end, both from 0"
-        )
+        for kind in ("lost", "gap", "black", "frozen", "covered"):
+            name = f"{kind}_interval_s"
+            interval = getattr(self, name)
+            good = interval is None or 0 <= interval[0] < interval[1]
+            _require(good, name, interval, "start before end, both from 0")
         fits = self.width >= BARCODE_BLOCKS * BARCODE_BLOCK_PX
         _require(not self.barcode or fits, "width", self.width, "at least 256 with a barcode")
 

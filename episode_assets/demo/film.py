@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from episode_assets.demo.barcode import paint_barcode
 from episode_assets.demo.config import DemoConfig
-from episode_assets.demo.furnishing import FIXED, draw_furnishing
+from episode_assets.demo.furnishing import BARE, FIXED, draw_furnishing
 from episode_assets.demo.hand_motion import Hands
-from episode_assets.demo.motion import CameraMotion
+from episode_assets.demo.motion import CameraMotion, HeadTurns
 from episode_assets.demo.person import Person, build_person
 from episode_assets.demo.phone_depth import phone_depth
 from episode_assets.demo.renderer import Canvas, View, paint_soft, paint_surface
 from episode_assets.demo.scene import Scene, build_scene
+from episode_assets.demo.sensor import Sensor
 from episode_assets.demo.truth import LINK_FROM_OPTICAL, rotation
 
 Array = NDArray[np.float64]
@@ -31,6 +32,7 @@ _FOCAL_PER_LONG_SIDE = 0.755
 _FEATURES = 700
 _FEATURE_TOLERANCE_M = 0.02
 _HOLE_MIN_M = 0.10
+_SIDES = {"both": (0, 1), "left": (0,), "right": (1,)}
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,21 @@ class Film:
         self._config = config
         long_side = max(config.width, config.height)
         roll_rad = float(np.deg2rad(config.roll_deg))
-        self._motion = CameraMotion(seed=config.seed, amount=config.motion, roll_rad=roll_rad)
-        furnished = FIXED if config.furnishing == "fixed" else draw_furnishing(config.seed)
-        self._scene: Scene = build_scene(seed=config.seed, picture_width=long_side, furnishing=furnished)
+        self._motion = _camera_motion(config, roll_rad)
+        self._scene: Scene = _scene(config, long_side)
+        self._sensor = Sensor(config)
         self._person: Person | None = build_person(marker=config.face_marker) if config.with_face else None
         focal_px = _FOCAL_PER_LONG_SIDE * long_side
         self._hands: Hands | None = None
         if config.with_hands:
             across = _share_across(config.width, config.height, roll_rad)
-            self._hands = Hands(focal_px=focal_px, seed=config.seed, roll_rad=roll_rad, across=across)
+            self._hands = Hands(
+                focal_px=focal_px,
+                seed=config.seed,
+                roll_rad=roll_rad,
+                across=across,
+                shown=_SIDES[config.hands_shown],
+            )
         self._features = self._scene.features(_FEATURES, np.random.default_rng([config.seed, 4]))
 
     @property
@@ -127,11 +135,12 @@ class Film:
         depth_m = canvas.depth_m
         if config.depth == "phone":
             depth_m = phone_depth(canvas, seed=config.seed, t_s=t_s, number=number)
+        depth_m = self._sensor.depth(depth_m, t_s=t_s)
         ratio = _ratio_inside(face_box, config.width, config.height)
         if ratio == 0:
             face_box, head_box = np.full(4, np.nan), np.full(4, np.nan)
         return Frame(
-            rgb=cv2.cvtColor(canvas.colour, cv2.COLOR_RGBA2RGB),
+            rgb=self._sensor.colour(cv2.cvtColor(canvas.colour, cv2.COLOR_RGBA2RGB), t_s=t_s, number=number),
             depth_mm=_to_millimetres(depth_m),
             features=features,
             K=view.K,
@@ -158,6 +167,22 @@ class Film:
         near = np.abs(depth - points[:, 2]) < _FEATURE_TOLERANCE_M * np.maximum(points[:, 2], 1)
         seen: Array = self._features[inside & near]
         return seen
+
+
+def _camera_motion(config: DemoConfig, roll_rad: float) -> CameraMotion:
+    turns = None
+    if config.turns_per_min > 0:
+        turns = HeadTurns(seed=config.seed, per_min=config.turns_per_min, mean_deg=config.turn_deg)
+    is_at_wall = config.place == "wall"
+    level = {"pitch_rad": 0.0} if is_at_wall else {}
+    return CameraMotion(seed=config.seed, amount=config.motion, roll_rad=roll_rad, turns=turns, **level)
+
+
+def _scene(config: DemoConfig, picture_width: int) -> Scene:
+    if config.place == "wall":
+        return build_scene(seed=config.seed, picture_width=picture_width, furnishing=BARE, has_table=False)
+    furnished = FIXED if config.furnishing == "fixed" else draw_furnishing(config.seed)
+    return build_scene(seed=config.seed, picture_width=picture_width, furnishing=furnished)
 
 
 def encode_jpeg(rgb: NDArray[np.uint8], *, quality: int) -> bytes:

@@ -8,7 +8,7 @@ laid out in metres stands in `scene`.
 from __future__ import annotations
 
 import colorsys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -114,6 +114,10 @@ FIXED = Furnishing(
     ),
 )
 """A quiet room with a window, posters and a shelf."""
+
+
+BARE = replace(FIXED, wall=(226, 226, 222), side=(214, 216, 214), decorations=(), blocks=())
+"""White walls with nothing on them."""
 
 
 def draw_furnishing(seed: int) -> Furnishing:

@@ -59,7 +59,15 @@ _AWAY_ELEVATION_RAD = 0.62
 class Hands:
     """The wearer's two hands, ready to be painted at any time."""
 
-    def __init__(self, *, focal_px: float, seed: int, roll_rad: float = 0.0, across: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        focal_px: float,
+        seed: int,
+        roll_rad: float = 0.0,
+        across: float = 1.0,
+        shown: tuple[int, ...] = (0, 1),
+    ) -> None:
         """Prepare both hands.
 
         Args:
@@ -68,7 +76,9 @@ class Hands:
             roll_rad: How far the camera is rolled clockwise about its optical axis.
             across: How far the view reaches to left and right, relative to the upright camera's; in a narrower view
                 the hands are held closer together.
+            shown: Which hands there are, 0 the left and 1 the right one.
         """
+        self._shown = shown
         self._unroll = _about_z(-roll_rad)
         self._across = across
         self._focal_px = min(focal_px, _FOCAL_MAX_PX)
@@ -79,7 +89,8 @@ class Hands:
         """Paint both hands over what is there and give their joints (2,21,3); NaN for a hand out of view."""
         placed = np.full((2, 21, 3), np.nan)
         size = (canvas.colour.shape[1], canvas.colour.shape[0])
-        for side, habit in enumerate(_HABITS):
+        for side in self._shown:
+            habit = _HABITS[side]
             sprite = self._sprite((int(np.floor(t_s * _STEPS_PER_S + 1e-3)) + habit.lag_steps) % _STEPS)
             turn = _turn(habit, self._phases[side], t_s, across=self._across)
             if side == _LEFT:

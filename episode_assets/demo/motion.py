@@ -16,6 +16,10 @@ from episode_assets.demo.truth import rotation
 Array = NDArray[np.float64]
 
 _PITCH_RAD = np.deg2rad(-24.0)
+_TURNS = 64
+_TURN_S = (0.35, 0.004)
+"""Seconds that a turn takes, and how many more for each degree."""
+_LOOK_S = (0.3, 1.0)
 _STEP_S = 0.005
 _GRAVITY_M_S2 = 9.81
 
@@ -49,26 +53,72 @@ class ImuSamples:
     linear_acceleration: Array
 
 
+class HeadTurns:
+    """Quick turns of the head to a side and back, one in each slot of time, as a smooth yaw."""
+
+    def __init__(self, *, seed: int, per_min: float, mean_deg: float) -> None:
+        """Draw the turns; after `_TURNS` of them they come again."""
+        random = np.random.default_rng([seed, 7])
+        self._slot_s = 60 / per_min
+        degrees = mean_deg * random.uniform(0.7, 1.3, _TURNS)
+        self._turn_s = _TURN_S[0] + _TURN_S[1] * degrees
+        self._look_s = random.uniform(*_LOOK_S, _TURNS)
+        spare_s = np.maximum(self._slot_s - 2 * self._turn_s - self._look_s, 0.0)
+        self._start_s = random.uniform(0, 1, _TURNS) * spare_s
+        self._angle_rad = np.deg2rad(degrees) * random.choice([-1.0, 1.0], _TURNS)
+
+    def yaw_rad(self, t_s: Array) -> Array:
+        """Yaw (N,) beside the path's own at times (N,)."""
+        slot = np.floor(t_s / self._slot_s).astype(np.int64)
+        turn = slot % _TURNS
+        since_s = t_s - slot * self._slot_s - self._start_s[turn]
+        away = _eased(since_s / self._turn_s[turn])
+        back = _eased((since_s - self._look_s[turn]) / self._turn_s[turn] - 1)
+        yaw: Array = self._angle_rad[turn] * (away - back)
+        return yaw
+
+
+def _eased(share: Array) -> Array:
+    """From 0 to 1 with neither speed nor acceleration at both ends."""
+    u = np.clip(share, 0.0, 1.0)
+    eased: Array = u**3 * (u * (6 * u - 15) + 10)
+    return eased
+
+
 class CameraMotion:
     """Pose of the camera link in the world as a function of seconds since the start; the start is the origin."""
 
-    def __init__(self, *, seed: int, amount: float, roll_rad: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        amount: float,
+        roll_rad: float = 0.0,
+        pitch_rad: float = _PITCH_RAD,
+        turns: HeadTurns | None = None,
+    ) -> None:
         """Draw the path.
 
         Args:
             seed: What the phases of the sines follow from.
             amount: Amplitudes relative to a calm head.
             roll_rad: How far the camera is rolled clockwise about its optical axis, all the time.
+            pitch_rad: Mean pitch; negative looks down.
+            turns: Turns of the head to a side and back; None for none.
         """
         self._phases = np.random.default_rng([seed, 2]).uniform(0, 2 * np.pi, _AMPLITUDES.shape)
         self._amplitudes = amount * _AMPLITUDES
         self._roll_rad = roll_rad
+        self._pitch_rad = pitch_rad
+        self._turns = turns
 
     def pose(self, t_s: Array) -> tuple[Array, Array]:
         """Translations (N,3) in metres and quaternions (N,4) x, y, z, w at times (N,)."""
         values = self._sines(t_s)
         start = self._sines(np.zeros(1))
-        yaw, pitch, roll = values[:, 3], values[:, 4] + _PITCH_RAD, values[:, 5]
+        yaw, pitch, roll = values[:, 3], values[:, 4] + self._pitch_rad, values[:, 5]
+        if self._turns is not None:
+            yaw = yaw + self._turns.yaw_rad(t_s)
         # The link's z points backward: clockwise for somebody who looks forward is negative about it.
         roll = roll - self._roll_rad
         quaternion = multiply(multiply(_about(1, yaw), _about(0, pitch)), _about(2, roll))

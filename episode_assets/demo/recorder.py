@@ -22,6 +22,7 @@ from episode_assets.demo.messages import StampedPose, Transform
 from episode_assets.demo.motion import LINK_FROM_IMU_XYZW, ImuSamples
 from episode_assets.demo.renderer import project
 from episode_assets.demo.schemas import TOPICS, schema_text
+from episode_assets.demo.sensor import is_during
 from episode_assets.demo.timeline import AR_HZ, START_NS, Timeline, plan_timeline
 from episode_assets.demo.truth import DemoTruth
 from episode_assets.progress import Progress, silent
@@ -94,6 +95,10 @@ class _Phone:
         self._pending: list[StampedPose] = []
         self._next_trajectory_ns = START_NS
         self._imu_written = 0
+        shift_ns = round(config.clock_shift_ms * 1e6)
+        self._rgb_ahead_ns = shift_ns
+        self._ar_ahead_ns = shift_ns if config.shifted_clock == "camera" else 0
+        self._repeated_jpeg: bytes | None = None
         self._imu = self._sample_imu()
         ar_s = self._seconds(self._timeline.ar_ns)
         self._translation, self._quaternion = self._film.motion.pose(ar_s)
@@ -125,6 +130,7 @@ class _Phone:
         return {topic: self._file.add_channel(topic, schemas[name]) for topic, name in TOPICS.items()}
 
     def _write(self, topic: str, stamp: int, payload: bytes) -> None:
+        """Add a message; `stamp` is its log time, which no shifted clock moves."""
         self._file.add_message(self._channels[topic], stamp, payload)
 
     def _seconds(self, stamps_ns: NDArray[np.int64]) -> Array:
@@ -156,27 +162,35 @@ class _Phone:
         config, number = self._config, self._rows.count
         t_s = float(self._seconds(self._timeline.ar_ns[position : position + 1])[0])
         frame = self._film.frame(t_s, number=number)
-        pose = StampedPose(stamp, self._translation[position], self._quaternion[position])
+        ar_ns, rgb_ns = stamp + self._ar_ahead_ns, stamp + self._rgb_ahead_ns
+        pose = StampedPose(ar_ns, self._translation[position], self._quaternion[position])
         if config.with_camera_info:
-            self._write_camera_info("/camera/camera_info", stamp, config.capture_size, frame.K)
+            payload = self._camera_info(rgb_ns, config.capture_size, frame.K)
+            self._write("/camera/camera_info", stamp, payload)
         if config.with_pose:
             self._write_pose(stamp, pose, frame)
         if config.with_depth:
-            self._write("/camera/depth", stamp, messages.depth_image(stamp, frame.depth_mm))
+            self._write("/camera/depth", stamp, messages.depth_image(ar_ns, frame.depth_mm))
             if number == 0:
-                self._write_camera_info("/camera/depth/camera_info", stamp, config.depth_size, frame.K)
+                payload = self._camera_info(ar_ns, config.depth_size, frame.K)
+                self._write("/camera/depth/camera_info", stamp, payload)
         if config.with_rgb:
-            jpeg = encode_jpeg(frame.rgb, quality=config.jpeg_quality)
-            if number in config.corrupt_frames:
-                jpeg = _damage(jpeg)
-            self._write("/camera/rgb/compressed", stamp, messages.compressed_image(stamp, jpeg))
+            payload = messages.compressed_image(rgb_ns, self._jpeg(frame, t_s, number))
+            self._write("/camera/rgb/compressed", stamp, payload)
         self._note(pose, frame)
 
-    def _write_camera_info(self, topic: str, stamp: int, size: tuple[int, int], K: Array) -> None:
-        """Write K scaled from the pictures to a size by the plain ratio, as the app does."""
+    def _jpeg(self, frame: Frame, t_s: float, number: int) -> bytes:
+        config = self._config
+        if not is_during(config.frozen_interval_s, t_s) or self._repeated_jpeg is None:
+            self._repeated_jpeg = encode_jpeg(frame.rgb, quality=config.jpeg_quality)
+        jpeg = self._repeated_jpeg
+        return _damage(jpeg) if number in config.corrupt_frames else jpeg
+
+    def _camera_info(self, stamp: int, size: tuple[int, int], K: Array) -> bytes:
+        """Payload with K scaled from the pictures to a size by the plain ratio, as the app does."""
         width, height = size
         scaled = np.diag([width / self._config.width, height / self._config.height, 1.0]) @ K
-        self._write(topic, stamp, messages.camera_info(stamp, width=width, height=height, K=scaled))
+        return messages.camera_info(stamp, width=width, height=height, K=scaled)
 
     def _write_pose(self, stamp: int, pose: StampedPose, frame: Frame) -> None:
         self._write("/camera/pose", stamp, messages.pose_stamped(pose))
@@ -184,14 +198,14 @@ class _Phone:
             Transform("world", "camera_link", pose.translation, pose.quaternion_xyzw),
             Transform("camera_link", "camera_optical_frame", np.zeros(3), _LINK_FROM_OPTICAL_XYZW),
         ]
-        self._write("/tf", stamp, messages.tf(stamp, edges))
+        self._write("/tf", stamp, messages.tf(pose.stamp_ns, edges))
         self._pending.append(pose)
         if stamp >= self._next_trajectory_ns:
-            self._write("/trajectory", stamp, messages.path(stamp, self._pending))
+            self._write("/trajectory", stamp, messages.path(pose.stamp_ns, self._pending))
             self._pending = []
             self._next_trajectory_ns = stamp + _TRAJECTORY_NS
         if len(frame.features):
-            self._write("/map/point_cloud", stamp, messages.point_cloud(stamp, frame.features))
+            self._write("/map/point_cloud", stamp, messages.point_cloud(pose.stamp_ns, frame.features))
 
     def _write_each(self, position: int, stamp: int) -> None:
         """Write what comes with every AR frame, tracked or not."""
@@ -199,9 +213,8 @@ class _Phone:
         if config.with_tracking_state:
             state = _STATE_NORMAL if is_tracked else _STATE_LIMITED
             reason = _REASON_NONE if is_tracked else _REASON_EXCESSIVE_MOTION
-            self._write(
-                "/camera/tracking_state", stamp, messages.tracking_state(stamp, state=state, reason=reason)
-            )
+            payload = messages.tracking_state(stamp + self._ar_ahead_ns, state=state, reason=reason)
+            self._write("/camera/tracking_state", stamp, payload)
         if config.with_imu:
             self._write_imu(position, stamp)
         battery = 0.82 - 0.00002 * (stamp - START_NS) / 1e9
@@ -209,7 +222,7 @@ class _Phone:
 
     def _write_imu(self, position: int, stamp: int) -> None:
         payload = messages.imu(
-            stamp,
+            stamp + self._ar_ahead_ns,
             "camera_link",
             orientation_xyzw=self._quaternion[position],
             angular_velocity=self._ar_gyro[position],
@@ -237,10 +250,10 @@ class _Phone:
         if not self._config.with_mesh:
             return
         corners = self._film.scene.mesh_corners()
-        marker = messages.mesh_marker(stamp, corners, colour=self._config.mesh_colour)
+        marker = messages.mesh_marker(stamp + self._ar_ahead_ns, corners, colour=self._config.mesh_colour)
         self._write("/map/mesh", stamp, marker)
         vertices = np.unique(corners.round(6), axis=0)
-        self._write("/map/mesh_cloud", stamp, messages.point_cloud(stamp, vertices))
+        self._write("/map/mesh_cloud", stamp, messages.point_cloud(stamp + self._ar_ahead_ns, vertices))
 
     def _note(self, pose: StampedPose, frame: Frame) -> None:
         self._rows.add(
@@ -266,7 +279,7 @@ class _Phone:
         return DemoTruth(
             size_px=np.array(size, dtype=np.int64),
             message_number=np.arange(len(stamps), dtype=np.int64),
-            stamp_ns=stamps.copy(),
+            stamp_ns=stamps + self._rgb_ahead_ns,
             gap_before=gap,
             K=rows.column("K", 3, 3),
             world_from_link_translation=rows.column("translation", 3),

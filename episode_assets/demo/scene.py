@@ -70,7 +70,8 @@ class Scene:
     def mesh_corners(self) -> Array:
         """(3N,3) corners of the triangles of table and objects, three rows for each triangle."""
         boxes = [surface for item in self.objects for surface in item]
-        return np.concatenate([_triangles(surface) for surface in (*self.table, *boxes)])
+        near = [*self.table, *boxes] or self.room
+        return np.concatenate([_triangles(surface) for surface in near])
 
     def features(self, count: int, random: np.random.Generator) -> Array:
         """(count,3) points on table, objects and room, as a visual tracker would hold them."""
@@ -83,10 +84,14 @@ class Scene:
         return points
 
 
-def build_scene(*, seed: int, picture_width: int, furnishing: Furnishing = FIXED) -> Scene:
-    """Lay out the room. Texture detail follows the picture width."""
+def build_scene(
+    *, seed: int, picture_width: int, furnishing: Furnishing = FIXED, has_table: bool = True
+) -> Scene:
+    """Lay out the room, with or without the table and what stands on it. Texture detail follows the picture width."""
     random = np.random.default_rng([seed, 3])
     detail = float(np.clip(picture_width / 1280, 0.15, 1.5))
+    if not has_table:
+        return Scene(room=_room(detail, furnishing, random), table=(), objects=())
     return Scene(
         room=_room(detail, furnishing, random),
         table=_table(detail, furnishing, random),

@@ -65,12 +65,20 @@ def plan_timeline(config: DemoConfig) -> Timeline:
     if config.lost_interval_s is not None:
         seconds = np.arange(count) / AR_HZ
         is_tracked = (seconds < config.lost_interval_s[0]) | (seconds >= config.lost_interval_s[1])
+    is_sampled = _gate(is_tracked, AR_HZ // config.fps)
+    if config.gap_interval_s is not None:
+        is_sampled &= ~is_within(config.gap_interval_s, (ar_ns - START_NS) / 1e9)
     imu_count = round(config.seconds * config.imu_hz)
     imu_ns = _clock(imu_count, config.imu_hz, _IMU_JITTER_NS, random)
     imu_stop = np.searchsorted(imu_ns, ar_ns + IMU_LATENCY_NS)
     if count:
         imu_stop[-1] = imu_count
-    return Timeline(ar_ns, is_tracked, _gate(is_tracked, AR_HZ // config.fps), imu_ns, imu_stop)
+    return Timeline(ar_ns, is_tracked, is_sampled, imu_ns, imu_stop)
+
+
+def is_within(interval_s: tuple[float, float], t_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether times (N,) in seconds since the start lie in an interval, its end excluded."""
+    return np.asarray((t_s >= interval_s[0]) & (t_s < interval_s[1]))
 
 
 def _clock(count: int, rate_hz: int, jitter_ns: int, random: np.random.Generator) -> NDArray[np.int64]:
