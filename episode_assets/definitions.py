@@ -23,6 +23,7 @@ from episode_assets.defs.lerobot_episode import lerobot_episode
 from episode_assets.defs.qc_report import qc_report
 from episode_assets.defs.raw_mcap import raw_mcap
 from episode_assets.defs.resources import PipelineResource
+from episode_assets.defs.scene_mesh import scene_mesh
 from episode_assets.instance import WORKERS_VARIABLE, find_places
 from episode_assets.pipeline.settings import Settings, load_settings
 
@@ -45,6 +46,7 @@ def build_defs(
             raw_mcap(chosen),
             blurred_rgb(chosen),
             hand_poses(chosen),
+            scene_mesh(chosen),
             episode_bundle(chosen),
             qc_report(chosen),
             *(lerobot_episode(recipe) for recipe in recipes),

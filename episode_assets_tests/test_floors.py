@@ -14,7 +14,7 @@ PACKAGE = Path(episode_assets.__file__).parent
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "outcome", "progress", "chunks", "__init__"}),
-    frozenset({"storage", "recording", "video", "geometry", "models"}),
+    frozenset({"storage", "recording", "video", "geometry", "ply", "models"}),
     frozenset({"anonymization", "hands", "footage", "sessions", "demo"}),
     frozenset({"scene", "bundle"}),
     frozenset({"qc", "lerobot"}),

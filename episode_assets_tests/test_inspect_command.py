@@ -49,7 +49,7 @@ def test_a_whole_recording_is_shown_with_every_topic_and_all_assets(recordings: 
     assert cells(output, "/device/imu")[1:5] == ["imu", "Imu/cdr", "800", "100.06"]
     assert "/camera/rgb/compressed: gap of 0.666 s at 3.133 s" in output
     assert made(output) == dict.fromkeys(
-        ("blurred_rgb", "hand_poses", "episode_bundle", "qc_report", "lerobot_episode"), "yes"
+        ("blurred_rgb", "hand_poses", "scene_mesh", "episode_bundle", "qc_report", "lerobot_episode"), "yes"
     )
     assert max(map(len, output.splitlines())) <= 100
 
@@ -69,7 +69,7 @@ def test_a_recording_without_a_camera_makes_nothing_and_says_why(shared_data: Pa
     output = call(str(shared_data / "ros2" / "vehicle.mcap")).stdout
 
     assert set(made(output).values()) == {"no"}
-    assert output.count("no camera topic") == 5
+    assert output.count("no camera topic") == 6
     assert "open: rgb" in output
 
 
@@ -97,7 +97,7 @@ def test_the_json_holds_the_inventory_and_the_prospects(recordings: Path) -> Non
     assert document["schema"] == "episode_assets.inventory"
     assert {"basis", "messages", "topics", "roles", "damage", "clock", "metadata"} <= document.keys()
     assert {"topic", "role", "count", "gaps", "undecodable", "cannot_decode"} <= document["topics"][0].keys()
-    assert [item["can"] for item in document["prospects"]] == ["yes"] * 5
+    assert [item["can"] for item in document["prospects"]] == ["yes"] * 6
     assert document["prospects"][1] == {
         "asset": "hand_poses", "can": "yes", "missing": [], "consequences": []
     }  # fmt: skip

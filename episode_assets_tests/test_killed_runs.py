@@ -22,6 +22,7 @@ ASSETS = (
     "raw_mcap",
     "blurred_rgb",
     "hand_poses",
+    "scene_mesh",
     "episode_bundle",
     "qc_report",
     "lerobot_episode/default",

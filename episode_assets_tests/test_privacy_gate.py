@@ -78,7 +78,7 @@ def test_a_model_that_finds_nothing_publishes_nothing_however_it_is_asked(
         assert [item.asset for item in result.failures] == ["blurred_rgb"], result.failures
         assert "known" in (result.failures[0].failure or "")
     assert not downstream.success
-    for asset in ("blurred_rgb", "episode_bundle", "qc_report", "lerobot_episode/default"):
+    for asset in ("blurred_rgb", "scene_mesh", "episode_bundle", "qc_report", "lerobot_episode/default"):
         assert store.keys(asset) == ()
     with pytest.raises(UnauditedArtifact):
         store.latest(ArtifactKey("blurred_rgb", entry.recording_id))

@@ -133,7 +133,7 @@ def open_launcher(page: Page) -> None:
 
 def test_what_the_command_line_did_is_seen_in_the_ui(page: Page) -> None:
     page.goto(LINEAGE)
-    for asset in ("raw_mcap", "blurred_rgb", "hand_poses", "episode_bundle", "qc_report"):
+    for asset in ("raw_mcap", "blurred_rgb", "hand_poses", "scene_mesh", "episode_bundle", "qc_report"):
         page.get_by_text(asset, exact=True).first.wait_for()
 
     page.goto("/assets/qc_report?view=partitions")

@@ -10,11 +10,11 @@ from episode_assets.bundle.frames import FramePairing
 from episode_assets.bundle.hands import HandArrays
 from episode_assets.bundle.layout import SCHEMA, SCHEMA_VERSION
 from episode_assets.bundle.mano import ManoArrays
-from episode_assets.bundle.mesh import Mesh
 from episode_assets.bundle.reader import DepthInfo, EpisodeBundle
 from episode_assets.bundle.upper_body import UpperBody
 from episode_assets.bundle.write import write_bundle
 from episode_assets.footage import FaceBoxes, FramePoses, FrameTable
+from episode_assets.ply import Mesh
 
 __all__ = [
     "SCHEMA",

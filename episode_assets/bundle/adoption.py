@@ -24,13 +24,18 @@ def adopt_video(source: Path, out: Path, frames: FrameTable) -> VideoProbe:
     """
     if not source.is_file() or source.stat().st_size == 0:
         raise ArtifactDamaged("the blurred video is missing or empty", where=source.name, remedy=REMEDY)
+    link_or_copy(source, out)
+    video = probe(out)
+    check_video(video, frames)
+    return video
+
+
+def link_or_copy(source: Path, out: Path) -> None:
+    """Give a published file a second name, or copy it where the file system has no hard links."""
     try:
         os.link(source, out)
     except OSError:
         shutil.copyfile(source, out)
-    video = probe(out)
-    check_video(video, frames)
-    return video
 
 
 def check_video(video: VideoProbe, frames: FrameTable) -> None:

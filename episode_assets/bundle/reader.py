@@ -23,7 +23,6 @@ from episode_assets.bundle.frames import FramePairing
 from episode_assets.bundle.hands import HandArrays
 from episode_assets.bundle.layout import Side
 from episode_assets.bundle.mano import DATASET_OF, ManoArrays
-from episode_assets.bundle.mesh import Mesh, read_ply
 from episode_assets.bundle.personal import file_of
 from episode_assets.bundle.upper_body import UpperBody
 from episode_assets.errors import ArtifactDamaged, ArtifactMissing
@@ -39,10 +38,13 @@ from episode_assets.footage import (
     require_columns,
 )
 from episode_assets.outcome import Json
+from episode_assets.ply import Mesh, read_ply
 from episode_assets.recording import ImuStream, PoseStream, TfStream, TrackingStream
 
 REMEDY = "materialise episode_bundle of this recording again, or fetch the directory anew"
 PAIRING = ["depth_message_number", "depth_dt_ns", "pose_valid", "pose_dt_ns", "intrinsics_valid"]
+
+ALL = slice(None)
 
 Value = TypeVar("Value")
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -157,6 +159,12 @@ class EpisodeBundle:
     def hands_preview_path(self) -> Path | None:
         """The video with skeletons drawn over it; None where nobody asked for it."""
         path = self.path / layout.HANDS_PREVIEW
+        return path if path.is_file() else None
+
+    @property
+    def visualization_path(self) -> Path | None:
+        """The file for the Rerun viewer; None where nobody asked for it or it could not be written."""
+        path = self.path / layout.VISUALIZATION
         return path if path.is_file() else None
 
     def personal_path(self, kind: str) -> Path | None:
@@ -332,38 +340,38 @@ class EpisodeBundle:
         """Whether any hand was found."""
         return self.has("/hand-pose")
 
-    def hand(self, side: Side) -> HandArrays:
-        """Return one hand over all pictures; all missing where the bundle has none."""
+    def hand(self, side: Side, rows: slice = ALL) -> HandArrays:
+        """Return one hand over all pictures, or over some of them; all missing where the bundle has none."""
         if not self.has_hands:
-            return HandArrays.missing(self.F)
+            return HandArrays.missing(len(range(*rows.indices(self.F))))
         prefix = f"/hand-pose/{side}"
-        space = self._per_picture(f"{prefix}_space", np.uint8)
-        joints = self._per_picture(f"{prefix}_joints", np.float32)
+        space = self._per_picture(f"{prefix}_space", np.uint8, rows)
+        joints = self._per_picture(f"{prefix}_joints", np.float32, rows)
         is_metric = (space == layout.SPACE_CAMERA)[:, None, None]
         return HandArrays(
-            valid=self._per_picture(f"{prefix}_valid", np.bool_),
+            valid=self._per_picture(f"{prefix}_valid", np.bool_, rows),
             space=space,
-            joints_px=self._per_picture(f"{prefix}_kpts_2d_rgb", np.float32),
+            joints_px=self._per_picture(f"{prefix}_kpts_2d_rgb", np.float32, rows),
             joints_cam=np.where(is_metric, joints, np.float32(np.nan)),
-            joints_world=self._per_picture(f"{prefix}_joints_world", np.float32),
-            joint_valid=self._per_picture(f"{prefix}_joint_valid", np.bool_),
-            confidence=self._per_picture(f"{prefix}_confidence", np.float32),
-            kind=self._per_picture(f"{prefix}_kind", np.int8),
-            track=self._per_picture(f"{prefix}_track", np.int64),
-            anchor=self._per_picture(f"{prefix}_anchor", np.uint8),
-            scale=self._per_picture(f"{prefix}_scale", np.float32),
-            **self._marks(prefix),
+            joints_world=self._per_picture(f"{prefix}_joints_world", np.float32, rows),
+            joint_valid=self._per_picture(f"{prefix}_joint_valid", np.bool_, rows),
+            confidence=self._per_picture(f"{prefix}_confidence", np.float32, rows),
+            kind=self._per_picture(f"{prefix}_kind", np.int8, rows),
+            track=self._per_picture(f"{prefix}_track", np.int64, rows),
+            anchor=self._per_picture(f"{prefix}_anchor", np.uint8, rows),
+            scale=self._per_picture(f"{prefix}_scale", np.float32, rows),
+            **self._marks(prefix, rows),
         )
 
-    def _marks(self, prefix: str) -> dict[str, NDArray[Any]]:
+    def _marks(self, prefix: str, rows: slice) -> dict[str, NDArray[Any]]:
         # Bundles of earlier releases state no uncertainty, and smoothing was not there yet.
         if not self.has(f"{prefix}_smoothed"):
-            missing = HandArrays.missing(self.F)
+            missing = HandArrays.missing(len(range(*rows.indices(self.F))))
             return {name: getattr(missing, name) for name in ("smoothed", "uncertainty_px", "uncertainty_m")}
         return {
-            "smoothed": self._per_picture(f"{prefix}_smoothed", np.bool_),
-            "uncertainty_px": self._per_picture(f"{prefix}_uncertainty_px", np.float32),
-            "uncertainty_m": self._per_picture(f"{prefix}_uncertainty_m", np.float32),
+            "smoothed": self._per_picture(f"{prefix}_smoothed", np.bool_, rows),
+            "uncertainty_px": self._per_picture(f"{prefix}_uncertainty_px", np.float32, rows),
+            "uncertainty_m": self._per_picture(f"{prefix}_uncertainty_m", np.float32, rows),
         }
 
     @cached_property
@@ -399,6 +407,16 @@ class EpisodeBundle:
             heading_held=self._per_picture("/upper-body/heading_held", np.bool_),
         )
 
+    @cached_property
+    def upper_body_edges(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of joints of the upper body that belong together; none where the bundle says nothing of them."""
+        words = self._attribute("/upper-body", "edges") if self.has("/upper-body") else ""
+        pairs = [word.split("-") for word in words.split(",") if word]
+        try:
+            return tuple((int(first), int(second)) for first, second in pairs)
+        except ValueError as error:
+            raise _damaged(f"edges cannot be read: {words!r}", "/upper-body") from error
+
     # --- access to the annotation file -------------------------------------------------------------------------
 
     def has(self, path: str) -> bool:
@@ -428,16 +446,16 @@ class EpisodeBundle:
             raise _damaged("a dataset was expected, found a group", path)
         return item
 
-    def _array(self, path: str, dtype: type[Scalar]) -> NDArray[Scalar]:
-        array: NDArray[Scalar] = self._read(path, lambda dataset: np.asarray(dataset[()], dtype=dtype))
+    def _array(self, path: str, dtype: type[Scalar], rows: slice = ALL) -> NDArray[Scalar]:
+        array: NDArray[Scalar] = self._read(path, lambda dataset: np.asarray(dataset[rows], dtype=dtype))
         array.flags.writeable = False
         return array
 
-    def _per_picture(self, path: str, dtype: type[Scalar]) -> NDArray[Scalar]:
-        array = self._array(path, dtype)
-        if array.shape[:1] != (self.F,):
-            raise _damaged(f"shape {array.shape} does not fit {self.F} pictures", path)
-        return array
+    def _per_picture(self, path: str, dtype: type[Scalar], rows: slice = ALL) -> NDArray[Scalar]:
+        shape = self._dataset(path).shape
+        if shape[:1] != (self.F,):
+            raise _damaged(f"shape {shape} does not fit {self.F} pictures", path)
+        return self._array(path, dtype, rows)
 
     def _attribute(self, path: str, name: str) -> str:
         try:

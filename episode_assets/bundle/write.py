@@ -32,7 +32,7 @@ from episode_assets.bundle.groups import (
 from episode_assets.bundle.hands_preview import write_hands_preview
 from episode_assets.bundle.inputs import Inputs, gather
 from episode_assets.bundle.mano import copy_mano
-from episode_assets.bundle.mesh import weld, write_ply
+from episode_assets.bundle.mesh import adopt_mesh
 from episode_assets.bundle.meta import write_meta
 from episode_assets.bundle.origin_notes import note_dropped_pictures, note_recording
 from episode_assets.bundle.personal import file_of, write_personal
@@ -54,6 +54,7 @@ def write_bundle(
     hands: Path | None,
     directory: Path,
     *,
+    mesh: Path | None = None,
     config: BundleConfig = DEFAULT,
     privacy: Mapping[str, Json] | None,
     task: str | None = None,
@@ -67,6 +68,7 @@ def write_bundle(
         blurred: Directory of the `blurred_rgb` artifact.
         hands: Directory of the `hand_poses` artifact, None where there is none.
         directory: Empty directory to write into.
+        mesh: Directory of the `scene_mesh` artifact, None where there is none.
         config: What changes the bytes.
         privacy: The privacy block of the blurred artifact's manifest.
         task: What the wearer does, in words; None where nobody said.
@@ -90,11 +92,11 @@ def write_bundle(
     video = adopt_video(blurred / layout.VIDEO, directory / layout.VIDEO, inputs.frames)
     account.save(layout.VIDEO)
     _write_thumbnail(blurred, directory, inputs, account)
-    meshes = _write_mesh(directory, inputs, account)
+    is_coloured = adopt_mesh(mesh, directory, account)
     personal = write_personal(raw, config.personal, directory, account)
     with AnnotationFile(directory / layout.ANNOTATION) as file:
         depth = write_depth_group(file, inputs, account, progress)
-        removed = _removed(inputs, depth, personal)
+        removed = _removed(inputs, depth, personal, is_coloured=bool(is_coloured))
         write_rgb_group(file, inputs, video, account)
         write_stream_groups(file, inputs, account)
         hand_count = write_hand_group(file, hands, inputs, account)
@@ -118,7 +120,7 @@ def write_bundle(
     files = [
         layout.VIDEO,
         layout.THUMBNAIL,
-        *meshes,
+        *([] if is_coloured is None else [layout.MESH]),
         layout.ANNOTATION,
         *calibrations,
         layout.FRAMES,
@@ -151,21 +153,6 @@ def _write_thumbnail(blurred: Path, directory: Path, inputs: Inputs, account: Ac
     account.save(layout.THUMBNAIL)
 
 
-def _write_mesh(directory: Path, inputs: Inputs, account: Account) -> list[str]:
-    soup = inputs.raw.mesh
-    if soup is None:
-        account.skip(layout.MESH, "no_mesh_messages", "the recording has no mesh")
-        return []
-    mesh, dropped = weld(soup.vertices, soup.triangles)
-    account.note("mesh_triangles_dropped", f"{dropped} triangles have no area", stream="mesh", count=dropped)
-    if len(mesh.triangles) == 0:
-        account.skip(layout.MESH, "empty_mesh", "the mesh of the recording has no triangles")
-        return []
-    write_ply(directory / layout.MESH, mesh)
-    account.save(layout.MESH)
-    return [layout.MESH]
-
-
 def _write_mano(hands: Path | None, directory: Path, inputs: Inputs, account: Account) -> list[str]:
     source = None if hands is None else hands / layout.MANO
     if source is None or not source.is_file():
@@ -195,7 +182,9 @@ def _write_previews(
     return [layout.HANDS_PREVIEW]
 
 
-def _removed(inputs: Inputs, depth: WrittenDepth | None, personal: list[str]) -> dict[str, Json]:
+def _removed(
+    inputs: Inputs, depth: WrittenDepth | None, personal: list[str], *, is_coloured: bool
+) -> dict[str, Json]:
     """Return the verdict together with what the bundle itself removed, and which files nobody has anonymised."""
     holes = None if depth is None else depth.holes
     return {
@@ -203,7 +192,7 @@ def _removed(inputs: Inputs, depth: WrittenDepth | None, personal: list[str]) ->
         "depth_faces": inputs.config.depth_faces,
         "depth_hole_pixels": 0 if holes is None else holes.pixels,
         "depth_hole_frames": 0 if holes is None else holes.images,
-        "colours": "dropped",
+        "colours": "recoloured" if is_coloured else "dropped",
         "personal": sorted(kind for kind in inputs.config.personal if file_of(kind) in personal),
         "unverified": sorted(personal),
     }

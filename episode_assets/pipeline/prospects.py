@@ -68,6 +68,15 @@ NEEDS: tuple[Needs, ...] = (
         ),
     ),
     Needs(
+        "scene_mesh",
+        (_PICTURES,),
+        (
+            Want("mesh", "the mesh is fused from depth, where there is any"),
+            Want("pose", "without colours (no camera poses)"),
+            Want("camera_info", "without colours (no calibration)"),
+        ),
+    ),
+    Needs(
         "episode_bundle",
         (_PICTURES,),
         (

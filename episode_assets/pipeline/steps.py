@@ -19,6 +19,7 @@ from episode_assets.pipeline.reading import note_read, noting_unreadable
 from episode_assets.pipeline.step import Step, StepInputs
 from episode_assets.qc.config import QualityConfig
 from episode_assets.recording.config import RecordingConfig
+from episode_assets.scene.config import SceneMeshConfig
 from episode_assets.storage import HANDS_SUFFIX
 
 
@@ -63,6 +64,20 @@ def _hands(inputs: StepInputs, directory: Path, config: HandPoseConfig) -> Outco
     )
 
 
+def _mesh(inputs: StepInputs, directory: Path, config: SceneMeshConfig) -> Outcome:
+    from episode_assets.scene import build_scene_mesh
+
+    return build_scene_mesh(
+        inputs.view,
+        inputs.directory("blurred_rgb"),
+        directory,
+        config=config,
+        privacy=inputs.privacy("blurred_rgb"),
+        workers=inputs.workers,
+        progress=inputs.progress,
+    )
+
+
 def _bundle(inputs: StepInputs, directory: Path, config: BundleConfig) -> Outcome:
     from episode_assets.bundle import write_bundle
 
@@ -71,6 +86,7 @@ def _bundle(inputs: StepInputs, directory: Path, config: BundleConfig) -> Outcom
         inputs.directory("blurred_rgb"),
         inputs.directory("hand_poses"),
         directory,
+        mesh=inputs.directory("scene_mesh"),
         config=config,
         privacy=inputs.privacy("blurred_rgb"),
         task=inputs.recording.task,
@@ -159,10 +175,18 @@ HAND_POSES = Step(
     _hands,
     takes_beside=_hands_beside,
 )
+SCENE_MESH = Step(
+    "scene_mesh",
+    "1",
+    ("raw_mcap", "blurred_rgb"),
+    SceneMeshConfig,
+    _no_weights,
+    _mesh,
+)
 EPISODE_BUNDLE = Step(
     "episode_bundle",
     "3",
-    ("raw_mcap", "blurred_rgb", "hand_poses"),
+    ("raw_mcap", "blurred_rgb", "hand_poses", "scene_mesh"),
     BundleConfig,
     _no_weights,
     _bundle,
@@ -177,7 +201,7 @@ QC_REPORT = Step(
     _check,
 )
 
-STEPS: tuple[Step[Any], ...] = (RAW_MCAP, BLURRED_RGB, HAND_POSES, EPISODE_BUNDLE, QC_REPORT)
+STEPS: tuple[Step[Any], ...] = (RAW_MCAP, BLURRED_RGB, HAND_POSES, SCENE_MESH, EPISODE_BUNDLE, QC_REPORT)
 """The steps that every recording goes through, in an order in which each finds its inputs."""
 
 

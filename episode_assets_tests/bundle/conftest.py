@@ -22,6 +22,7 @@ from episode_assets_tests.bundle.recordings import (
     Scene,
     write_blurred,
     write_hands,
+    write_mesh,
     write_recording,
 )
 
@@ -77,8 +78,16 @@ def make(tmp_path: Path) -> Maker:
         hand_poses = None if hands is None else write_hands(base / "hands", scene, hands)
         for name, table in (extra or {}).items():
             pq.write_table(table, base / "hands" / name)
+        mesh = write_mesh(base / "mesh", scene)
         outcome = write_bundle(
-            view, blurred, hand_poses, base / "bundle", config=config, privacy=privacy, task=task
+            view,
+            blurred,
+            hand_poses,
+            base / "bundle",
+            mesh=mesh,
+            config=config,
+            privacy=privacy,
+            task=task,
         )
         return Made(base / "bundle", outcome, scene, blurred)
 

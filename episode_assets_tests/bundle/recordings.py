@@ -7,6 +7,7 @@ anonymization publishes.
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +24,8 @@ from rosbags.typesys import (  # noqa: TID253  # the recordings here are written
     get_types_from_msg,
     get_typestore,
 )
+
+from episode_assets.ply import Mesh, write_ply
 
 RECORDING_ID = "kitchen-0123abcd"
 START_NS = 5_000_000_000_123
@@ -283,6 +286,8 @@ def _write_imu(writer: RecordingWriter, first_ns: int, last_ns: int) -> None:
 MESH_CORNERS = np.array([[0, 0, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0], [1, 0, 1], [0, 0, 1]], dtype=np.float64)
 """A square of two triangles, without shared corners."""
 
+MESH_COLOURS = np.array([[10, 20, 30], [40, 50, 60], [70, 80, 90], [100, 110, 120]], dtype=np.uint8)
+
 
 def mesh_marker(stamp_ns: int) -> Any:
     """The square as a triangle list whose corners carry a colour."""
@@ -305,6 +310,18 @@ def mesh_marker(stamp_ns: int) -> Any:
         mesh_resource="",
         mesh_use_embedded_materials=False,
     )
+
+
+def write_mesh(directory: Path, scene: Scene) -> Path:
+    """Write what the scene publishes of the square: welded, each corner in a colour of its own."""
+    directory.mkdir()
+    reason = {"name": "mesh.ply", "code": "no_mesh_messages", "detail": "the recording has no mesh"}
+    skipped = [] if "mesh" in scene.streams else [reason]
+    (directory / "mesh.json").write_text(json.dumps({"skipped": skipped}))
+    if "mesh" in scene.streams:
+        corners, rows = np.unique(MESH_CORNERS.astype(np.float32), axis=0, return_inverse=True)
+        write_ply(directory / "mesh.ply", Mesh(corners, rows.reshape(-1, 3).astype(np.int32), MESH_COLOURS))
+    return directory
 
 
 def _path(scene: Scene) -> Any:

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 
 from episode_assets.bundle import EpisodeBundle
-from episode_assets.bundle.mesh import weld
 from episode_assets.errors import ArtifactDamaged
 from episode_assets_tests.bundle.conftest import Maker
-from episode_assets_tests.bundle.recordings import MESH_CORNERS, Scene
+from episode_assets_tests.bundle.recordings import MESH_COLOURS, MESH_CORNERS, Scene
 
 
 def parsed_ply(path: Path) -> tuple[list[tuple[float, ...]], list[tuple[int, ...]]]:
-    """Read a PLY value by value, as its header describes it."""
+    """Read a coloured PLY value by value, as its header describes it."""
     data = path.read_bytes()
     head, _, body = data.partition(b"end_header\n")
     words = [line.split() for line in head.decode("ascii").splitlines()]
@@ -28,10 +27,13 @@ def parsed_ply(path: Path) -> tuple[list[tuple[float, ...]], list[tuple[int, ...
         ["float", "x"],
         ["float", "y"],
         ["float", "z"],
+        ["uchar", "red"],
+        ["uchar", "green"],
+        ["uchar", "blue"],
         ["list", "uchar", "int", "vertex_indices"],
     ]
-    vertices = [struct.unpack_from("<3f", body, 12 * i) for i in range(counts["vertex"])]
-    at, faces = 12 * counts["vertex"], []
+    vertices = [struct.unpack_from("<3f3B", body, 15 * i) for i in range(counts["vertex"])]
+    at, faces = 15 * counts["vertex"], []
     for _ in range(counts["face"]):
         size = body[at]
         faces.append(struct.unpack_from(f"<{size}i", body, at + 1))
@@ -40,25 +42,15 @@ def parsed_ply(path: Path) -> tuple[list[tuple[float, ...]], list[tuple[int, ...
     return vertices, faces
 
 
-def test_the_mesh_is_welded_and_keeps_its_triangles(make: Maker) -> None:
+def test_the_mesh_of_the_scene_is_taken_over_byte_for_byte(make: Maker) -> None:
     made = make(Scene(frames=3))
 
     vertices, faces = parsed_ply(made.path / "mesh.ply")
 
-    assert len(vertices) == 4
+    assert (made.path / "mesh.ply").read_bytes() == (made.path.parent / "mesh/mesh.ply").read_bytes()
     triangles = np.array(vertices)[np.array(faces)]
-    assert np.allclose(triangles.reshape(-1, 3), MESH_CORNERS)
-
-
-def test_triangles_without_area_or_with_unknown_corners_are_dropped() -> None:
-    corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0], [-0.0, 0, 0], [0, 1, 0], [np.nan, 0, 0]])
-    triangles = np.array([[0, 1, 2], [3, 4, 5], [0, 1, 6]])
-
-    mesh, dropped = weld(corners, triangles)
-
-    assert dropped == 2
-    assert mesh.triangles.tolist() == [[0, 1, 2]]
-    assert mesh.vertices.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
+    assert np.allclose(triangles[..., :3].reshape(-1, 3), MESH_CORNERS)
+    assert np.array(vertices)[:, 3:].tolist() == MESH_COLOURS.tolist()
 
 
 def test_the_reader_gives_the_same_mesh(make: Maker) -> None:
@@ -69,7 +61,8 @@ def test_the_reader_gives_the_same_mesh(make: Maker) -> None:
         mesh = bundle.mesh
 
     assert mesh is not None
-    assert np.allclose(mesh.vertices, vertices)
+    assert mesh.colours is not None
+    assert np.allclose(np.hstack([mesh.vertices, mesh.colours]), vertices)
     assert mesh.triangles.tolist() == [list(face) for face in faces]
 
 

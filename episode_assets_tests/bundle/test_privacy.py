@@ -72,14 +72,12 @@ def test_the_thumbnail_prefers_pictures_without_a_face(make: Maker) -> None:
     assert float(np.median(image)) == pytest.approx(grey_of(8), abs=6)
 
 
-def test_colours_of_the_mesh_are_dropped(make: Maker) -> None:
-    made = make(Scene(frames=3))
+@pytest.mark.parametrize(("streams", "word"), [(("mesh",), "recoloured"), ((), "dropped")])
+def test_the_verdict_says_what_became_of_the_colours_of_the_mesh(make: Maker, streams, word: str) -> None:
+    made = make(Scene(frames=3, streams=frozenset(streams)))
 
-    header = (made.path / "mesh.ply").read_bytes().split(b"end_header")[0]
-
-    assert b"red" not in header
     assert made.outcome.privacy is not None
-    assert made.outcome.privacy["colours"] == "dropped"
+    assert made.outcome.privacy["colours"] == word
 
 
 def test_the_verdict_and_the_boxes_are_recorded(make: Maker) -> None:

@@ -1,0 +1,54 @@
+"""`mesh.json`: how a mesh came about, for people and for the rooms that take the mesh over.
+
+Numbers per step are entered by the steps; here is the record and its file. Rooms above read it as plain JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from episode_assets.outcome import Json, Skipped
+
+MESH = "mesh.ply"
+DOCUMENT = "mesh.json"
+SCHEMA = "scene_mesh"
+SCHEMA_VERSION = 1
+
+
+@dataclass
+class MeshDocument:
+    """Grows while a mesh is made.
+
+    Attributes:
+        source: `marker`, `fusion`, or `none` where there is no mesh.
+        colours: `recoloured` from blurred pictures, or `dropped`.
+        steps: Counts by step: what came in, what was removed or added.
+        skipped: What is not there, and why.
+    """
+
+    source: str = "none"
+    colours: str = "dropped"
+    steps: dict[str, Mapping[str, Json]] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def skip(self, name: str, code: str, detail: str) -> None:
+        """Enter something that a user may look for and will not find."""
+        self.skipped.append(Skipped(name, code, detail))
+
+
+def write_document(path: Path, document: MeshDocument) -> None:
+    """Write the record as strict JSON."""
+    content = {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "source": document.source,
+        "colours": document.colours,
+        "steps": document.steps,
+        "skipped": [
+            {"name": item.name, "code": item.code, "detail": item.detail} for item in document.skipped
+        ],
+    }
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
