@@ -15,6 +15,7 @@
     │   ├── ModelMissing          a weight file or an optional package is not there
     │   ├── BadVideo              a video cannot be decoded, joined or copied as asked
     │   ├── NothingToExport       the input is valid and holds nothing that this step could use
+    │   ├── ViewFailed            a file that is only there to be looked at could not be written
     │   └── DiskFull              no space is left where the store or its scratch lies
     └── TransientError            the same input may succeed later
         └── StorageTrouble        the store or the inbox did not answer (also an OSError)
@@ -115,6 +116,10 @@ class BadVideo(PermanentError):
 
 class NothingToExport(PermanentError):
     """The input is valid but holds nothing that this step could turn into its artifact."""
+
+
+class ViewFailed(PermanentError):
+    """A file that is only there to be looked at could not be written; everything else is unaffected."""
 
 
 class DiskFull(PermanentError):

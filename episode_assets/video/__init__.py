@@ -19,6 +19,7 @@ from episode_assets.video.faults import (
     UndecodableVideo,
 )
 from episode_assets.video.joining import join_segments
+from episode_assets.video.packets import EncodedPicture, encoded_pictures, streamable_codec
 from episode_assets.video.picture import Picture
 from episode_assets.video.probing import VideoProbe, probe
 from episode_assets.video.reading import decode_frames
@@ -32,6 +33,7 @@ av.logging.set_level(av.logging.PANIC)
 
 __all__ = [
     "DepthEncoderConfig",
+    "EncodedPicture",
     "FrameOutOfRange",
     "NotOnKeyFrame",
     "ParameterSetMismatch",
@@ -48,10 +50,12 @@ __all__ = [
     "decode_picture",
     "decode_pictures",
     "encode_jpeg",
+    "encoded_pictures",
     "join_segments",
     "picture_to_rgb",
     "probe",
     "resolved",
     "retime_copy",
+    "streamable_codec",
     "write_jpeg",
 ]

@@ -1,0 +1,544 @@
+"""A Rerun file (.rrd) that is written while its episode is walked: one function for each kind of thing in it.
+
+The file is a stream of chunks; each call writes what it is given and holds none of it, so memory does not grow with
+the length. No viewer is started and nothing is sent anywhere. Which parts of a bundle go in is decided in
+`visualization`; what is logged must already be free of unblurred pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.bundle import rerun_names as names
+from episode_assets.bundle.layout import FINGER_BONES, MEASURED, PALM_BONES, Side
+from episode_assets.bundle.rerun_blueprint import blueprint
+from episode_assets.bundle.rerun_columns import Bones, Moments, Skeletons, changes, ends, within_bytes
+from episode_assets.bundle.rerun_depth import MEDIA_TYPE, depth_png
+from episode_assets.errors import ViewFailed
+from episode_assets.footage import BOX_LABELS
+from episode_assets.geometry import matrix_to_quaternion
+from episode_assets.video import EncodedPicture
+
+HAND_BONES: Bones = (*FINGER_BONES, *PALM_BONES)
+CHUNK_BYTES = 2 << 20
+"""Largest chunk of encoded pictures; what a viewer loads at once, and what writing holds."""
+
+PACKAGE = "rerun-sdk"
+
+
+class RerunFile:
+    """A Rerun file being written; use it in a `with` block.
+
+    Every `log_...` function may be called any number of times, with the moments in order within one kind of thing.
+
+    Args:
+        path: The file to write; replaced where it exists.
+        recording_id: Names the recording inside the file; the same one gives the same.
+
+    Raises:
+        ViewFailed: From any function here: the rerun package is missing, is switched off, or could not write.
+    """
+
+    def __init__(self, path: Path, *, recording_id: str) -> None:
+        self.path = path
+        self.logged: set[str] = set()
+        self._recording_id = recording_id
+        self._present: set[str] = set()
+        self._trail = np.empty((0, 3))
+        self._has_blueprint = False
+        with self._failures():
+            import rerun as rr
+
+            self._stream = rr.RecordingStream(
+                names.APPLICATION, recording_id=recording_id, send_properties=False
+            )
+            self._stream.save(path)
+            self._stream.send_recording_name(recording_id)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self._stream.disconnect()
+
+    def close(self) -> None:
+        """Finish the file and see that it reads back; the layout of what was logged is added where none was."""
+        if not self._has_blueprint:
+            self.log_blueprint(self.logged)
+        with self._failures():
+            from rerun.chunk import RrdReader
+
+            self._stream.flush()
+            self._stream.disconnect()
+            found = {entry.recording_id for entry in RrdReader(self.path).recordings()}
+        if self._recording_id not in found:
+            raise ViewFailed("the Rerun file does not read back", where=self.path.name)
+
+    # --- what does not change over time ------------------------------------------------------------------------
+
+    def log_blueprint(self, logged: Iterable[str]) -> None:
+        """Say how the file opens; early, a viewer need not wait for it.
+
+        Args:
+            logged: Entities that are or will be in the file, as in `rerun_names`.
+        """
+        self._has_blueprint = True
+        with self._failures():
+            self._stream.send_blueprint(blueprint(set(logged)))
+
+    def log_scene(self, link_from_optical: NDArray[np.float64]) -> None:
+        """Write the frames that everything else stands in, and how it looks.
+
+        Args:
+            link_from_optical: (4, 4), p_link = T p_optical, metres.
+        """
+        with self._failures():
+            import rerun as rr
+
+            self._static(names.WORLD, rr.ViewCoordinates.RIGHT_HAND_Y_UP)
+            self._static(names.CAMERA, rr.TransformAxes3D(names.AXIS_LENGTH_M))
+            # Rerun's transforms lead from the child to the parent, like those of ROS: no transpose.
+            self._static(
+                names.OPTICAL,
+                rr.Transform3D(
+                    translation=link_from_optical[:3, 3],
+                    quaternion=rr.Quaternion(xyzw=matrix_to_quaternion(link_from_optical[:3, :3])),
+                ),
+            )
+            plane = rr.Pinhole.from_fields(
+                image_plane_distance=names.IMAGE_PLANE_M, color=names.CAMERA_COLOUR
+            )
+            self._static(names.PICTURE, plane)
+            self._static(names.FACES, rr.Boxes2D.from_fields(colors=names.FACE_COLOUR))
+            self._static(
+                names.TRAIL,
+                rr.LineStrips3D.from_fields(colors=names.TRAIL_COLOUR, radii=names.TRAIL_RADIUS_M),
+            )
+
+    def log_mesh(
+        self,
+        vertices: NDArray[np.float32],
+        triangles: NDArray[np.int32],
+        colours: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Write the mesh of the scene.
+
+        Args:
+            vertices: (V, 3) world metres.
+            triangles: (M, 3) rows of `vertices`.
+            colours: (V, 3) RGB that was taken from blurred pictures; None draws it grey.
+        """
+        with self._failures():
+            import rerun as rr
+
+            mesh = rr.Mesh3D(
+                vertex_positions=vertices,
+                triangle_indices=triangles,
+                vertex_normals=_vertex_normals(vertices, triangles),
+                vertex_colors=colours,
+                albedo_factor=None if colours is not None else names.MESH_COLOUR,
+            )
+            self._static(names.MESH, mesh)
+
+    def log_trajectory(self, pieces: Sequence[NDArray[np.floating]]) -> None:
+        """Write the whole way of the camera: (n, 3) world metres for each piece without a gap."""
+        with self._failures():
+            import rerun as rr
+
+            self._static(
+                names.TRAJECTORY,
+                rr.LineStrips3D(
+                    [np.asarray(piece, np.float32) for piece in pieces],
+                    colors=names.TRAJECTORY_COLOUR,
+                    radii=names.TRAJECTORY_RADIUS_M,
+                ),
+            )
+
+    # --- pictures ----------------------------------------------------------------------------------------------
+
+    def log_video(self, moments: Moments, pictures: Iterable[EncodedPicture], codec: str) -> None:
+        """Write the blurred video, whose encoded pictures are taken over as they are.
+
+        Args:
+            moments: When each picture was taken.
+            pictures: As many, in order; held `CHUNK_BYTES` at a time.
+            codec: `h264`, `hevc` or `av1`.
+        """
+        with self._failures():
+            import rerun as rr
+
+            codecs = {"h264": rr.VideoCodec.H264, "hevc": rr.VideoCodec.H265, "av1": rr.VideoCodec.AV1}
+            self._static(names.PICTURE, rr.VideoStream.from_fields(codec=codecs[codec]))
+        start = 0
+        for piece in _pieces(pictures):
+            rows = slice(start, start + len(piece))
+            self._log_samples(moments.rows(rows), piece)
+            start = rows.stop
+        if start != len(moments):
+            raise ViewFailed(f"{len(moments)} pictures expected, {start} are in the video")
+
+    def _log_samples(self, moments: Moments, pictures: list[EncodedPicture]) -> None:
+        with self._failures():
+            import rerun as rr
+
+            samples = rr.VideoStream.columns(
+                sample=[picture.data for picture in pictures],
+                is_keyframe=[picture.is_key for picture in pictures],
+            )
+            self._send(names.PICTURE, moments, samples)
+
+    def log_picture_intrinsics(
+        self, moments: Moments, K: NDArray[np.float64], *, width: int, height: int
+    ) -> None:
+        """Write the intrinsics of the pictures: (n, 3, 3) pixels, NaN where unknown, for a size in pixels."""
+        self._log_pinhole(names.PICTURE, moments, K, (width, height))
+
+    def log_faces(
+        self,
+        moments: Moments,
+        counts: NDArray[np.integer],
+        rectangles_px: NDArray[np.integer],
+        labels: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Write where pictures were blurred.
+
+        Args:
+            moments: n moments.
+            counts: (n,) rectangles at each moment.
+            rectangles_px: (sum of counts, 4) x0, y0, x1, y1, half-open, one moment after another.
+            labels: Position in `footage.BOX_LABELS` of each; None where nobody says.
+        """
+        is_present = np.asarray(counts) > 0
+        corners = np.asarray(rectangles_px, np.float32).reshape(-1, 4)
+        with self._failures():
+            import rerun as rr
+
+            self._clear_ends(names.FACES, moments, is_present)
+            if is_present.any():
+                boxes = rr.Boxes2D.columns(
+                    half_sizes=(corners[:, 2:] - corners[:, :2]) / 2,
+                    centers=(corners[:, 2:] + corners[:, :2]) / 2,
+                    labels=_words(labels, len(corners)),
+                )
+                self._send(names.FACES, moments.rows(is_present), boxes.partition(counts[is_present]))
+
+    def log_depth(
+        self,
+        moments: Moments,
+        images_mm: Sequence[NDArray[np.uint16] | None],
+        *,
+        K: NDArray[np.float64] | None = None,
+        stamp_ns: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Write depth images beside the pictures they belong to.
+
+        Args:
+            moments: n moments of pictures.
+            images_mm: n images (H, W) uint16, 0 for missing; None where a picture has none.
+            K: (n, 3, 3) depth pixels, NaN where unknown.
+            stamp_ns: (n,) int64 stamp of the depth message itself.
+        """
+        is_present = np.array([image is not None for image in images_mm], np.bool_)
+        images = [image for image in images_mm if image is not None]
+        with self._failures():
+            if images and names.DEPTH not in self.logged:
+                self._log_depth_looks()
+            self._clear_ends(names.DEPTH, moments, is_present)
+        blobs = [depth_png(image) for image in images]
+        rows = np.flatnonzero(is_present)
+        for piece in within_bytes([len(blob) for blob in blobs], CHUNK_BYTES):
+            self._log_depth_blobs(moments.rows(rows[piece]), blobs[piece], _rows(stamp_ns, rows[piece]))
+        if K is not None and images:
+            height, width = images[0].shape
+            self._log_pinhole(names.DEPTH, moments.rows(rows), K[rows], (width, height))
+
+    def _log_depth_looks(self) -> None:
+        import rerun as rr
+
+        looks = rr.EncodedDepthImage.from_fields(
+            media_type=MEDIA_TYPE,
+            meter=1000.0,
+            colormap=rr.components.Colormap.Turbo,
+            depth_range=[0.0, names.FARTHEST_COLOURED_MM],
+        )
+        self._static(names.DEPTH, looks)
+
+    def _log_depth_blobs(
+        self, moments: Moments, blobs: list[bytes], stamp_ns: NDArray[np.int64] | None
+    ) -> None:
+        with self._failures():
+            import rerun as rr
+
+            columns = [*rr.EncodedDepthImage.columns(blob=blobs)]
+            if stamp_ns is not None:
+                columns += rr.AnyValues.columns(depth_stamp_ns=stamp_ns)
+            self._send(names.DEPTH, moments, columns)
+
+    # --- the camera --------------------------------------------------------------------------------------------
+
+    def log_cameras(self, moments: Moments, world_from_link: NDArray[np.float64]) -> None:
+        """Write where the camera is, and the trail of where it was.
+
+        Args:
+            moments: n moments of pictures.
+            world_from_link: (n, 4, 4), p_world = T p_link, metres; NaN where unknown: nothing is shown there then.
+        """
+        is_known = np.asarray(np.isfinite(world_from_link).all(axis=(1, 2)))
+        translation = np.where(is_known[:, None], world_from_link[:, :3, 3], 0.0)
+        # Rerun takes a quaternion without length for an invalid transform, and hides what depends on it.
+        quaternion = np.zeros((len(moments), 4))
+        quaternion[is_known] = matrix_to_quaternion(world_from_link[is_known, :3, :3])
+        with self._failures():
+            import rerun as rr
+
+            poses = rr.Transform3D.columns(translation=translation, quaternion=quaternion)
+            self._send(names.CAMERA, moments, poses)
+            self._log_trail(moments.rows(is_known), translation[is_known])
+
+    def _log_trail(self, moments: Moments, positions: NDArray[np.float64]) -> None:
+        import rerun as rr
+
+        if len(positions) == 0:
+            return
+        # The first positions stand for the ones before them, so that all trails have the same number of points.
+        known = (
+            self._trail if len(self._trail) else np.repeat(positions[:1], names.TRAIL_PICTURES - 1, axis=0)
+        )
+        walked = np.concatenate([known, positions])
+        trails = np.lib.stride_tricks.sliding_window_view(walked, names.TRAIL_PICTURES, axis=0)
+        strips = np.ascontiguousarray(np.swapaxes(trails, 1, 2), np.float32)
+        self._send(names.TRAIL, moments, rr.LineStrips3D.columns(strips=strips))
+        self._trail = walked[1 - names.TRAIL_PICTURES :]
+
+    def log_tracking(
+        self, time_ns: NDArray[np.int64], state: NDArray[np.uint8], reason: NDArray[np.uint8]
+    ) -> None:
+        """Write what the recorder says about its own tracking, wherever that changes; all (n,)."""
+        if names.TRACKING_STATE not in self.logged:
+            self._log_state_looks()
+        words = {code: word for code, (word, _) in names.STATES.items()}
+        self._log_states(names.TRACKING_STATE, time_ns, state, words)
+        self._log_states(names.TRACKING_REASON, time_ns, reason, names.REASONS)
+
+    def _log_state_looks(self) -> None:
+        with self._failures():
+            import rerun as rr
+
+            looks = rr.StateConfiguration(
+                values=[word for word, _ in names.STATES.values()],
+                colors=[colour for _, colour in names.STATES.values()],
+            )
+            self._static(names.TRACKING_STATE, looks)
+
+    def _log_states(
+        self, path: str, time_ns: NDArray[np.int64], codes: NDArray[np.uint8], words: dict[int, str]
+    ) -> None:
+        rows = changes(codes)
+        with self._failures():
+            import rerun as rr
+
+            said = [words.get(int(code), f"code {int(code)}") for code in codes[rows]]
+            self._send(path, Moments(time_ns[rows]), rr.StateChange.columns(state=said))
+
+    def log_imu(
+        self,
+        time_ns: NDArray[np.int64],
+        linear_acceleration: NDArray[np.floating],
+        angular_velocity: NDArray[np.floating],
+    ) -> None:
+        """Write IMU samples at their own times: (n,) since the first picture, (n, 3) m/s2 and (n, 3) rad/s."""
+        for path, values in ((names.ACCELERATION, linear_acceleration), (names.GYRO, angular_velocity)):
+            for column, axis in enumerate("xyz"):
+                self._log_scalars(f"{path}/{axis}", axis, time_ns, values[:, column])
+            self.logged.add(path)
+
+    def _log_scalars(
+        self, path: str, name: str, time_ns: NDArray[np.int64], values: NDArray[np.floating]
+    ) -> None:
+        with self._failures():
+            import rerun as rr
+
+            if path not in self.logged:
+                looks = rr.SeriesLines(names=name, colors=names.AXIS_COLOURS[name])
+                self._static(path, looks)
+            self._send(path, Moments(time_ns), rr.Scalars.columns(scalars=np.asarray(values, np.float64)))
+
+    # --- hands and body ----------------------------------------------------------------------------------------
+
+    def log_hand_in_world(self, side: Side, moments: Moments, joints_world: NDArray[np.floating]) -> None:
+        """Write a hand in the world: (n, 21, 3) metres, NaN for joints that are not known."""
+        self._log_hand(names.hand_in_world(side), side, moments, joints_world)
+
+    def log_hand_before_camera(self, side: Side, moments: Moments, joints_cam: NDArray[np.floating]) -> None:
+        """Write a hand in the camera's optical frame, for recordings without poses: (n, 21, 3) metres."""
+        self._log_hand(names.hand_before_camera(side), side, moments, joints_cam)
+
+    def log_hand_in_picture(
+        self,
+        side: Side,
+        moments: Moments,
+        joints_px: NDArray[np.floating],
+        kind: NDArray[np.integer] | None = None,
+    ) -> None:
+        """Write a hand in the picture: (n, 21, 2) pixels, NaN for joints that are not known.
+
+        Args:
+            side: Whose colour it has.
+            moments: n moments of pictures.
+            joints_px: Pixels of the recorded picture.
+            kind: (n,) as in `/hand-pose/<side>_kind`; what was not measured is darker. None: all measured.
+        """
+        self._log_hand(names.hand_in_picture(side), side, moments, joints_px, kind)
+
+    def _log_hand(
+        self,
+        path: str,
+        side: Side,
+        moments: Moments,
+        joints: NDArray[np.floating],
+        kind: NDArray[np.integer] | None = None,
+    ) -> None:
+        radii = (
+            (names.JOINT_RADIUS_M, names.BONE_RADIUS_M)
+            if joints.shape[2] == 3
+            else (names.JOINT_RADIUS_PX, names.BONE_RADIUS_PX)
+        )
+        is_measured = np.ones(len(moments), np.bool_) if kind is None else kind == MEASURED
+        strength = np.where(is_measured, 1.0, names.NOT_READ_STRENGTH)
+        colours = np.outer(strength, names.HAND_COLOURS[side]).astype(np.uint8)
+        self._log_skeletons(path, moments, joints, HAND_BONES, colours, radii)
+
+    def log_upper_body(self, moments: Moments, joints_world: NDArray[np.floating], edges: Bones) -> None:
+        """Write the estimated body of the wearer: (n, J, 3) world metres, NaN where unknown; edges join joints."""
+        colours = np.tile(np.array(names.BODY_COLOUR, np.uint8), (len(moments), 1))
+        radii = (names.BODY_JOINT_RADIUS_M, names.BODY_BONE_RADIUS_M)
+        self._log_skeletons(names.BODY, moments, joints_world, edges, colours, radii)
+
+    def _log_skeletons(
+        self,
+        path: str,
+        moments: Moments,
+        joints: NDArray[np.floating],
+        bones: Bones,
+        colours: NDArray[np.uint8],
+        radii: tuple[float, float],
+    ) -> None:
+        shown = Skeletons.of(joints, bones)
+        with self._failures():
+            import rerun as rr
+
+            points, lines = (
+                (rr.Points3D, rr.LineStrips3D) if joints.shape[2] == 3 else (rr.Points2D, rr.LineStrips2D)
+            )
+            if path not in self.logged:
+                self._static(f"{path}/joints", points.from_fields(radii=radii[0]))
+                self._static(f"{path}/bones", lines.from_fields(radii=radii[1]))
+                self.logged.add(path)
+            self._clear_ends(path, moments, shown.is_present)
+            if not shown.is_present.any():
+                return
+            moments, tints = moments.rows(shown.is_present), colours[shown.is_present]
+            joint_columns = points.columns(positions=shown.joints).partition(shown.joint_counts)
+            self._send(f"{path}/joints", moments, [*joint_columns, *points.columns(colors=tints)])
+            bone_columns = lines.columns(strips=shown.bones).partition(shown.bone_counts)
+            self._send(f"{path}/bones", moments, [*bone_columns, *lines.columns(colors=tints)])
+
+    # --- writing -----------------------------------------------------------------------------------------------
+
+    def _log_pinhole(
+        self, path: str, moments: Moments, K: NDArray[np.float64], size: tuple[int, int]
+    ) -> None:
+        is_known = np.asarray(np.isfinite(K).all(axis=(1, 2)))
+        if not is_known.any():
+            return
+        with self._failures():
+            import rerun as rr
+
+            count = int(is_known.sum())
+            # Rerun stores matrices by columns, and does not turn those of a column of them.
+            lenses = rr.Pinhole.columns(
+                image_from_camera=np.swapaxes(K[is_known], 1, 2).reshape(count, 9),
+                resolution=np.tile(np.array(size, np.float32), (count, 1)),
+                camera_xyz=[rr.ViewCoordinates.RDF] * count,
+            )
+            self._send(path, moments.rows(is_known), lenses)
+
+    def _clear_ends(self, path: str, moments: Moments, is_present: NDArray[np.bool_]) -> None:
+        """Take away what was at a path and is not there any more; otherwise a viewer goes on showing it."""
+        import rerun as rr
+
+        rows = ends(is_present, was_present=path in self._present)
+        if len(rows):
+            self._send(path, moments.rows(rows), rr.Clear.columns(is_recursive=[True] * len(rows)))
+        if len(is_present):
+            (self._present.add if is_present[-1] else self._present.discard)(path)
+
+    def _static(self, path: str, thing: Any) -> None:
+        self._stream.log(path, thing, static=True, strict=True)
+
+    def _send(self, path: str, moments: Moments, columns: Any) -> None:
+        self.logged.add(path)
+        self._stream.send_columns(path, moments.columns(), columns, strict=True)
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Turn what the rerun package raises into one error, and make it raise instead of warn."""
+        try:
+            from rerun.error_utils import catch_and_log_exceptions
+
+            with catch_and_log_exceptions(strict=True):
+                yield
+        except (ImportError, OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            raise ViewFailed(
+                f"the Rerun file could not be written: {error!r}",
+                where=self.path.name,
+                remedy=f"check the installation of {PACKAGE}, or set visualization: false",
+            ) from error
+
+
+def _pieces(pictures: Iterable[EncodedPicture]) -> Iterator[list[EncodedPicture]]:
+    piece: list[EncodedPicture] = []
+    held = 0
+    for picture in pictures:
+        if piece and held + len(picture.data) > CHUNK_BYTES:
+            yield piece
+            piece, held = [], 0
+        piece.append(picture)
+        held += len(picture.data)
+    if piece:
+        yield piece
+
+
+def _rows(values: NDArray[np.int64] | None, rows: NDArray[np.intp]) -> NDArray[np.int64] | None:
+    return None if values is None else values[rows]
+
+
+def _words(labels: NDArray[np.uint8] | None, count: int) -> list[str]:
+    if labels is None:
+        return ["blurred"] * count
+    return [BOX_LABELS[code] if code < len(BOX_LABELS) else "blurred" for code in labels.tolist()]
+
+
+def _vertex_normals(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Return the mean of the normals of the faces at each vertex, weighted by their areas; 0 where there is none."""
+    a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
+    face = np.cross(b - a, c - a)
+    normals = np.zeros((len(vertices), 3))
+    for corner in range(3):
+        for axis in range(3):
+            normals[:, axis] += np.bincount(triangles[:, corner], face[:, axis], len(vertices))
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    unit = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
+    return np.asarray(unit, np.float32)
