@@ -54,6 +54,19 @@ class BundleConfig:
             "true or false. It is there to be looked at and costs one more pass over the video."
         },
     )
+    visualization: bool = field(
+        default=True,
+        metadata={
+            "help": "Whether to add visualization.rrd, everything of the bundle for the Rerun viewer, true or false. "
+            "It holds the video and the depth a second time."
+        },
+    )
+    visualization_depth_every: int = field(
+        default=3,
+        metadata={
+            "help": "visualization.rrd has the depth of every n-th picture, 1 to 1000. Lower is smoother and larger."
+        },
+    )
     personal: tuple[str, ...] = field(
         default=(),
         metadata={
@@ -65,8 +78,9 @@ class BundleConfig:
     def __post_init__(self) -> None:
         if self.depth_faces not in {"hole", "keep"}:
             raise BadConfig(f"depth_faces must be 'hole' or 'keep', got {self.depth_faces!r}")
-        if not isinstance(self.hands_preview, bool):
-            raise BadConfig(f"hands_preview must be true or false, got {self.hands_preview!r}")
+        for name in ("hands_preview", "visualization"):
+            if not isinstance(getattr(self, name), bool):
+                raise BadConfig(f"{name} must be true or false, got {getattr(self, name)!r}")
         unknown = sorted(set(self.personal) - set(PERSONAL))
         if unknown:
             raise BadConfig(
@@ -77,6 +91,7 @@ class BundleConfig:
         _within("pose_tolerance_s", self.pose_tolerance_s, 0.0, 1.0)
         _within("depth_compression", self.depth_compression, 0, 3)
         _within("thumbnail_quality", self.thumbnail_quality, 1, 100)
+        _within("visualization_depth_every", self.visualization_depth_every, 1, 1000)
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

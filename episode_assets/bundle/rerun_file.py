@@ -502,7 +502,7 @@ class RerunFile:
                 yield
         except (ImportError, OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             raise ViewFailed(
-                f"the Rerun file could not be written: {error!r}",
+                f"the Rerun file could not be written ({type(error).__name__})",
                 where=self.path.name,
                 remedy=f"check the installation of {PACKAGE}, or set visualization: false",
             ) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,10 @@ from episode_assets.bundle.mesh import adopt_mesh
 from episode_assets.bundle.meta import write_meta
 from episode_assets.bundle.origin_notes import note_dropped_pictures, note_recording
 from episode_assets.bundle.personal import file_of, write_personal
+from episode_assets.bundle.reader import EpisodeBundle
 from episode_assets.bundle.thumbnail import choose_frame, write_thumbnail
+from episode_assets.bundle.visualization import write_visualization
+from episode_assets.errors import ViewFailed
 from episode_assets.footage import passed_audit
 from episode_assets.outcome import Json, Outcome
 from episode_assets.progress import Progress, silent
@@ -127,7 +131,14 @@ def write_bundle(
         *mano,
         *personal,
     ]
-    write_meta(directory, inputs, account, files=files, datasets=file.datasets, privacy=removed)
+    describe = partial(
+        write_meta, directory, inputs, account, files=files, datasets=file.datasets, privacy=removed
+    )
+    describe()
+    if config.visualization:
+        # It is made from the bundle as readers see it; whether it came about is told there as well.
+        previews += _write_visualization(directory, config, account, progress)
+        describe()
     logger.info("saved %s", ", ".join(account.saved))
     for item in account.skipped:
         logger.info("skipped %s (%s)", item.name, item.detail)
@@ -180,6 +191,23 @@ def _write_previews(
     )
     account.save(layout.HANDS_PREVIEW)
     return [layout.HANDS_PREVIEW]
+
+
+def _write_visualization(
+    directory: Path, config: BundleConfig, account: Account, progress: Progress
+) -> list[str]:
+    """Write the Rerun file; nothing else hangs on it, so a bundle is a bundle without it."""
+    path, every = directory / layout.VISUALIZATION, config.visualization_depth_every
+    try:
+        with EpisodeBundle.open(directory) as bundle:
+            write_visualization(bundle, path, depth_every=every, progress=progress)
+    except ViewFailed as error:
+        logger.warning("no %s: %s", path.name, error, exc_info=error)
+        path.unlink(missing_ok=True)
+        account.skip(path.name, "not_written", error.what)
+        return []
+    account.save(path.name)
+    return [path.name]
 
 
 def _removed(

@@ -44,7 +44,9 @@ class Made:
 
 
 Maker = Callable[..., Made]
-SCENE, CONFIG = Scene(), BundleConfig()
+SCENE = Scene()
+CONFIG = BundleConfig(visualization=False)
+"""Without the Rerun file, which has tests of its own."""
 
 
 @pytest.fixture

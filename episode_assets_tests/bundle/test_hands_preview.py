@@ -28,7 +28,8 @@ from episode_assets_tests.bundle.recordings import (
     write_hands,
 )
 
-ASKED = BundleConfig(hands_preview=True)
+PLAIN = BundleConfig(visualization=False)
+ASKED = BundleConfig(hands_preview=True, visualization=False)
 WIDE = Scene(frames=6, width=320, height=240)
 
 
@@ -155,7 +156,7 @@ def test_it_is_a_view_that_is_made_on_request_only(make: Maker) -> None:
 def test_asking_for_it_later_publishes_a_version_that_has_it(make: Maker, tmp_path: Path) -> None:
     store, key = Store.open(str(tmp_path / "store")), ArtifactKey("episode_bundle", RECORDING_ID)
     published = []
-    for number, config in enumerate((BundleConfig(), ASKED)):
+    for number, config in enumerate((PLAIN, ASKED)):
         made = make(hands=(Hand(1, at=(20, 40)),), config=config)
         with store.draft(key, fingerprint=f"{number:064x}", code_version="1", config={}, inputs={}) as draft:
             shutil.copytree(made.path, draft.directory, dirs_exist_ok=True)
