@@ -15,6 +15,7 @@ from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.document import Judgement, document, dumps, kept_summary
 from episode_assets.qc.evidence import SIGNALS, Evidence, gather
 from episode_assets.qc.findings import findings_of
+from episode_assets.qc.fingerprint import fingerprint
 from episode_assets.qc.hand_checks import hand_checks
 from episode_assets.qc.intervals import KeptInterval, keep
 from episode_assets.qc.metrics import metric_blocks
@@ -22,7 +23,7 @@ from episode_assets.qc.motion_checks import motion_checks
 from episode_assets.qc.numbers import Block
 from episode_assets.qc.page import render
 from episode_assets.qc.picture_checks import picture_checks
-from episode_assets.qc.pictures import take_pictures
+from episode_assets.qc.pictures import stamps_as_json, take_pictures
 from episode_assets.qc.privacy import pictures_among, privacy_block, privacy_check, require_audit, unverified
 from episode_assets.qc.scoring import score, stera_score, verdict
 from episode_assets.qc.stream_checks import stream_checks
@@ -78,8 +79,9 @@ def check_quality(
         config,
         signals_sha256=_sha256(blurred / SIGNALS),
     )
-    (directory / QC_JSON).write_text(dumps(content), encoding="utf-8")
     pictures = take_pictures(bundle, e, judgement, most=config.contact_sheet_frames)
+    content |= {"thumbnails": stamps_as_json(pictures.stamps), "fingerprint": fingerprint(e)}
+    (directory / QC_JSON).write_text(dumps(content), encoding="utf-8")
     (directory / REPORT).write_text(render(e, judgement, content, pictures), encoding="utf-8")
     return Outcome(
         core=(QC_JSON, REPORT),

@@ -1,31 +1,39 @@
-"""The sections of the page about single streams: figures and charts, or a note where a stream is absent."""
+"""The sections of the page about single streams: figures and charts, or a note where a stream is absent.
+
+Charts over time share one axis, that of the pictures, so that they line up and are zoomed together. Findings of a
+stream are marked on its charts.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.qc.document import Judgement
 from episode_assets.qc.evidence import FINE_DEPTH_BIN_M, Evidence
+from episode_assets.qc.marks import marks_in
+from episode_assets.qc.markup import DASH, text
 from episode_assets.qc.metrics import nearest_distance_ms
-from episode_assets.qc.ranges import Stamps
+from episode_assets.qc.ranges import Flags, Stamps
 from episode_assets.qc.stream_checks import angular_speed
-from episode_assets.qc.svg import Line, histogram, line_chart, plan, text, time_axis
+from episode_assets.qc.svg import Line, Mark, histogram, line_chart, plan
+from episode_assets.qc.timeline_rows import flag_row, span_of, time_axis
 from episode_assets.qc.widgets import (
-    DASH,
     Content,
     Figure,
     absent_note,
     answers,
     charts,
     figures,
-    flag_row,
     show,
     table,
     tiles,
 )
 from episode_assets.recording.timeline import gap_before
 
+SYNC_LIMIT_MS = 50.0
 _RGB_FIGURES: tuple[Figure, ...] = (
     ("frame_count", "messages", "", 0),
     ("dropped_frames", "not in the video", "", 0),
@@ -74,121 +82,152 @@ _HAND_FIGURES: tuple[Figure, ...] = (
     ("palm_width_mean_m", "palm width", "m", 3),
     ("not_wearer_rows", "other people's", "", 0),
 )
+_MESH_FIGURES: tuple[Figure, ...] = (
+    ("vertex_count", "vertices", "", 0),
+    ("face_count", "faces", "", 0),
+    ("surface_area_m2", "surface", "m²", 1),
+    ("bbox_volume_m3", "bounding volume", "m³", 1),
+    ("verts_per_m2", "vertices per m²", "", 0),
+    ("color_coverage_pct", "coloured", "%", 0),
+)
+_CLOUD_FIGURES: tuple[Figure, ...] = (
+    ("point_count", "points", "", 0),
+    ("density_pts_per_m3", "points per m³", "", 0),
+)
 
 
-def video(e: Evidence, content: Content) -> str:
+class _TimeCharts:
+    """Draws charts over the time of the recording, all with the findings of one section."""
+
+    def __init__(self, e: Evidence, judgement: Judgement, section: str) -> None:
+        self._e = e
+        self.marks: list[Mark] = marks_in(judgement, section, end=span_of(e))
+
+    def over_frames(self, title: str, lines: Sequence[Line], unit: str, limits: Sequence[float] = ()) -> str:
+        """Draw one value per frame."""
+        return self.over(self._e.stamps_ns, title, lines, unit, limits, breaks=self._e.gap_before)
+
+    def over(
+        self,
+        stamps: Stamps,
+        title: str,
+        lines: Sequence[Line],
+        unit: str,
+        limits: Sequence[float] = (),
+        *,
+        breaks: Flags | None = None,
+        from_zero: bool = True,
+    ) -> str:
+        """Draw one value per stamp."""
+        return line_chart(
+            title,
+            _seconds(self._e, stamps),
+            lines,
+            unit=unit,
+            limits=limits,
+            breaks=gap_before(stamps) if breaks is None else breaks,
+            from_zero=from_zero,
+            marks=self.marks,
+            span=(0.0, span_of(self._e)),
+        )
+
+
+def video(e: Evidence, judgement: Judgement, content: Content) -> str:
     """Exposure, sharpness and pace of the pictures, from the numbers taken before blurring."""
-    s, t = e.signals, _seconds(e, e.stamps_ns)
-    config = content["config"]
+    s, draw, config = e.signals, _TimeCharts(e, judgement, "video"), content["config"]
     steps = np.full(len(e), np.nan)
     steps[1:] = np.diff(e.stamps_ns) / 1e6
+    brightness = [Line(s.mean, "c1", "mean"), Line(s.median, "c2", "median")]
     drawn = [
-        line_chart(
-            "Brightness (luma)",
-            t,
-            [Line(s.mean, "c1", "mean"), Line(s.median, "c2", "median")],
-            unit=f"0{DASH}255",
-            breaks=e.gap_before,
-        ),
-        line_chart(
+        draw.over_frames("Brightness (luma)", brightness, f"0{DASH}255"),
+        draw.over_frames(
             "Sharpness (Laplacian variance)",
-            t,
             [Line(s.laplacian_variance)],
-            unit="",
-            limits=(config["blur_laplacian_min"],),
-            breaks=e.gap_before,
+            "",
+            (config["blur_laplacian_min"],),
         ),
-        line_chart(
-            "Change to the frame before", t, [Line(s.diff_previous)], unit="luma", breaks=e.gap_before
-        ),
-        line_chart(
-            "Time between frames", t, [Line(steps)], unit="ms", limits=(2.5 * e.median_step_ns / 1e6,)
+        draw.over_frames("Change to the frame before", [Line(s.diff_previous)], "luma"),
+        draw.over(
+            e.stamps_ns,
+            "Time between frames",
+            [Line(steps)],
+            "ms",
+            (2.5 * e.median_step_ns / 1e6,),
+            breaks=np.zeros(len(e), np.bool_),
         ),
     ]
     return tiles(figures(content["metrics"]["rgb"], _RGB_FIGURES)) + charts(drawn)
 
 
-def trajectory(e: Evidence, content: Content) -> str:
+def trajectory(e: Evidence, judgement: Judgement, content: Content) -> str:
     """Where the camera went and how fast."""
     block = content["metrics"]["trajectory"]
     if block is None or e.pose is None:
         return absent_note("The recording has no poses.")
     p, stamps = e.pose.translation, e.pose.stamp_ns
-    t, breaks = _seconds(e, stamps), gap_before(stamps)
+    draw = _TimeCharts(e, judgement, "trajectory")
     speed = np.full(len(p), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         speed[1:] = np.linalg.norm(np.diff(p, axis=0), axis=1) / (np.diff(stamps) / 1e9)
     drawn = [
-        plan("Path from above", p[:, [0, 2]]),
-        line_chart("Height", t, [Line(p[:, 1])], unit="m", breaks=breaks, from_zero=False),
-        line_chart("Speed", t, [Line(speed)], unit="m/s", breaks=breaks),
+        plan("Path from above", p[:, [0, 2]], seconds=_seconds(e, stamps), marks=draw.marks),
+        draw.over(stamps, "Height", [Line(p[:, 1])], "m", from_zero=False),
+        draw.over(stamps, "Speed", [Line(speed)], "m/s"),
         _simple_histogram("Speed", speed, 40, unit="m/s · samples"),
     ]
     return tiles(figures(block, _TRAJECTORY_FIGURES)) + charts(drawn)
 
 
-def imu(e: Evidence, content: Content) -> str:
+def imu(e: Evidence, judgement: Judgement, content: Content) -> str:
     """Acceleration and rotation over time."""
     block = content["metrics"]["imu"]
     if block is None or e.imu is None:
         return absent_note("The recording has no IMU samples.")
-    t, breaks = _seconds(e, e.imu.stamp_ns), gap_before(e.imu.stamp_ns)
+    draw, stamps = _TimeCharts(e, judgement, "imu"), e.imu.stamp_ns
+    acceleration = np.linalg.norm(e.imu.linear_acceleration, axis=1)
+    rotation = np.linalg.norm(e.imu.angular_velocity, axis=1)
     drawn = [
-        line_chart(
-            "Acceleration",
-            t,
-            [Line(np.linalg.norm(e.imu.linear_acceleration, axis=1))],
-            unit="m/s²",
-            breaks=breaks,
-        ),
-        line_chart(
-            "Rotation", t, [Line(np.linalg.norm(e.imu.angular_velocity, axis=1))], unit="rad/s", breaks=breaks
-        ),
+        draw.over(stamps, "Acceleration", [Line(acceleration)], "m/s²"),
+        draw.over(stamps, "Rotation", [Line(rotation)], "rad/s"),
     ]
     return tiles(figures(block, _IMU_FIGURES)) + charts(drawn)
 
 
-def depth(e: Evidence, content: Content) -> str:
+def depth(e: Evidence, judgement: Judgement, content: Content) -> str:
     """How much of the depth is measured, and how far things are."""
     block = content["metrics"]["depth"]
     if block is None or e.depth is None:
         return absent_note("The recording has no depth.")
+    draw = _TimeCharts(e, judgement, "depth")
     used = max(10, int(np.flatnonzero(e.depth.histogram).max(initial=0)) + 1)
     edges = np.arange(used + 1, dtype=np.float64) * FINE_DEPTH_BIN_M
-    t = _seconds(e, e.stamps_ns)
     limit = (100 * content["config"]["depth_low_ratio"],)
     drawn = [
-        line_chart(
-            "Valid pixels", t, [Line(100 * e.depth.valid_ratio)], unit="%", limits=limit, breaks=e.gap_before
-        ),
-        line_chart("Median depth", t, [Line(e.depth.median_m)], unit="m", breaks=e.gap_before),
+        draw.over_frames("Valid pixels", [Line(100 * e.depth.valid_ratio)], "%", limit),
+        draw.over_frames("Median depth", [Line(e.depth.median_m)], "m"),
         histogram("Depth", edges, [("", "c1", e.depth.histogram[:used])], unit="m · pixels"),
     ]
     return tiles(figures(block, _DEPTH_FIGURES)) + charts(drawn)
 
 
-def hands(e: Evidence, content: Content) -> str:
+def hands(e: Evidence, judgement: Judgement, content: Content) -> str:
     """When hands are seen, how sure, and how many."""
     block = content["metrics"]["hands"]
     if block is None:
         return absent_note("Hands were not looked for.")
-    span = max(e.t(e.stamps_ns[-1]), 1e-3)
+    draw = _TimeCharts(e, judgement, "hands")
+    sides = (("left", "c1", e.left), ("right", "c2", e.right))
     seen = [
-        flag_row(e, "left hand", e.stamps_ns, e.left.valid, span, "c1"),
-        flag_row(e, "right hand", e.stamps_ns, e.right.valid, span, "c2"),
-        time_axis(span),
+        *(flag_row(e, f"{name} hand", e.stamps_ns, hand.valid, css) for name, css, hand in sides),
+        time_axis(span_of(e)),
     ]
     edges = np.linspace(0, 1, 31, dtype=np.float64)
     groups = [
         (name, css, np.histogram(hand.confidence[hand.valid & (hand.kind == 1)], edges)[0].astype(np.int64))
-        for name, css, hand in (("left", "c1", e.left), ("right", "c2", e.right))
+        for name, css, hand in sides
     ]
     counts = e.left.valid.astype(int) + e.right.valid
-    t = _seconds(e, e.stamps_ns)
-    depths = [
-        Line(hand.joints_cam[:, 0, 2].astype(np.float64), css, name)
-        for name, css, hand in (("left", "c1", e.left), ("right", "c2", e.right))
-    ]
+    wrists = [Line(hand.joints_cam[:, 0, 2].astype(np.float64), css, name) for name, css, hand in sides]
     drawn = [
         histogram("Confidence", edges, groups, unit="measured hands"),
         histogram(
@@ -197,7 +236,7 @@ def hands(e: Evidence, content: Content) -> str:
             [("", "c1", np.bincount(counts, minlength=3)[:3].astype(np.int64))],
             unit="frames",
         ),
-        line_chart("Distance of the wrists", t, depths, unit="m", breaks=e.gap_before),
+        draw.over_frames("Distance of the wrists", wrists, "m"),
     ]
     return f'<div class="card">{"".join(seen)}</div>{tiles(figures(block, _HAND_FIGURES))}{charts(drawn)}'
 
@@ -216,16 +255,23 @@ def sync(e: Evidence, judgement: Judgement, content: Content) -> str:
         share = None if block is None else block["within_50ms_pct"]
         cells.append((show(share, "%", 0), f"{title.lower()}: within 50 ms"))
         if stamps is not None and len(stamps):
-            distance = np.clip(nearest_distance_ms(e.rgb_stamps_ns, stamps), -60, 60)
-            drawn.append(_simple_histogram(title, distance, 50, unit="ms · pictures"))
+            drawn.append(_distances(title, nearest_distance_ms(e.rgb_stamps_ns, stamps)))
     offsets = [check for check in judgement.checks if check.id.startswith("sync_")]
     rows = answers(offsets)
-    speeds = _speeds_chart(e)
+    speeds = _speeds_chart(e, judgement)
     extra = [speeds] if speeds else []
-    return f"{tiles(cells)}{table(('offset', 'answer', 'detail'), rows)}<p></p>{charts([*drawn, *extra])}"
+    offered = table("Constant offsets", ("offset", "answer", "detail"), rows) if rows else ""
+    return f"{tiles(cells)}{charts([*drawn, *extra])}{offered}"
 
 
-def _speeds_chart(e: Evidence) -> str:
+def _distances(title: str, distance_ms: NDArray[np.float64]) -> str:
+    edges = np.linspace(-60, 60, 51, dtype=np.float64)
+    counts = np.histogram(np.clip(distance_ms, -60, 60), edges)[0].astype(np.int64)
+    limits = (-SYNC_LIMIT_MS, SYNC_LIMIT_MS)
+    return histogram(title, edges, [("", "c1", counts)], unit="ms · pictures", limits=limits)
+
+
+def _speeds_chart(e: Evidence, judgement: Judgement) -> str:
     if e.pose is None or e.imu is None or len(e.pose.stamp_ns) < 3:
         return ""
     stamps, speed = angular_speed(e.pose)
@@ -235,21 +281,27 @@ def _speeds_chart(e: Evidence) -> str:
         return ""
     seen = np.interp(stamps.astype(np.float64), e.imu.stamp_ns[is_known].astype(np.float64), gyro[is_known])
     lines = [Line(speed, "c1", "poses"), Line(seen, "c2", "gyro")]
-    return line_chart(
-        "Rotation seen by poses and gyro", _seconds(e, stamps), lines, unit="rad/s", breaks=gap_before(stamps)
-    )
+    return _TimeCharts(e, judgement, "sync").over(stamps, "Rotation seen by poses and gyro", lines, "rad/s")
 
 
 def mesh(content: Content) -> str:
-    """What the recording holds of a map; its figures come with the scene mesh."""
+    """What is known of the surroundings in 3D."""
+    metrics: Mapping[str, Mapping[str, object] | None] = content["metrics"]
+    cells = [
+        *figures(metrics.get("mesh") or {}, _MESH_FIGURES),
+        *figures(metrics.get("point_cloud") or {}, _CLOUD_FIGURES),
+    ]
     counts = content["metrics"]["recording"]["topic_counts"]
     found = {name: count for name, count in counts.items() if "mesh" in name or "point" in name}
-    if not any(found.values()):
+    if not cells and not any(found.values()):
         return absent_note("The recording has no mesh and no point cloud.")
     rows = "".join(
-        f'<tr><td>{text(name)}</td><td class="n">{count:,}</td></tr>' for name, count in found.items()
+        f'<tr><th scope="row">{text(name)}</th><td class=n>{count:,}</td></tr>'
+        for name, count in found.items()
     )
-    return table(("topic", "messages"), rows, numbers=(1,))
+    return (tiles(cells) if cells else "") + table(
+        "Messages with a map", ("topic", "messages"), rows, numbers=(1,)
+    )
 
 
 def _simple_histogram(title: str, values: NDArray[np.float64], bins: int, *, unit: str) -> str:

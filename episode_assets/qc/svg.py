@@ -1,12 +1,12 @@
-"""Charts as inline SVG text: lines, histograms, a map from above, bars over time. No script, no library.
+"""Charts as inline SVG: lines, histograms, a map from above. They are readable as they are; a script may zoom them.
 
-Series are reduced to at most 400 pairs of minimum and maximum, so the size of a chart does not grow with the length
-of a recording. Colours are CSS classes; the style sheet gives them a light and a dark value.
+What is drawn lies in an inner `svg` of its own whose view box the script narrows; `data-*` attributes tell it the
+values at the edges. Colours are CSS classes; the style sheet gives them a light and a dark value. Rows of a timeline
+are in `timeline_rows`, fewer points for long series in `series`.
 """
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,17 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.qc.markup import DASH, text
+from episode_assets.qc.series import Span, pieces, stretches, thinned
+
 Floats = NDArray[np.float64]
 
 WIDTH, HEIGHT = 520, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 24
-MOST_PAIRS = 400
-_PLOT_W, _PLOT_H = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
-
-
-def text(value: object) -> str:
-    """Return a value as escaped text, safe inside elements and quoted attributes."""
-    return html.escape(str(value), quote=True)
+PLOT_W, PLOT_H = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+_FINEST_S = 0.01
+_MOST_PATH_POINTS = 1600
 
 
 @dataclass(frozen=True)
@@ -37,19 +36,35 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Bar:
-    """A stretch of time from `start` to `end` in seconds, with the CSS class of its colour and words for a hint."""
+class Mark:
+    """A finding on a chart: its number on the page, seconds from `start` to `end`, CSS class and words for a hint."""
 
+    number: int
     start: float
     end: float
     css: str
-    hint: str = ""
+    hint: str
+
+    @property
+    def link(self) -> str:
+        """Address of the finding on the page."""
+        return f"#finding-{self.number}"
 
 
-def figure(title: str, svg: str, *, note: str = "") -> str:
-    """Wrap a chart with its title."""
-    extra = f'<span class="note">{text(note)}</span>' if note else ""
-    return f"<figure><figcaption>{text(title)}{extra}</figcaption>{svg}</figure>"
+@dataclass(frozen=True)
+class Scale:
+    """Maps values between `low` and `high` to places between `start` and `stop`."""
+
+    low: float
+    high: float
+    start: float
+    stop: float
+
+    def __call__(self, value: float) -> float:
+        """Return the place of a value."""
+        if self.high == self.low:
+            return self.start
+        return self.start + (value - self.low) / (self.high - self.low) * (self.stop - self.start)
 
 
 def line_chart(
@@ -61,6 +76,8 @@ def line_chart(
     limits: Sequence[float] = (),
     breaks: NDArray[np.bool_] | None = None,
     from_zero: bool = True,
+    marks: Sequence[Mark] = (),
+    span: Span | None = None,
 ) -> str:
     """Draw values over time.
 
@@ -72,111 +89,112 @@ def line_chart(
         limits: Values to mark with a dashed line.
         breaks: (N,) true where a line may not be drawn from the value before.
         from_zero: Whether the y axis includes zero.
+        marks: Findings to show behind the lines.
+        span: Seconds at both ends of the axis; by default those of the values. Charts with equal spans line up.
     """
     finite = np.concatenate([line.values[np.isfinite(line.values)] for line in lines])
     if len(finite) == 0 or len(seconds) < 2:
-        return figure(title, '<p class="none">nothing to draw</p>')
+        return empty_figure(title)
     inside = [value for value in limits if value <= 1.5 * float(finite.max())]
     low, high = _bounds([float(finite.min()), float(finite.max()), *inside], from_zero)
-    x = _Scale(float(seconds[0]), float(seconds[-1]), LEFT, WIDTH - RIGHT)
-    y = _Scale(low, high, HEIGHT - BOTTOM, TOP)
+    first, last = span or (float(seconds[0]), float(seconds[-1]))
+    x, y = Scale(first, max(last, first + 1e-3), 0, PLOT_W), Scale(low, high, PLOT_H, 0)
+    starts = stretches(seconds, [(mark.start, mark.end) for mark in marks])
     drawn = [
-        f'<path class="line {line.css}" d="{_path(seconds, line.values, breaks, x, y)}"/>' for line in lines
+        *(_mark(mark, x) for mark in marks),
+        *(_limit(y(value)) for value in inside),
+        *(
+            f'<path class="line {line.css}" d="{_path(seconds, line.values, breaks, starts, x, y)}"/>'
+            for line in lines
+        ),
     ]
-    marks = [
-        f'<line class="limit" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(v):.1f}" y2="{y(v):.1f}"/>'
-        for v in inside
-    ]
-    names = " ".join(f'<b class="key {line.css}"></b>{text(line.name)}' for line in lines if line.name)
-    legend = f'<div class="legend">{names}</div>' if names else ""
-    return figure(title, _svg(title, [*_axes(x, y, time=True), *marks, *drawn]) + legend, note=unit)
+    words = f"{title}, {_words(finite, unit)}, from {clock(first)} to {clock(last)}"
+    return _figure(
+        title, _chart(words, "time", x, y, drawn), note=unit, names=[(line.name, line.css) for line in lines]
+    )
 
 
 def histogram(
-    title: str, edges: Floats, groups: Sequence[tuple[str, str, NDArray[np.int64]]], *, unit: str
+    title: str,
+    edges: Floats,
+    groups: Sequence[tuple[str, str, NDArray[np.int64]]],
+    *,
+    unit: str,
+    limits: Sequence[float] = (),
 ) -> str:
     """Draw counts per bin; `groups` are (name, CSS class, counts) drawn side by side in each bin."""
     top = max((int(counts.max(initial=0)) for _, _, counts in groups), default=0)
     if top == 0:
-        return figure(title, '<p class="none">nothing to draw</p>')
-    x = _Scale(float(edges[0]), float(edges[-1]), LEFT, WIDTH - RIGHT)
-    y = _Scale(0, float(top), HEIGHT - BOTTOM, TOP)
-    bars = []
-    for position, (_, css, counts) in enumerate(groups):
-        for i, count in enumerate(counts):
-            if count:
-                left, right = x(float(edges[i])), x(float(edges[i + 1]))
-                width = max((right - left) / len(groups) - 0.6, 0.6)
-                start = left + position * (right - left) / len(groups)
-                bars.append(
-                    f'<rect class="fill {css}" x="{start:.1f}" y="{y(float(count)):.1f}" width="{width:.1f}" '
-                    f'height="{HEIGHT - BOTTOM - y(float(count)):.1f}"/>'
-                )
-    names = " ".join(f'<b class="key {css}"></b>{text(name)}' for name, css, _ in groups if name)
-    legend = f'<div class="legend">{names}</div>' if names else ""
-    return figure(title, _svg(title, [*_axes(x, y, time=False), *bars]) + legend, note=unit)
+        return empty_figure(title)
+    x, y = Scale(float(edges[0]), float(edges[-1]), 0, PLOT_W), Scale(0, float(top), PLOT_H, 0)
+    bars = [
+        _bar(x, y, edges, i, int(count), position / len(groups), 1 / len(groups), css)
+        for position, (_, css, counts) in enumerate(groups)
+        for i, count in enumerate(counts)
+        if count
+    ]
+    bars += [
+        f'<path class="limit" d="M{x(value):.1f} 0V{PLOT_H}"/>' for value in limits if x.low < value < x.high
+    ]
+    words = f"Histogram of {title.lower()}, {unit}, from {short(x.low)} to {short(x.high)}"
+    return _figure(
+        title, _chart(words, "value", x, y, bars), note=unit, names=[(name, css) for name, css, _ in groups]
+    )
 
 
-def plan(title: str, points: Floats, *, unit: str = "m") -> str:
-    """Draw a path seen from above with equal scales; (N, 2) right and forward. Start is a ring, the end a dot."""
-    points = points[np.isfinite(points).all(axis=1)]
+def plan(title: str, points: Floats, *, seconds: Floats, unit: str = "m", marks: Sequence[Mark] = ()) -> str:
+    """Draw a path seen from above with equal scales. Start is a ring, the end a dot, findings are thick.
+
+    Args:
+        title: Caption.
+        points: (N, 2) right and forward.
+        seconds: (N,) times of the points.
+        unit: Unit of the points.
+        marks: Findings to show on the path.
+    """
+    is_known = np.isfinite(points).all(axis=1)
+    points, seconds = points[is_known], seconds[is_known]
     if len(points) < 2:
-        return figure(title, '<p class="none">nothing to draw</p>')
-    points = points[:: max(1, len(points) // (2 * MOST_PAIRS))]
+        return empty_figure(title)
     centre = (points.min(axis=0) + points.max(axis=0)) / 2
-    span = max(float(np.ptp(points[:, 0])) / _PLOT_W, float(np.ptp(points[:, 1])) / _PLOT_H, 1e-3) * 1.1
-    half_w, half_h = span * _PLOT_W / 2, span * _PLOT_H / 2
-    x = _Scale(centre[0] - half_w, centre[0] + half_w, LEFT, WIDTH - RIGHT)
-    y = _Scale(centre[1] - half_h, centre[1] + half_h, HEIGHT - BOTTOM, TOP)
-    pairs = [(x(float(a)), y(float(b))) for a, b in points]
-    path = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in pairs)
-    ends = (
-        f'<circle class="ring c1" cx="{pairs[0][0]:.1f}" cy="{pairs[0][1]:.1f}" r="5"/>'
-        f'<circle class="fill c2" cx="{pairs[-1][0]:.1f}" cy="{pairs[-1][1]:.1f}" r="4"/>'
+    span = max(float(np.ptp(points[:, 0])) / PLOT_W, float(np.ptp(points[:, 1])) / PLOT_H, 1e-3) * 1.1
+    half_w, half_h = span * PLOT_W / 2, span * PLOT_H / 2
+    x = Scale(centre[0] - half_w, centre[0] + half_w, 0, PLOT_W)
+    y = Scale(centre[1] - half_h, centre[1] + half_h, PLOT_H, 0)
+    places = np.column_stack(
+        [x.start + (points[:, 0] - x.low) / span, PLOT_H - (points[:, 1] - y.low) / span]
     )
-    legend = '<div class="legend"><b class="key ring c1"></b>start <b class="key c2"></b>end</div>'
-    body = [*_axes(x, y, time=False), f'<path class="line c1" d="{path}"/>', ends]
-    return figure(title, _svg(title, body) + legend, note=unit)
+    drawn = [
+        f'<path class="line c1" d="{_polyline(places)}"/>',
+        *(_mark_on_path(mark, places, seconds) for mark in marks),
+        *(_dot(css, places[row]) for css, row in (("c1", 0), ("hollow", 0), ("c2", -1))),
+    ]
+    extent = np.ptp(points, axis=0)
+    words = f"{title}: {extent[0]:.2f} by {extent[1]:.2f} {unit}"
+    names = [("start", "ring"), ("end", "c2")]
+    return _figure(title, _chart(words, "plan", x, y, drawn), note=unit, names=names)
 
 
-def time_row(label: str, bars: Sequence[Bar], *, span_s: float, note: str = "") -> str:
-    """Draw one row of a timeline: a label and bars on a line of the length of the recording."""
-    drawn = []
-    for bar in bars:
-        left = 1000 * bar.start / span_s
-        width = max(1000 * (bar.end - bar.start) / span_s, 2.0)
-        hint = f"<title>{text(bar.hint)}</title>" if bar.hint else ""
-        drawn.append(
-            f'<rect class="fill {bar.css}" x="{min(left, 998):.1f}" y="0" width="{width:.1f}" height="20">{hint}</rect>'
-        )
-    return (
-        f'<div class="row"><span class="label">{text(label)}</span>'
-        f'<svg class="bars" viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" '
-        f'aria-label="{text(label)}">{"".join(drawn)}</svg><span class="value">{text(note)}</span></div>'
-    )
-
-
-def time_axis(span_s: float) -> str:
-    """Draw the axis under a timeline."""
-    marks = "".join(f"<span>{text(clock(span_s * i / 4))}</span>" for i in range(5))
-    return f'<div class="row axis"><span class="label"></span><div class="ticks">{marks}</div><span></span></div>'
-
-
-def ring(share: float, label: str, css: str) -> str:
+def ring(share: float, label: str, css: str, words: str) -> str:
     """Draw a score as a ring with a number inside; `share` is 0 to 1."""
     round_ = 2 * math.pi * 44
     return (
-        f'<svg class="ring-chart" viewBox="0 0 110 110" role="img" aria-label="{text(label)}">'
+        f'<svg class="ring-chart" viewBox="0 0 110 110" role="img" aria-label="{text(words)}">'
         '<circle class="track" cx="55" cy="55" r="44"/>'
         f'<circle class="arc {css}" cx="55" cy="55" r="44" stroke-dasharray="{share * round_:.1f} {round_:.1f}" '
         'transform="rotate(-90 55 55)"/>'
-        f'<text x="55" y="64" text-anchor="middle" class="score">{text(label)}</text></svg>'
+        f'<text x="55" y="65" text-anchor="middle" class="score">{text(label)}</text></svg>'
     )
+
+
+def empty_figure(title: str) -> str:
+    """Return the frame of a chart that has nothing to draw."""
+    return f'<figure><figcaption>{text(title)}</figcaption><p class="none">nothing to draw</p></figure>'
 
 
 def clock(seconds: float) -> str:
     """Return a time as 12.3 s below two minutes, else as 3:05."""
-    if seconds < 120:
+    if abs(seconds) < 120:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     hours, rest = divmod(whole, 3600)
@@ -192,23 +210,96 @@ def short(value: float) -> str:
     return f"{value:g}"
 
 
-@dataclass(frozen=True)
-class _Scale:
-    low: float
-    high: float
-    start: float
-    stop: float
-
-    def __call__(self, value: float) -> float:
-        if self.high == self.low:
-            return self.start
-        return self.start + (value - self.low) / (self.high - self.low) * (self.stop - self.start)
+def digits_of(span: float, width: float) -> int:
+    """Return the decimals that places on an axis need so that two frames stay apart when it is zoomed."""
+    return min(4, max(1, math.ceil(math.log10(max(span, 1e-9) / width / _FINEST_S))))
 
 
-def _svg(title: str, parts: Sequence[str]) -> str:
+def _figure(title: str, chart: str, *, note: str, names: Sequence[tuple[str, str]]) -> str:
+    extra = f'<span class="note">{text(note)}</span>' if note else ""
+    keys = " ".join(f'<span><b class="key {css}"></b>{text(name)}</span>' for name, css in names if name)
+    legend = f'<div class="legend">{keys}</div>' if keys else ""
+    return f"<figure><figcaption><span>{text(title)}</span>{extra}</figcaption>{chart}{legend}</figure>"
+
+
+def _chart(words: str, kind: str, x: Scale, y: Scale, parts: Sequence[str]) -> str:
+    grid, numbers = _y_axis(y)
     return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(title)}">'
-        f"{''.join(parts)}</svg>"
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="group" aria-label="{text(words)}" data-zoom="{kind}" '
+        f'data-x0="{x.low:.6g}" data-x1="{x.high:.9g}" data-y0="{y.low:.6g}" data-y1="{y.high:.6g}">'
+        f'{grid}<svg class="plot" x="{LEFT}" y="{TOP}" width="{PLOT_W}" height="{PLOT_H}" '
+        f'viewBox="0 0 {PLOT_W} {PLOT_H}" preserveAspectRatio="none">{"".join(parts)}</svg>'
+        f'<g class="ys">{numbers}</g><g class="xs">{_x_axis(x, is_time=kind == "time")}</g></svg>'
+    )
+
+
+def _y_axis(y: Scale) -> tuple[str, str]:
+    ticks = [(value, TOP + y(value)) for value in _ticks(y.low, y.high, 4)]
+    grid = "".join(f'<path class="grid" d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}"/>' for _, at in ticks)
+    numbers = "".join(
+        f'<text class="tick" x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{short(value)}</text>'
+        for value, at in ticks
+    )
+    return grid, numbers
+
+
+def _x_axis(x: Scale, *, is_time: bool) -> str:
+    parts = []
+    for value in _ticks(x.low, x.high, 5):
+        at = LEFT + x(value)
+        is_near = (at < LEFT + 14, at > WIDTH - RIGHT - 14)
+        anchor = {(True, False): "start", (False, True): "end"}.get(is_near, "middle")
+        label = clock(value) if is_time else short(value)
+        parts.append(
+            f'<text class="tick" x="{at:.1f}" y="{HEIGHT - 7}" text-anchor="{anchor}">{text(label)}</text>'
+        )
+    return "".join(parts)
+
+
+def _mark(mark: Mark, x: Scale) -> str:
+    digits = digits_of(x.high - x.low, PLOT_W)
+    start, end = x(mark.start), x(mark.end)
+    return (
+        f'<a href="{mark.link}" class="mark {mark.css}"><title>{text(mark.hint)}</title><rect x="{start:.{digits}f}" '
+        f'y="0" width="{max(end - start, 0.0):.{digits}f}" height="{PLOT_H}"/></a>'
+    )
+
+
+def _mark_on_path(mark: Mark, places: Floats, seconds: Floats) -> str:
+    first = max(int(np.searchsorted(seconds, mark.start, side="right")) - 1, 0)
+    last = min(int(np.searchsorted(seconds, mark.end)), len(seconds) - 1)
+    path = _polyline(places[first : last + 1], most=_MOST_PATH_POINTS // 20)
+    return (
+        f'<a href="{mark.link}" class="mark {mark.css}"><title>{text(mark.hint)}</title>'
+        f'<path class="stretch" d="{path}"/></a>'
+    )
+
+
+def _dot(css: str, place: Floats) -> str:
+    return f'<path class="dot {css}" d="M{place[0]:.1f} {place[1]:.1f}h0"/>'
+
+
+def _polyline(places: Floats, *, most: int = _MOST_PATH_POINTS) -> str:
+    chosen = places[np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round().astype(int))]
+    return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in chosen) + ("h0" if len(chosen) == 1 else "")
+
+
+def _limit(at: float) -> str:
+    return f'<path class="limit" d="M0 {at:.1f}H{PLOT_W}"/>'
+
+
+def _bar(x: Scale, y: Scale, edges: Floats, i: int, count: int, offset: float, share: float, css: str) -> str:
+    left, right = x(float(edges[i])), x(float(edges[i + 1]))
+    width = max((right - left) * share - 0.6, 0.6)
+    return (
+        f'<rect class="fill {css}" x="{left + offset * (right - left):.1f}" y="{y(count):.1f}" width="{width:.1f}" '
+        f'height="{PLOT_H - y(count):.1f}"/>'
+    )
+
+
+def _words(finite: Floats, unit: str) -> str:
+    return (
+        f"{short(float(f'{finite.min():.3g}'))} {DASH} {short(float(f'{finite.max():.3g}'))} {unit}".strip()
     )
 
 
@@ -220,24 +311,6 @@ def _bounds(values: Sequence[float], from_zero: bool) -> tuple[float, float]:
         return low - 0.5, high + 0.5
     pad = 0.04 * (high - low)
     return (low if from_zero and low == 0 else low - pad), high + pad
-
-
-def _axes(x: _Scale, y: _Scale, *, time: bool) -> list[str]:
-    parts = []
-    for value in _ticks(y.low, y.high, 4):
-        at = y(value)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        parts.append(
-            f'<text class="tick" x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{short(value)}</text>'
-        )
-    for value in _ticks(x.low, x.high, 5):
-        label = clock(value) if time else short(value)
-        is_near = (x(value) < LEFT + 14, x(value) > WIDTH - RIGHT - 14)
-        anchor = {(True, False): "start", (False, True): "end"}.get(is_near, "middle")
-        parts.append(
-            f'<text class="tick" x="{x(value):.1f}" y="{HEIGHT - 7}" text-anchor="{anchor}">{text(label)}</text>'
-        )
-    return parts
 
 
 def _ticks(low: float, high: float, about: int) -> list[float]:
@@ -252,32 +325,26 @@ def _ticks(low: float, high: float, about: int) -> list[float]:
     return [float(f"{i * step:.10g}") for i in range(first, last + 1)]
 
 
-def _path(seconds: Floats, values: Floats, breaks: NDArray[np.bool_] | None, x: _Scale, y: _Scale) -> str:
-    """Return path data through the values, thinned to minima and maxima, interrupted at NaN and breaks."""
-    is_cut = ~np.isfinite(values)
-    starts = np.zeros(len(values), np.bool_) if breaks is None else breaks
+def _path(
+    seconds: Floats,
+    values: Floats,
+    breaks: NDArray[np.bool_] | None,
+    starts: NDArray[np.int64],
+    x: Scale,
+    y: Scale,
+) -> str:
+    """Return path data through the kept values, interrupted at holes and breaks; a lone value is a dot."""
+    piece = pieces(values, breaks)
+    digits = digits_of(x.high - x.low, PLOT_W)
+    kept = thinned(values, starts)
     parts: list[str] = []
-    pen_up = True
-    for i in _kept_points(values):
-        if is_cut[i]:
-            pen_up = True
-            continue
-        pen_up = pen_up or bool(starts[i])
-        parts.append(f"{'M' if pen_up else 'L'}{x(float(seconds[i])):.1f} {y(float(values[i])):.1f}")
-        pen_up = False
+    before = -1
+    for place, i in enumerate(kept):
+        is_first = piece[i] != before
+        is_last = place + 1 == len(kept) or piece[kept[place + 1]] != piece[i]
+        parts.append(
+            f"{'M' if is_first else 'L'}{x(float(seconds[i])):.{digits}f} {y(float(values[i])):.1f}"
+            f"{'h0' if is_first and is_last else ''}"
+        )
+        before = int(piece[i])
     return "".join(parts)
-
-
-def _kept_points(values: Floats) -> list[int]:
-    if len(values) <= 2 * MOST_PAIRS:
-        return list(range(len(values)))
-    kept: list[int] = []
-    for bucket in np.array_split(np.arange(len(values)), MOST_PAIRS):
-        inside = values[bucket]
-        if not np.isfinite(inside).any():
-            kept.append(int(bucket[0]))
-            continue
-        pair = {int(bucket[np.nanargmin(inside)]), int(bucket[np.nanargmax(inside)])}
-        holes = bucket[~np.isfinite(inside)]
-        kept.extend(sorted(pair | ({int(holes[0])} if len(holes) else set())))
-    return kept
