@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.video import Picture
+from episode_assets.video.picture import NEUTRAL_CHROMA
+from episode_assets.video.picture_motion import MotionMeter
 
 REDUCED_WIDTH_PX = 320
 _TILE_ROWS, _TILE_COLUMNS = 6, 8
@@ -33,8 +35,10 @@ class PictureSignals:
         bright_ratio: Share of pixels with luma of at least 250.
         flat_tiles_ratio: Share of 6x8 tiles with a standard deviation below 3.
         diff_previous: Mean absolute difference to the previous picture; None after a gap or a picture left out.
-        shift_x_px, shift_y_px: Shift against the previous picture by phase correlation, in reduced pixels, positive
-            where the scene moved right or down; None likewise.
+        shift_x_px, shift_y_px: Motion against the previous picture in reduced pixels, positive where the scene moved
+            right or down; None likewise, and where there is no structure to follow.
+        shift_agreement: Share of the points asked that moved like that, 0 to 1; None likewise.
+        red_mean, green_mean, blue_mean: Means of the channels, full range 0 to 255, from the means of luma and chroma.
         payload_sha256_8: First 8 bytes of the payload's SHA-256 in hex; equal payloads are frozen pictures.
     """
 
@@ -48,6 +52,10 @@ class PictureSignals:
     diff_previous: float | None
     shift_x_px: float | None
     shift_y_px: float | None
+    shift_agreement: float | None
+    red_mean: float
+    green_mean: float
+    blue_mean: float
     payload_sha256_8: str
 
 
@@ -56,25 +64,28 @@ class SignalMeter:
 
     def __init__(self) -> None:
         self._previous: NDArray[np.uint8] | None = None
-        self._window: NDArray[np.float32] | None = None
+        self._motion = MotionMeter()
 
     def see(self, picture: Picture) -> None:
         """Take a picture as the previous one without measuring it."""
         self._previous = reduced_luma(picture)
+        self._motion.see(self._previous)
 
     def forget(self) -> None:
         """Take the next picture for one whose predecessor was not seen."""
         self._previous = None
+        self._motion.forget()
 
     def measure(self, picture: Picture, payload: memoryview) -> PictureSignals:
         """Return the signals of a picture and make it the previous one."""
         luma = reduced_luma(picture)
-        difference, shift_x, shift_y = self._against_previous(luma)
+        difference, shift = self._difference(luma), self._motion.measure(luma)
         self._previous = luma
         # A histogram holds mean, deviation and median exactly and is quicker than sorting pixels.
         counts = np.bincount(luma.ravel(), minlength=256)
         levels = np.arange(256)
         mean = float(counts @ levels) / luma.size
+        red, green, blue = _channel_means(mean, picture)
         return PictureSignals(
             mean=mean,
             std=float(np.sqrt(max(float(counts @ (levels**2)) / luma.size - mean**2, 0.0))),
@@ -84,28 +95,32 @@ class SignalMeter:
             bright_ratio=float(counts[_BRIGHT_LUMA:].sum()) / luma.size,
             flat_tiles_ratio=_flat_tiles_ratio(luma),
             diff_previous=difference,
-            shift_x_px=shift_x,
-            shift_y_px=shift_y,
+            shift_x_px=None if shift is None else shift.x_px,
+            shift_y_px=None if shift is None else shift.y_px,
+            shift_agreement=None if shift is None else shift.agreement,
+            red_mean=red,
+            green_mean=green,
+            blue_mean=blue,
             payload_sha256_8=hashlib.sha256(payload).digest()[:8].hex(),
         )
 
-    def _against_previous(self, luma: NDArray[np.uint8]) -> tuple[float | None, float | None, float | None]:
+    def _difference(self, luma: NDArray[np.uint8]) -> float | None:
         previous = self._previous
         if previous is None or previous.shape != luma.shape:
-            return None, None, None
-        if self._window is None or self._window.shape != luma.shape:
-            self._window = _hanning(luma.shape)
-        (shift_x, shift_y), _ = cv2.phaseCorrelate(
-            previous.astype(np.float32), luma.astype(np.float32), self._window
-        )
-        return float(cv2.absdiff(luma, previous).mean()), float(shift_x), float(shift_y)
+            return None
+        return float(cv2.absdiff(luma, previous).mean())
 
 
-def _hanning(shape: tuple[int, ...]) -> NDArray[np.float32] | None:
-    # OpenCV refuses windows with a side of 1.
-    if min(shape) < 2:
-        return None
-    return np.asarray(cv2.createHanningWindow((shape[1], shape[0]), cv2.CV_32F), dtype=np.float32)
+def _channel_means(luma_mean: float, picture: Picture) -> tuple[float, float, float]:
+    """Return the means of red, green and blue: BT.601 is linear, so that means of planes are enough."""
+    height, width = (picture.true_height + 1) // 2, (picture.true_width + 1) // 2
+    blue_difference, red_difference = (
+        (cv2.mean(plane[:height, :width])[0] - NEUTRAL_CHROMA) * (255 / 224)
+        for plane in (picture.u, picture.v)
+    )
+    red = luma_mean + 1.402 * red_difference
+    green = luma_mean - 0.344136 * blue_difference - 0.714136 * red_difference
+    return red, green, luma_mean + 1.772 * blue_difference
 
 
 def reduced_luma(picture: Picture) -> NDArray[np.uint8]:

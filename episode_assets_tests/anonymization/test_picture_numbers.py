@@ -33,6 +33,9 @@ def test_signals_are_those_of_full_range_luma() -> None:
     assert signals.median == pytest.approx(np.median(luma), abs=1)
     assert signals.laplacian_variance == pytest.approx(cv2.Laplacian(luma, cv2.CV_64F).var(), rel=1e-6)
     assert signals.diff_previous is None
+    assert (signals.red_mean, signals.green_mean, signals.blue_mean) == pytest.approx(
+        Scene(faces={0: (100, 60)}).picture(0).mean(axis=(0, 1)), abs=1.5
+    )
     assert signals.payload_sha256_8 == hashlib.sha256(b"payload").hexdigest()[:16]
 
 
@@ -57,6 +60,15 @@ def test_a_moved_picture_shows_its_shift_in_reduced_pixels() -> None:
 
     assert signals.shift_x_px == pytest.approx(-5, abs=0.3)
     assert signals.shift_y_px == pytest.approx(4, abs=0.3)
+    assert 0.9 < signals.shift_agreement <= 1
+
+
+def test_a_picture_without_structure_shows_no_shift() -> None:
+    meter = SignalMeter()
+    grey = picture_of(np.full((180, 320, 3), 90, np.uint8))
+    meter.see(grey)
+
+    assert meter.measure(grey, memoryview(b"")).shift_x_px is None
 
 
 @pytest.mark.parametrize(
