@@ -1,0 +1,146 @@
+"""From a case to its report, with the functions of the graph and perception from the recording's truth.
+
+Faces are covered where they are: the truth's boxes are drawn areas, and the detector is a stand-in that knows only
+the face of the known-answer test. Hands are a file of the truth's joints. No network runs.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from episode_assets.anonymization import FaceBlurConfig, blur_recording
+from episode_assets.anonymization.redaction_document import DrawnArea, Span
+from episode_assets.bundle import EpisodeBundle, write_bundle
+from episode_assets.demo import HAND_SIDES, DemoTruth, write_demo
+from episode_assets.hands import HandPoseConfig, PrecomputedOptions, estimate_hands
+from episode_assets.qc import check_quality
+from episode_assets.recording import RecordingView, scan_recording
+from episode_assets_tests.qc.fault_suite.draw import FRAMES_PER_S, Case
+
+STAND_IN = "benchmarks.no_faces:make"
+_BLUR = FaceBlurConfig(detector=STAND_IN, audit_detector=STAND_IN, preset="ultrafast")
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A case and what its report says.
+
+    Attributes:
+        case: What was recorded.
+        faulty: Frames that show the fault, see `_faulty_frames`.
+        frames: How many pictures were recorded.
+        content: `qc.json`.
+    """
+
+    case: Case
+    faulty: tuple[int, ...]
+    frames: int
+    content: dict[str, Any]
+
+    def check(self, id_: str) -> dict[str, Any]:
+        return next(check for check in self.content["checks"] if check["id"] == id_)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Ids of the checks that object."""
+        return tuple(c["id"] for c in self.content["checks"] if c["status"] in ("warn", "fail"))
+
+    @property
+    def is_flagged(self) -> bool:
+        """A recording is flagged when its verdict is not pass, which is when any check warns or fails."""
+        return self.content["verdict"] != "pass" or bool(self.findings)
+
+
+def report_case(case: Case) -> Reported:
+    """Record a case, take it through scan, blur, hands, bundle and report, and return what the report says."""
+    with TemporaryDirectory() as name:
+        base = Path(name)
+        folders = {folder: base / folder for folder in ("raw", "blurred", "hands", "bundle", "report")}
+        for folder in folders.values():
+            folder.mkdir()
+        recording = base / "demo.mcap"
+        truth = write_demo(recording, config=case.config)
+        faulty = _faulty_frames(case, truth)
+        scan_recording(str(recording), folders["raw"], recording_id=f"demo-{case.number:08x}")
+        view = RecordingView.open(folders["raw"], str(recording))
+        blurred = blur_recording(view, folders["blurred"], config=_BLUR, redactions=_faces(truth))
+        assert blurred.privacy is not None
+        assert blurred.privacy["audit"] == "passed", blurred.privacy
+        given = base / "hands.parquet"
+        _write_hands(truth, given, swapped=faulty if _is_swapped(case) else ())
+        config = HandPoseConfig(backend="precomputed", precomputed=PrecomputedOptions(file=str(given)))
+        estimate_hands(view, folders["hands"], config=config)
+        write_bundle(view, folders["blurred"], folders["hands"], folders["bundle"], privacy=blurred.privacy)
+        with EpisodeBundle.open(folders["bundle"]) as bundle:
+            check_quality(
+                bundle,
+                folders["blurred"],
+                folders["hands"],
+                view,
+                folders["report"],
+                privacy=blurred.privacy,
+            )
+        content = json.loads((folders["report"] / "qc.json").read_text(encoding="utf-8"))
+    return Reported(case, faulty, len(truth.stamp_ns), content)
+
+
+def _is_swapped(case: Case) -> bool:
+    return case.fault is not None and case.fault.kind == "swapped hands"
+
+
+def _faulty_frames(case: Case, truth: DemoTruth) -> tuple[int, ...]:
+    """Return the frames that show the fault; for a gap the two between which it lies; none for a shifted clock."""
+    fault = case.fault
+    if fault is None or fault.shift_ms:
+        return ()
+    seconds = (truth.stamp_ns - truth.stamp_ns[0]) / 1e9
+    if fault.kind == "gap":
+        after = int(np.searchsorted(seconds, fault.start_s))
+        return (after - 1, after)
+    if _is_swapped(case):
+        return _ten_with_both_hands(truth, round(fault.start_s * FRAMES_PER_S))
+    return tuple(np.flatnonzero((seconds >= fault.start_s) & (seconds < fault.stop_s)).tolist())
+
+
+def _ten_with_both_hands(truth: DemoTruth, wanted: int) -> tuple[int, ...]:
+    """Return ten frames in a row, as near to the wanted place as can be, in which both hands are in the scene."""
+    both = np.isfinite(truth.hand_joints_cam).all(axis=(1, 2, 3))
+    starts = [i for i in range(1, len(both) - 11) if both[i - 1 : i + 11].all()]
+    first = min(starts, key=lambda i: abs(i - wanted))
+    return tuple(range(first, first + 10))
+
+
+def _faces(truth: DemoTruth) -> list[DrawnArea]:
+    areas = []
+    for number, (x0, y0, x1, y1) in enumerate(truth.head_box_px):
+        if np.isfinite(x0):
+            width, height = truth.size_px
+            low, high = (max(x0, 0.0), max(y0, 0.0)), (min(x1, width - 1.0), min(y1, height - 1.0))
+            areas.append(DrawnArea("face", "box", (low, high), False, Span("messages", number, number)))
+    return areas
+
+
+def _write_hands(truth: DemoTruth, path: Path, *, swapped: tuple[int, ...]) -> None:
+    """Write the file of known hands: joints in the camera's frame, sides exchanged in some frames."""
+    there = np.isfinite(truth.hand_joints_cam).all(axis=3)
+    frame, side, joint = np.nonzero(there)
+    told = np.where(np.isin(frame, swapped), 1 - side, side)
+    points = truth.hand_joints_cam[frame, side, joint]
+    table = pa.table(
+        {
+            "message_number": truth.message_number[frame],
+            "side": pa.array([HAND_SIDES[number] for number in told], pa.string()),
+            "joint": joint,
+            **{axis: points[:, column] for column, axis in enumerate("xyz")},
+            "confidence": np.full(len(frame), 0.95),
+        }
+    )
+    pq.write_table(table.replace_schema_metadata({"frame": "camera"}), path)
