@@ -8,10 +8,12 @@ LEROBOT_VENV := .venv-lerobot
 LEROBOT_PYTHON ?= $(shell for p in python3.12 $$HOME/.pyenv/versions/3.12*/bin/python3.12; do \
 	$$p -c "" 2>/dev/null && echo $$p && break; done)
 
+STERA_VENV := .venv-stera
+
 .DEFAULT_GOAL := help
 WHY ?=
 
-.PHONY: help setup demo test test-long test-browser code-versions lint verify-lerobot bench dev clean
+.PHONY: help setup demo test test-long test-browser code-versions lint verify-lerobot verify-stera bench dev clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -56,6 +58,16 @@ verify-lerobot: demo ## open the demo dataset with the real LeRobot, in an envir
 	$(LEROBOT_VENV)/bin/python -m pip install --quiet 'lerobot[dataset]==0.6.1' matplotlib
 	HF_HUB_OFFLINE=1 $(LEROBOT_VENV)/bin/python episode_assets_tests/lerobot/verify_with_lerobot.py --store data
 
+# Its NumPy excludes newer reruns and pyarrows; left alone, pip tries every one of them.
+verify-stera: setup ## compare our bundle with the export of the real Stera SDK, in an environment of its own
+	$(BIN)/episode-assets models fetch
+	test -x $(STERA_VENV)/bin/python || $(PYTHON) -m venv $(STERA_VENV)
+	$(STERA_VENV)/bin/python -m pip install --quiet 'stera-sdk==0.0.4' 'numpy<2' 'rerun-sdk==0.22.1' \
+		'pyarrow<19' 'opencv-python<4.12' imageio-ffmpeg
+	ln -sf "$$($(STERA_VENV)/bin/python -c 'import imageio_ffmpeg as f; print(f.get_ffmpeg_exe())')" \
+		$(STERA_VENV)/bin/ffmpeg
+	STERA_PYTHON=$(STERA_VENV)/bin/python $(BIN)/python -m pytest -m long episode_assets_tests/stera
+
 bench: setup ## print the measured claims
 	$(BIN)/episode-assets models fetch
 	$(BIN)/python benchmarks/pipeline.py
@@ -70,4 +82,4 @@ code-versions: setup ## record that changed code gives the same output: make cod
 	$(BIN)/python -m episode_assets_tests.code_closure "$(WHY)"
 
 clean: ## remove environments and caches, never the store
-	rm -rf $(VENV) $(LEROBOT_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LEROBOT_VENV) $(STERA_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,6 +19,7 @@ from episode_assets.bundle.annotation import AnnotationFile
 from episode_assets.bundle.layout import (
     ANCHORS,
     JOINT_LAYOUT,
+    JOINT_NAMES,
     MEASURED,
     SIDES,
     SPACE_CAMERA,
@@ -308,6 +309,7 @@ def write_hands(
         {
             "coord_frame": "camera_3d" if is_metric else "image_2d",
             "joint_layout": JOINT_LAYOUT,
+            "joint_names": ",".join(JOINT_NAMES),
             "backend": choice.backend,
             "space_words": "0 none, 1 image pixels, 2 camera metres",
             "anchor_words": ",".join(ANCHORS),

@@ -42,10 +42,19 @@ MEASURED, INTERPOLATED, HELD = 1, 2, 3
 Only where it is `MEASURED` are metres those of the picture; pixels are where it is not `INTERPOLATED`.
 """
 
-JOINT_LAYOUT = (
-    "0 wrist; 1-4 thumb cmc,mcp,ip,tip; 5-8 index mcp,pip,dip,tip; 9-12 middle mcp,pip,dip,tip; "
-    "13-16 ring mcp,pip,dip,tip; 17-20 pinky mcp,pip,dip,tip"
+JOINT_LAYOUT = "wrist, 5\u00d7[mcp,pip,dip,tip] (thumb,index,middle,ring,pinky)"
+"""Attribute `joint_layout` of `/hand-pose`, word for word as scripts for the Stera layout find it."""
+
+JOINT_NAMES = (
+    "wrist",
+    *(f"thumb_{joint}" for joint in ("cmc", "mcp", "ip", "tip")),
+    *(
+        f"{finger}_{joint}"
+        for finger in ("index", "middle", "ring", "pinky")
+        for joint in ("mcp", "pip", "dip", "tip")
+    ),
 )
+"""The 21 joints in their order, each by its anatomical name; attribute `joint_names` lists them."""
 
 FINGER_BONES = tuple(
     (0 if joint == 0 else first + joint - 1, first + joint) for first in range(1, 21, 4) for joint in range(4)
