@@ -27,6 +27,11 @@ class Skipped:
     code: str
     detail: str
 
+    @property
+    def line(self) -> str:
+        """The item as readers of the Stera layout expect it: name and reason in one text."""
+        return f"{self.name} ({self.detail})"
+
 
 @dataclass(frozen=True)
 class Note:
@@ -37,12 +42,20 @@ class Note:
         detail: The observation in words, with values.
         stream: The role or topic concerned, if one is.
         count: How often it happened.
+        frame_start: First frame of the bundle that it concerns; None where it has no place among the frames.
+        frame_end: Last such frame, inclusive.
+        t_start: Time of the first one, seconds from frame 0.
+        t_end: Time of the last one.
     """
 
     code: str
     detail: str
     stream: str | None = None
     count: int = 1
+    frame_start: int | None = None
+    frame_end: int | None = None
+    t_start: float | None = None
+    t_end: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,19 @@ class ModelUse:
     name: str
     sha256: str
     licence: str
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file of pictures holds.
+
+    Attributes:
+        frames: Number of its pictures.
+        duration_s: Time from the first picture to the last, seconds.
+    """
+
+    frames: int
+    duration_s: float
 
 
 @dataclass(frozen=True)
@@ -67,6 +93,10 @@ class Outcome:
         models: Weight files that took part.
         summary: Small numbers and words for the UI and `status`; strict JSON, no paths, no names of people.
         privacy: The audit verdict where pixels are concerned; key `audit` is `passed` or `failed`.
+        facts: What files of pictures hold, by path.
+        source: What may be told about the recording itself; never its name, place or device.
+        datasets: Every dataset inside the files: path, shape, dtype; units and number of valid rows where they apply.
+        upstream_models: Weight files that took part in the inputs, for artifacts that travel without them.
     """
 
     core: tuple[str, ...]
@@ -77,6 +107,10 @@ class Outcome:
     models: tuple[ModelUse, ...] = ()
     summary: Mapping[str, Json] = field(default_factory=dict)
     privacy: Mapping[str, Json] | None = None
+    facts: Mapping[str, FileFacts] = field(default_factory=dict)
+    source: Mapping[str, Json] | None = None
+    datasets: tuple[Mapping[str, Json], ...] = ()
+    upstream_models: tuple[ModelUse, ...] = ()
 
     @property
     def audit_passed(self) -> bool:

@@ -167,6 +167,13 @@ def with_handed_on_notes(outcome: Outcome, inputs: Iterable[Artifact]) -> Outcom
     return replace(outcome, warnings=(*outcome.warnings, *added))
 
 
+def with_upstream_models(outcome: Outcome, inputs: Iterable[Artifact]) -> Outcome:
+    """Return an outcome that names the weight files behind its inputs, their own inputs included."""
+    manifests = [item.manifest for item in inputs]
+    found = {use for manifest in manifests for use in (*manifest.models, *manifest.upstream_models)}
+    return replace(outcome, upstream_models=tuple(sorted(found, key=lambda use: (use.name, use.sha256))))
+
+
 def plain_config(config: object) -> dict[str, Json]:
     """Return a configuration dataclass as plain JSON; tuples become lists.
 
@@ -276,6 +283,7 @@ def bring_up_to_date(
         ) as draft,
     ):
         outcome = step.compute(inputs, draft.directory, config)
+        outcome = with_upstream_models(outcome, artifacts.values())
         artifact = draft.publish(with_handed_on_notes(outcome, artifacts.values()))
     step.note(store.recordings, artifact)
     return Produced(artifact, False, time.monotonic() - began, expected.fingerprint)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from episode_assets.errors import ArtifactDamaged
@@ -32,12 +32,18 @@ class FileEntry:
         role: `core` files make up the content digest; `view` files (previews, timings) do not.
         bytes: Size.
         sha256: Digest of the content, 64 hex digits.
+        media_type: Kind of file, such as `video/mp4`; empty in manifests of earlier releases.
+        frames: Number of pictures, for files of pictures that say it.
+        duration_s: Time from their first to their last, seconds.
     """
 
     path: str
     role: Role
     bytes: int
     sha256: str
+    media_type: str = ""
+    frames: int | None = None
+    duration_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,9 @@ class Manifest:
         summary: Small numbers and words.
         privacy: The audit verdict, where pixels are concerned.
         created_at: Time of publication, ISO 8601 in UTC.
+        source: What may be told about the recording itself, for artifacts that travel; never a name or a place.
+        datasets: The datasets inside the files, for artifacts that list them.
+        upstream_models: Weight files that took part in the inputs and their inputs.
         schema: Always `SCHEMA`.
         schema_version: Version of this layout.
     """
@@ -81,6 +90,9 @@ class Manifest:
     summary: Mapping[str, Json]
     privacy: Mapping[str, Json] | None
     created_at: str
+    source: Mapping[str, Json] | None = None
+    datasets: tuple[Mapping[str, Json], ...] = ()
+    upstream_models: tuple[ModelUse, ...] = ()
     schema: str = SCHEMA
     schema_version: int = SCHEMA_VERSION
 
@@ -94,8 +106,12 @@ class Manifest:
         return next((entry for entry in self.files if entry.path == path), None)
 
     def to_json(self) -> bytes:
-        """Return the text of `manifest.json`."""
-        return to_text(asdict(self))
+        """Return the text of `manifest.json`.
+
+        Beside the fields stand `episode_id` and `skipped_lines`, the names that readers of the Stera layout look for.
+        """
+        lines = [item.line for item in self.skipped]
+        return to_text({**asdict(self), "episode_id": self.recording_id, "skipped_lines": lines})
 
     @classmethod
     def from_json(cls, text: bytes, *, where: str | None = None) -> Manifest:
@@ -128,11 +144,24 @@ def _known(values: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"schema {values['schema']!r} version {values['schema_version']!r} is not known here"
         )
-    known = {field.name: values[field.name] for field in fields(Manifest)}
-    for name, kind in (("files", FileEntry), ("models", ModelUse), ("skipped", Skipped), ("warnings", Note)):
-        known[name] = tuple(kind(**item) for item in known[name])
-    known["saved"] = tuple(known["saved"])
+    # Fields with a default came after the first release, whose manifests are read as well.
+    required = {item.name for item in fields(Manifest) if item.default is MISSING}
+    known = {item.name: values[item.name] for item in fields(Manifest) if item.name in {*values, *required}}
+    for name, kind in _RECORDS.items():
+        known[name] = tuple(kind(**item) for item in known.get(name, ()))
+    for name in ("saved", "datasets"):
+        known[name] = tuple(known.get(name, ()))
     return known
+
+
+_RECORDS: Mapping[str, type[Any]] = {
+    "files": FileEntry,
+    "models": ModelUse,
+    "upstream_models": ModelUse,
+    "skipped": Skipped,
+    "warnings": Note,
+}
+"""Fields that are lists of records, and the record."""
 
 
 def _check(manifest: Manifest, where: str | None) -> None:

@@ -31,6 +31,18 @@ ENTRIES = st.builds(
     role=st.sampled_from(["core", "view"]),
     bytes=st.integers(0, 2**63 - 1),
     sha256=HEX,
+    media_type=st.sampled_from(["", "video/mp4"]),
+    frames=st.none() | st.integers(0, 9),
+    duration_s=st.none() | st.floats(0, 9),
+)
+NOTES = st.builds(
+    Note,
+    st.text(max_size=12),
+    st.text(max_size=12),
+    st.none() | st.text(max_size=12),
+    st.integers(0, 9),
+    frame_start=st.none() | st.integers(0, 9),
+    t_start=st.none() | st.floats(0, 9),
 )
 
 
@@ -53,12 +65,13 @@ def manifests(draw: st.DrawFn) -> Manifest:
         models=tuple(draw(st.lists(st.builds(ModelUse, text, HEX, text), max_size=2))),
         saved=tuple(draw(st.lists(text, max_size=3))),
         skipped=tuple(draw(st.lists(st.builds(Skipped, text, text, text), max_size=2))),
-        warnings=tuple(
-            draw(st.lists(st.builds(Note, text, text, st.none() | text, st.integers(0, 9)), max_size=2))
-        ),
+        warnings=tuple(draw(st.lists(NOTES, max_size=2))),
         summary=draw(CONFIGS),
         privacy=draw(st.none() | CONFIGS),
         created_at="2026-01-01T00:00:00.000000Z",
+        source=draw(st.none() | CONFIGS),
+        datasets=tuple(draw(st.lists(CONFIGS, max_size=2))),
+        upstream_models=tuple(draw(st.lists(st.builds(ModelUse, text, HEX, text), max_size=2))),
     )
 
 
@@ -98,6 +111,28 @@ def test_a_manifest_that_contradicts_itself_is_damage(change: dict[str, Any]) ->
 
     with pytest.raises(ArtifactDamaged):
         Manifest.from_json(json.dumps(values).encode(), where="here")
+
+
+def test_a_manifest_of_the_first_release_is_read() -> None:
+    manifest = _sample()
+    values = json.loads(manifest.to_json())
+    later = ("source", "datasets", "upstream_models", "episode_id", "skipped_lines")
+    first = {name: value for name, value in values.items() if name not in later}
+    first["files"] = [
+        {name: item[name] for name in ("path", "role", "bytes", "sha256")} for item in first["files"]
+    ]
+
+    assert Manifest.from_json(json.dumps(first).encode()) == manifest
+
+
+def test_scripts_for_the_stera_layout_find_their_lists() -> None:
+    skipped = (Skipped("mesh.ply", "no_mesh_messages", "the recording has no mesh"),)
+
+    values = json.loads(dataclasses.replace(_sample(), skipped=skipped, saved=("rgb.mp4",)).to_json())
+
+    assert values["episode_id"] == values["recording_id"]
+    assert values["saved"] == ["rgb.mp4"]
+    assert values["skipped_lines"] == ["mesh.ply (the recording has no mesh)"]
 
 
 def test_a_key_added_by_a_later_release_is_ignored() -> None:
