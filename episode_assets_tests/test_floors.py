@@ -18,7 +18,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"anonymization", "hands", "footage", "sessions", "demo"}),
     frozenset({"scene", "bundle"}),
     frozenset({"qc", "lerobot"}),
-    frozenset({"pipeline"}),
+    frozenset({"pipeline", "scripting"}),
     frozenset({"instance", "console"}),
     frozenset({"defs", "inspection_text"}),
     frozenset({"definitions"}),

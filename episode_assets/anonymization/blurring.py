@@ -74,7 +74,7 @@ def blur_recording(
     """
     require_detectors(config, config.detector, config.audit_detector)
     stream = view.rgb
-    first, size = _first_picture(stream)
+    first, size = first_picture(stream)
     areas = place(redactions, stream, first=first, size=size)
     scratch = directory / "groups"
     scratch.mkdir()
@@ -89,8 +89,24 @@ def blur_recording(
         upright=Upright(view.attitude(stream.stamp_ns), key_stride=config.g),
     )
     blurred = make_passes(stream, settings, workers=workers, progress=progress)
+    _check_dropped(stream, [picture for look in blurred.looks for picture in look.dropped], config)
+    return write_blurred(view, directory, settings, blurred, gap_ns=longest_step_ns(stream))
+
+
+def write_blurred(
+    view: RecordingView, directory: Path, settings: WorkerSettings, blurred: Blurred, *, gap_ns: int
+) -> Outcome:
+    """Write what is known of a recording after its passes, and the video if its audit passed.
+
+    Args:
+        view: The recording.
+        directory: Receives the files that `blur_recording` names.
+        settings: The scratch directory with the encoded groups, which is removed, and the settings of the run.
+        blurred: The recording after its passes.
+        gap_ns: Longest step between pictures of the video that is no gap.
+    """
+    stream, config, areas, scratch = view.rgb, settings.config, settings.areas, settings.scratch
     dropped = [picture for look in blurred.looks for picture in look.dropped]
-    _check_dropped(stream, dropped, config)
     table = _FrameTable(stream, blurred.looks)
     if len(areas):
         blurred = replace(blurred, redactions=areas.joined_to(blurred.redactions, table.position))
@@ -106,14 +122,14 @@ def blur_recording(
     )
     _write_evidence(directory, blurred, table)
     if blurred.passed:
-        _write_published(view.recording_id, directory, settings, stream, blurred, table)
+        _write_published(view.recording_id, directory, settings, stream, blurred, table, gap_ns)
     for path in sorted(scratch.iterdir()):
         path.unlink()
     scratch.rmdir()
     return _outcome(stream, blurred, table, dropped, settings)
 
 
-def _first_picture(stream: ImageStream) -> tuple[int, tuple[int, int]]:
+def first_picture(stream: ImageStream) -> tuple[int, tuple[int, int]]:
     """Return position and true (width, height) of the first picture that decodes; all others must have that size."""
     reason = ""
     for position in range(len(stream)):
@@ -183,6 +199,7 @@ def _write_published(
     stream: ImageStream,
     blurred: Blurred,
     table: _FrameTable,
+    gap_ns: int,
 ) -> None:
     """Write the video and the tables that describe it."""
     segments = [group_paths(settings.scratch, group.position)[0] for group in blurred.groups]
@@ -190,7 +207,7 @@ def _write_published(
     tables.write_table(
         directory / "frames.parquet",
         tables.FRAMES,
-        _frame_columns(recording_id, stream, blurred.groups, table, settings.size),
+        _frame_columns(recording_id, stream, blurred.groups, table, settings.size, gap_ns),
     )
     dropped = [picture for look in blurred.looks for picture in look.dropped]
     tables.write_table(
@@ -211,6 +228,7 @@ def _frame_columns(
     groups: Sequence[Group],
     table: _FrameTable,
     size: tuple[int, int],
+    gap_ns: int,
 ) -> dict[str, Any]:
     stamps_us = table.stamp_ns // 1000
     steps = np.diff(table.stamp_ns, prepend=table.stamp_ns[:1])
@@ -218,7 +236,7 @@ def _frame_columns(
         "log_time_ns": stream.log_time_ns[table.position],
         "pts_us": stamps_us - stamps_us[0],
         "is_key": [key for group in groups for key in group.audit.is_key],
-        "gap_before": steps > longest_step_ns(stream),
+        "gap_before": steps > gap_ns,
         "width": np.full(len(table), size[0], np.int32),
         "height": np.full(len(table), size[1], np.int32),
     }

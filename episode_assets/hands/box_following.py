@@ -58,6 +58,11 @@ class BoxFollower:
         """Return all rows so far, ordered by track and frame."""
         return join_sightings(self._rows).sorted()
 
+    def forget_before(self, position: int) -> None:
+        """Let go of rows before a position, for those who read them as they go."""
+        self._rows = [rows for rows in self._rows if rows.position[0] >= position]
+        self.key_positions = [at for at in self.key_positions if at >= position]
+
     def _numbers(self, hands: HandBoxes) -> list[int]:
         """Return the track of each box: that of the box of the same side that it overlaps most, or a new one."""
         numbers = [-1] * len(hands)

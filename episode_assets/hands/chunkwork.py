@@ -96,7 +96,7 @@ def process_chunk(
         if isinstance(picture, Picture) and step.position is not None:
             sizes[step.position], pixels = _scaled(picture, config.work_side_px)
             follower.feed(step.position, int(stamps_ns[step.position]), stood_upright(pixels, turns))
-    sightings = _in_picture_pixels(follower.sightings(), sizes, config.work_side_px, turns)
+    sightings = in_picture_pixels(follower.sightings(), sizes, config.work_side_px, turns)
     depths = _DepthSampler(view, beside, config)
     sightings = depths.fill(sightings, chunk, sizes)
     own = range(chunk.start, chunk.stop)
@@ -122,7 +122,7 @@ def _scaled(picture: Picture, side_px: int) -> tuple[Size, NDArray[np.uint8]]:
     return size, picture_to_rgb(picture, size=None if target == size else target)
 
 
-def _in_picture_pixels(sightings: Sightings, sizes: dict[int, Size], side_px: int, turns: int) -> Sightings:
+def in_picture_pixels(sightings: Sightings, sizes: dict[int, Size], side_px: int, turns: int) -> Sightings:
     """Bring joints and regions from the pictures that were looked at to those that were recorded."""
     recorded = np.array([sizes[int(p)] for p in sightings.position], np.float64).reshape(-1, 2)
     looked_at = np.array([work_size(sizes[int(p)], side_px) for p in sightings.position], np.float64).reshape(

@@ -28,6 +28,9 @@ class Follower(Protocol):
     def sightings(self) -> Sightings:
         """Return all rows so far, ordered by track and frame, in pixels of the pictures that were fed."""
 
+    def forget_before(self, position: int) -> None:
+        """Let go of rows before a position, for those who read them as they go."""
+
 
 class NoFollower:
     """Looks at nothing: for hands that are given."""
@@ -41,6 +44,9 @@ class NoFollower:
     def sightings(self) -> Sightings:
         """Return nothing."""
         return no_sightings()
+
+    def forget_before(self, position: int) -> None:
+        """Pass."""
 
 
 def follower_of(backend: Loaded, config: HandPoseConfig) -> Follower:

@@ -107,6 +107,15 @@ class Tracker:
             np.zeros((len(rows), 0), np.float32),
         )
 
+    def forget_before(self, position: int) -> None:
+        """Let go of rows before a position, for those who read them as they go."""
+        for track in self._tracks:
+            track.rows = {at: row for at, row in track.rows.items() if at >= position}
+        self._tracks = [track for track in self._tracks if track.rows]
+        for number, track in enumerate(self._tracks):
+            track.number = number
+        self.key_positions = [at for at in self.key_positions if at >= position]
+
     def _forget(self) -> None:
         self._recent.clear()
         self._spare.clear()

@@ -58,6 +58,31 @@ def picture_to_rgb(picture: Picture, *, size: tuple[int, int] | None = None) -> 
     return rgb
 
 
+def picture_from_rgb(rgb: NDArray[np.uint8]) -> Picture:
+    """Return (height, width, 3) uint8 full-range RGB as a picture; an odd side is padded by repeating its last line."""
+    height, width = rgb.shape[:2]
+    padded = cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    even_height, even_width = padded.shape[:2]
+    # OpenCV gives limited-range BT.601, the three planes one after the other.
+    planes = cv2.cvtColor(padded, cv2.COLOR_RGB2YUV_I420).reshape(-1)
+    luma, chroma = even_height * even_width, even_height * even_width // 4
+    half = (even_height // 2, even_width // 2)
+    return Picture(
+        y=planes[:luma].reshape(even_height, even_width),
+        u=planes[luma : luma + chroma].reshape(half),
+        v=planes[luma + chroma :].reshape(half),
+        true_width=width,
+        true_height=height,
+    )
+
+
+def resized(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return RGB at (width, height), by area averaging; the array itself where it has that size."""
+    if size == (rgb.shape[1], rgb.shape[0]):
+        return rgb
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
 def write_jpeg(image: Picture | NDArray[np.uint8], path: Path, *, quality: int = 85) -> int:
     """Write a still without metadata and return its size in bytes.
 

@@ -1,0 +1,90 @@
+"""The scene's mesh for a script: cleaned, densified, and coloured from blurred pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.errors import BadConfig, MissingStream
+from episode_assets.ply import read_ply
+from episode_assets.scene import SceneMeshConfig
+from episode_assets.scene.document import MESH
+
+if TYPE_CHECKING:
+    from episode_assets.scripting.reader import MCAPReader
+
+
+@dataclass(frozen=True, eq=False)
+class RefinedMesh:
+    """A mesh in the world.
+
+    Attributes:
+        vertices: (N, 3) float32 metres.
+        faces: (M, 3) int32.
+        vertex_colors: (N, 3) uint8 from blurred pictures, or None.
+        vertex_normals: (N, 3) float32 unit vectors, zeros where no face is.
+        session: The session that it belongs to.
+        directory: Where its file lies; an export takes that file, whatever is done to the arrays.
+    """
+
+    vertices: NDArray[np.float32]
+    faces: NDArray[np.int32]
+    vertex_colors: NDArray[np.uint8] | None
+    vertex_normals: NDArray[np.float32]
+    session: MCAPReader = field(repr=False)
+    directory: Path = field(repr=False)
+
+
+class MeshRefiner:
+    """Makes the mesh of a session.
+
+    Args:
+        session: The session; its frames must have been handed in already, as colours come from them.
+        options: Settings of `SceneMeshConfig` by name.
+
+    Raises:
+        BadConfig: There is no such setting, or it is out of range.
+    """
+
+    def __init__(self, session: MCAPReader, **options: Any) -> None:
+        known = {item.name for item in fields(SceneMeshConfig)}
+        unknown = sorted(options.keys() - known)
+        if unknown:
+            raise BadConfig(
+                f"MeshRefiner has no option {', '.join(unknown)}", remedy=f"use {', '.join(sorted(known))}"
+            )
+        self._session = session
+        self._config = replace(SceneMeshConfig(), **options)
+
+    def refine(self) -> RefinedMesh:
+        """Return the mesh; finishes the video of the session.
+
+        Raises:
+            MissingStream: There is nothing to make a mesh of.
+            AuditFailed: Faces are left in the pictures.
+        """
+        directory = self._session.workshop.mesh(self._session.dropped, self._config)
+        if not (directory / MESH).is_file():
+            raise MissingStream(
+                "the recording has nothing to make a mesh of", where=self._session.view.recording_id
+            )
+        mesh = read_ply(directory / MESH, remedy="refine it again")
+        vertices, faces = mesh.vertices.astype(np.float32), mesh.triangles.astype(np.int32)
+        colours = mesh.colours
+        return RefinedMesh(vertices, faces, colours, _normals(vertices, faces), self._session, directory)
+
+
+def _normals(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Return the mean of the face normals around each vertex, weighted by area."""
+    corners = vertices[faces].astype(np.float64)
+    weighted = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    total = np.zeros(vertices.shape)
+    for corner in range(3):
+        np.add.at(total, faces[:, corner], weighted)
+    length = np.linalg.norm(total, axis=1, keepdims=True)
+    unit = np.divide(total, length, out=np.zeros_like(total), where=length > 0)
+    return np.asarray(unit, np.float32)
