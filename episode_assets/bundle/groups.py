@@ -102,22 +102,27 @@ def _prepared_depth(inputs: Inputs, pairing: DepthPairing, shape: tuple[int, int
 def _note_depth(written: WrittenDepth, account: Account) -> None:
     pairing, count = written.pairing, written.count
     blanked = 0 if written.holes is None else written.holes.blanked
+    unpaired = pairing.position < 0
+    again = ~unpaired & (np.diff(pairing.position, prepend=-1) == 0)
+    lost = ~unpaired & ~count.valid
     notes = {
-        "depth_unpaired": (int(np.sum(pairing.position < 0)), "pictures without a depth frame near enough"),
-        "depth_reused": (pairing.reused, "pictures share their depth frame with an earlier picture"),
-        "depth_unused": (pairing.unused, "depth frames are nearest to no picture"),
-        "depth_undecodable": (count.undecodable, "depth frames do not decode"),
+        "depth_unpaired": (int(unpaired.sum()), "pictures without a depth frame near enough", unpaired),
+        "depth_reused": (pairing.reused, "pictures share their depth frame with an earlier picture", again),
+        "depth_unused": (pairing.unused, "depth frames are nearest to no picture", None),
+        "depth_undecodable": (count.undecodable, "depth frames do not decode", lost),
         "depth_size_changed": (
             count.other_size,
             "pictures whose depth frame has another size than the first",
+            lost,
         ),
         "depth_view_unknown": (
             blanked,
             "depth frames with a face were removed whole, because their shape does not match the picture's",
+            None,
         ),
     }
-    for code, (number, words) in notes.items():
-        account.note(code, f"{number} {words}", stream="depth", count=number)
+    for code, (number, words, where) in notes.items():
+        account.note(code, f"{number} {words}", stream="depth", count=number, where=where)
 
 
 def write_rgb_group(file: AnnotationFile, inputs: Inputs, video: VideoProbe, account: Account) -> None:
@@ -185,9 +190,14 @@ def _write_pose_group(file: AnnotationFile, inputs: Inputs, account: Account) ->
     account.save(name)
     unusable = int(np.sum(~usable_poses(inputs.pose)))
     account.note("pose_unusable", f"{unusable} poses are not finite or unset", stream="pose", count=unusable)
-    missing = int(np.sum(~inputs.poses.valid))
+    missing = ~inputs.poses.valid
+    count = int(missing.sum())
     account.note(
-        "pose_unpaired", f"{missing} pictures without a pose near enough", stream="pose", count=missing
+        "pose_unpaired",
+        f"{count} pictures without a pose near enough",
+        stream="pose",
+        count=count,
+        where=missing,
     )
 
 
@@ -264,6 +274,7 @@ def write_metadata_group(file: AnnotationFile, inputs: Inputs, account: Account)
             "start_time": start / 1e9,
             "end_time": end / 1e9,
             "clock": clock_word(raw),
+            **({} if raw.clock_offset_ns is None else {"clock_offset_ns": raw.clock_offset_ns}),
         },
     )
     account.save(layout.in_annotation("metadata"))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from episode_assets.bundle.account import Account
 from episode_assets.bundle.config import BundleConfig
 from episode_assets.errors import ArtifactDamaged
@@ -70,6 +72,7 @@ def gather(
         NothingToExport: The video holds no frame.
     """
     frames = read_frame_table(blurred / "frames.parquet")
+    account.stamps_ns = frames.stamp_ns
     if frames.recording_id != raw.recording_id:
         raise ArtifactDamaged(
             f"the blurred video belongs to {frames.recording_id!r}, the streams to {raw.recording_id!r}",
@@ -80,8 +83,9 @@ def gather(
         raw.camera_info, frames.stamp_ns, width=frames.width, height=frames.height
     )
     if raw.camera_info is not None and reason is not None:
-        missing = len(frames) if rgb is None else int((~rgb.valid).sum())
-        account.note("intrinsics_mismatch", reason, stream="camera_info", count=max(missing, 1))
+        missing = np.ones(len(frames), np.bool_) if rgb is None else ~rgb.valid
+        count = max(int(missing.sum()), 1)
+        account.note("intrinsics_mismatch", reason, stream="camera_info", count=count, where=missing)
     pose = raw.pose if raw.pose is not None else raw.trajectory
     poses = poses_of_pictures(
         pose,

@@ -36,7 +36,7 @@ def write_meta(
         "picture": {"width": frames.width, "height": frames.height},
         "files": {name: (directory / name).stat().st_size for name in files},
         "datasets": list(datasets),
-        "source": _source(inputs),
+        "source": source_of(inputs),
         "metadata": dict(inputs.raw.metadata),
         "privacy": dict(privacy),
         **account.as_json(),
@@ -45,7 +45,8 @@ def write_meta(
     (directory / layout.META).write_text(text, encoding="utf-8")
 
 
-def _source(inputs: Inputs) -> dict[str, Json]:
+def source_of(inputs: Inputs) -> dict[str, Json]:
+    """Return what may be told about the recording: size, digest, clock, counts; never a name, a place or a path."""
     inventory, stamps = inputs.raw.inventory, inputs.frames.stamp_ns
     roles = {role: inventory.role(role) for role in sorted(inventory.roles)}
     return {

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from episode_assets.bundle.account import Account
-from episode_assets.footage import REMEDY, read_table, require_columns
+from episode_assets.footage import REMEDY, FrameTable, read_table, require_columns
 from episode_assets.recording import Inventory
 
 DROPPED = ["message_number", "reason"]
@@ -34,13 +36,16 @@ def note_recording(inventory: Inventory, account: Account) -> None:
         counts = {
             "messages_undecodable": (info.undecodable, "messages do not decode and are left out"),
             "stamps_backwards": (info.backward_steps, "messages came after later ones and were sorted in"),
+            "stamps_repeated": (info.repeated_stamps, "messages repeat the stamp of another one"),
         }
         for code, (number, words) in counts.items():
             account.note(code, f"{number} {role} {words}", stream=role, count=number)
 
 
-def note_dropped_pictures(path: Path, account: Account) -> None:
+def note_dropped_pictures(path: Path, frames: FrameTable, account: Account) -> None:
     """Enter the pictures that the blurred video left out, by reason, with the first few message numbers.
+
+    The frames concerned are those on either side of a picture that is left out.
 
     Raises:
         ArtifactDamaged: The table is there and cannot be read.
@@ -58,4 +63,14 @@ def note_dropped_pictures(path: Path, account: Account) -> None:
             f"{len(numbers)} pictures left out ({reason}): messages {first}{more}",
             stream="rgb",
             count=len(numbers),
+            where=_neighbours(np.array(numbers, dtype=np.int64), frames),
         )
+
+
+def _neighbours(message_number: NDArray[np.int64], frames: FrameTable) -> NDArray[np.bool_]:
+    """Return which frames lie right before or after messages that are not among them."""
+    order = np.argsort(frames.message_number)
+    after = np.searchsorted(frames.message_number[order], message_number)
+    beside = np.zeros(len(frames), np.bool_)
+    beside[order[np.clip([after - 1, after], 0, len(frames) - 1)]] = True
+    return beside

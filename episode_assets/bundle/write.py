@@ -34,7 +34,7 @@ from episode_assets.bundle.hands_preview import write_hands_preview
 from episode_assets.bundle.inputs import Inputs, gather
 from episode_assets.bundle.mano import copy_mano
 from episode_assets.bundle.mesh import adopt_mesh
-from episode_assets.bundle.meta import write_meta
+from episode_assets.bundle.meta import source_of, write_meta
 from episode_assets.bundle.origin_notes import note_dropped_pictures, note_recording
 from episode_assets.bundle.personal import file_of, write_personal
 from episode_assets.bundle.reader import EpisodeBundle
@@ -42,7 +42,7 @@ from episode_assets.bundle.thumbnail import choose_frame, write_thumbnail
 from episode_assets.bundle.visualization import write_visualization
 from episode_assets.errors import ViewFailed
 from episode_assets.footage import passed_audit
-from episode_assets.outcome import Json, Outcome
+from episode_assets.outcome import FileFacts, Json, Outcome
 from episode_assets.progress import Progress, silent
 from episode_assets.recording import RecordingView
 from episode_assets.video import VideoProbe
@@ -92,7 +92,7 @@ def write_bundle(
     inputs = gather(raw, blurred, config=config, privacy=passed_audit(privacy), task=task, account=account)
     logger.info("%s: %d pictures", inputs.frames.recording_id, len(inputs.frames))
     note_recording(raw.inventory, account)
-    note_dropped_pictures(blurred / "dropped.parquet", account)
+    note_dropped_pictures(blurred / "dropped.parquet", inputs.frames, account)
     video = adopt_video(blurred / layout.VIDEO, directory / layout.VIDEO, inputs.frames)
     account.save(layout.VIDEO)
     _write_thumbnail(blurred, directory, inputs, account)
@@ -150,7 +150,16 @@ def write_bundle(
         warnings=tuple(account.warnings),
         summary=_summary(inputs, video, depth, hand_count),
         privacy=removed,
+        facts=_facts(inputs, previews),
+        source=source_of(inputs),
+        datasets=tuple(file.datasets),
     )
+
+
+def _facts(inputs: Inputs, previews: list[str]) -> dict[str, FileFacts]:
+    frames = inputs.frames
+    held = FileFacts(len(frames), int(frames.stamp_ns[-1] - frames.stamp_ns[0]) / 1e9)
+    return dict.fromkeys([layout.VIDEO, *(name for name in previews if name == layout.HANDS_PREVIEW)], held)
 
 
 def _write_thumbnail(blurred: Path, directory: Path, inputs: Inputs, account: Account) -> None:
