@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from episode_assets.errors import ArtifactDamaged
-from episode_assets.footage import REMEDY, FrameTable, passed_audit, read_frame_table
+from episode_assets.footage import passed_audit
 from episode_assets.outcome import Json, Outcome
 from episode_assets.ply import Mesh, write_ply
 from episode_assets.progress import Progress, silent
 from episode_assets.recording import RecordingView
+from episode_assets.scene.cleaning import cleaned
+from episode_assets.scene.closing import closed
+from episode_assets.scene.colouring import coloured, refusal
 from episode_assets.scene.config import SceneMeshConfig
 from episode_assets.scene.document import DOCUMENT, MESH, MeshDocument, write_document
+from episode_assets.scene.fusion import fused
+from episode_assets.scene.refining import refined, smoothed
+from episode_assets.scene.views import Views, open_views
 from episode_assets.scene.welding import weld
 
-logger = logging.getLogger(__name__)
 DEFAULTS = SceneMeshConfig()
 
 
@@ -51,12 +54,12 @@ def build_scene_mesh(
     """
     del workers
     verdict = passed_audit(privacy)
-    _check_same_recording(raw, read_frame_table(blurred / "frames.parquet"))
+    views = open_views(raw, blurred, pairing_s=config.pairing_s)
     document = MeshDocument()
-    mesh = _source_mesh(raw, config, document)
+    mesh = _shape(views, config, document, progress)
     if mesh is not None:
+        mesh = _colours(mesh, views, config, document, progress)
         write_ply(directory / MESH, mesh)
-    progress("mesh", 1, 1)
     write_document(directory / DOCUMENT, document)
     return Outcome(
         core=(DOCUMENT,) if mesh is None else (MESH, DOCUMENT),
@@ -67,35 +70,78 @@ def build_scene_mesh(
     )
 
 
-def _check_same_recording(raw: RecordingView, frames: FrameTable) -> None:
-    if frames.recording_id != raw.recording_id:
-        raise ArtifactDamaged(
-            f"the blurred video belongs to {frames.recording_id!r}, the streams to {raw.recording_id!r}",
-            where="frames.parquet",
-            remedy=REMEDY,
-        )
+def _shape(views: Views, config: SceneMeshConfig, document: MeshDocument, progress: Progress) -> Mesh | None:
+    """Return the mesh without colours; None where there is none, and the reason is in the document."""
+    mesh = _source_mesh(views, config, document, progress)
+    if mesh is None:
+        return None
+    mesh, document.steps["clean"] = cleaned(mesh, config.shape)
+    if len(mesh.triangles) == 0:
+        document.source = "none"
+        document.skip(MESH, "empty_mesh", "nothing is left of the mesh after cleaning")
+        return None
+    mesh, document.steps["close"] = closed(mesh, hole_edges=config.shape.hole_edges)
+    mesh, document.steps["smooth"] = smoothed(mesh, config.shape)
+    mesh, document.steps["refine"] = refined(mesh, config.shape)
+    return mesh
 
 
-def _source_mesh(raw: RecordingView, config: SceneMeshConfig, document: MeshDocument) -> Mesh | None:
-    soup = raw.mesh
+def _source_mesh(
+    views: Views, config: SceneMeshConfig, document: MeshDocument, progress: Progress
+) -> Mesh | None:
+    soup = views.raw.mesh
     if config.source == "none":
         document.skip(MESH, "not_asked_for", "the settings ask for no mesh")
         return None
-    if soup is None:
+    if config.source != "fusion" and soup is not None and len(soup.triangles):
+        document.source = "marker"
+        mesh, dropped = weld(soup.vertices, soup.triangles)
+        document.steps["weld"] = {"triangles_in": len(soup.triangles), "dropped": dropped}
+        return mesh
+    if config.source == "marker":
         document.skip(MESH, "no_mesh_messages", "the recording has no mesh")
         return None
-    mesh, dropped = weld(soup.vertices, soup.triangles)
-    document.steps["weld"] = {"triangles_in": len(soup.triangles), "dropped": dropped}
-    if len(mesh.triangles) == 0:
-        document.skip(MESH, "empty_mesh", "the mesh of the recording has no triangles")
+    return _fused_mesh(views, config, document, progress)
+
+
+def _fused_mesh(
+    views: Views, config: SceneMeshConfig, document: MeshDocument, progress: Progress
+) -> Mesh | None:
+    depth = views.raw.depth
+    if depth is None or not views.has_poses:
+        lacking = "depth" if depth is None else "camera poses"
+        document.skip(
+            MESH, "no_mesh_messages", f"the recording has no mesh, and no {lacking} to make one from"
+        )
         return None
-    document.source = "marker"
+    mesh, document.steps["fuse"] = fused(depth, views, config.fusion, progress)
+    if len(mesh.triangles) == 0:
+        document.skip(
+            MESH, "nothing_fused", "the recording has no mesh, and its depth images show no surface together"
+        )
+        return None
+    document.source = "fusion"
+    return mesh
+
+
+def _colours(
+    mesh: Mesh, views: Views, config: SceneMeshConfig, document: MeshDocument, progress: Progress
+) -> Mesh:
+    why_not = refusal(views, config.colour)
+    if why_not is not None:
+        document.skip(f"{MESH}:colours", why_not.code, why_not.detail)
+        return mesh
+    mesh, document.steps["colour"] = coloured(mesh, views, config.colour, progress)
+    document.colours = "recoloured"
     return mesh
 
 
 def _summary(mesh: Mesh | None, document: MeshDocument) -> dict[str, Json]:
+    colour = document.steps.get("colour", {})
     return {
         "mesh_source": document.source,
         "vertices": 0 if mesh is None else len(mesh.vertices),
         "triangles": 0 if mesh is None else len(mesh.triangles),
+        "coloured_ratio": colour.get("seen_ratio", 0.0),
+        "coloured_from_pictures": colour.get("pictures", 0),
     }

@@ -6,7 +6,7 @@ others before them; which ones, and in which order, is known here too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
@@ -188,6 +188,17 @@ class ImageStream:
         """
         positions = range(start, min(stop, len(self)))
         return zip(positions, self._messages(self._row[start:stop].tolist()), strict=True)
+
+    def read_at(self, positions: Sequence[int]) -> Iterator[tuple[int, ImageMessage | UndecodableImage]]:
+        """Yield position and picture of some positions like `read_past_damage`; what lies between is not read.
+
+        Compressed chunks that hold none of them are not unpacked. Pictures of a video come as they were sent.
+
+        Raises:
+            BadRecording: The file is shorter than the one that was scanned, or a chunk does not unpack any more.
+        """
+        rows = [int(self._row[position]) for position in positions]
+        return zip(positions, self._messages(rows), strict=True)
 
     def lead_in(self, start: int) -> int:
         """Return how many messages have to be decoded before the picture at `start` can be: 0 for stills."""
