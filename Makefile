@@ -13,7 +13,7 @@ STERA_VENV := .venv-stera
 .DEFAULT_GOAL := help
 WHY ?=
 
-.PHONY: help setup demo test test-long test-browser code-versions lint verify-lerobot verify-stera bench dev clean
+.PHONY: help setup demo test test-long test-browser code-versions lint verify-lerobot verify-stera bench bench-bundle dev clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -59,13 +59,16 @@ verify-lerobot: demo ## open the demo dataset with the real LeRobot, in an envir
 	HF_HUB_OFFLINE=1 $(LEROBOT_VENV)/bin/python episode_assets_tests/lerobot/verify_with_lerobot.py --store data
 
 # Its NumPy excludes newer reruns and pyarrows; left alone, pip tries every one of them.
-verify-stera: setup ## compare our bundle with the export of the real Stera SDK, in an environment of its own
-	$(BIN)/episode-assets models fetch
+$(STERA_VENV)/.installed:
 	test -x $(STERA_VENV)/bin/python || $(PYTHON) -m venv $(STERA_VENV)
 	$(STERA_VENV)/bin/python -m pip install --quiet 'stera-sdk==0.0.4' 'numpy<2' 'rerun-sdk==0.22.1' \
 		'pyarrow<19' 'opencv-python<4.12' imageio-ffmpeg
 	ln -sf "$$($(STERA_VENV)/bin/python -c 'import imageio_ffmpeg as f; print(f.get_ffmpeg_exe())')" \
 		$(STERA_VENV)/bin/ffmpeg
+	touch $@
+
+verify-stera: setup $(STERA_VENV)/.installed ## compare our bundle with the export of the real Stera SDK, in an environment of its own
+	$(BIN)/episode-assets models fetch
 	STERA_PYTHON=$(STERA_VENV)/bin/python $(BIN)/python -m pytest -m long episode_assets_tests/stera
 
 bench: setup ## print the measured claims
@@ -73,6 +76,9 @@ bench: setup ## print the measured claims
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/video.py
 	$(BIN)/python benchmarks/depth_packing.py
+
+bench-bundle: setup $(STERA_VENV)/.installed ## CPU time, memory and quality of a bundle beside an export of the Stera SDK
+	$(BIN)/python benchmarks/bundle.py --stera $(STERA_VENV)
 
 dev: setup ## the Dagster UI and the daemon on http://localhost:3000
 	set -a; . ./.env; set +a; $(BIN)/dagster dev

@@ -23,7 +23,8 @@ import cv2
 from detectors import SAMPLES, city, table_scene
 from perception_recall import demo_hands, face_recall, pasted, table_hands
 from pipeline import case
-from stage_clock import STAGES, START, clocks
+from stage_clock import clocks
+from stage_pieces import STAGES, START, blur_pieces, hand_pieces
 
 from episode_assets.anonymization import blur_recording
 from episode_assets.demo import DemoConfig, DemoTruth, write_demo
@@ -86,7 +87,8 @@ def print_stages(recorded: dict[str, Recorded], profiles: list[str]) -> None:
     for name, item in recorded.items():
         for profile in profiles:
             for asset, (compute, config) in computations(profile).items():
-                with tempfile.TemporaryDirectory() as folder, clocks() as clock:
+                pieces = (*blur_pieces(), *hand_pieces())
+                with tempfile.TemporaryDirectory() as folder, clocks(pieces) as clock:
                     compute(item.view, Path(folder), config=config)
                 cells = [1000 * clock.seconds[stage] / len(item) for stage in STAGES]
                 row = "".join(f"{cell:9.1f}" if cell else f"{'':9s}" for cell in cells)

@@ -10,50 +10,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
-from episode_assets.anonymization import groups, looking
-from episode_assets.anonymization.groups import Auditor
-from episode_assets.anonymization.looking import Seeker
-from episode_assets.anonymization.means import Means
-from episode_assets.anonymization.signals import SignalMeter
-from episode_assets.hands import chunkwork
-from episode_assets.models.openvino_runtime import load_openvino
-from episode_assets.video import Segment, SegmentEncoder
-
-STAGES = ("decode", "faces", "blur", "encode", "audit", "hands", "signals", "rest")
-"""Stages whose time grows with the recording, in the order of the table."""
-
-START = "start"
-"""Loading and compiling networks, and their known answers: once in each process, whatever the length."""
-
-
-def _pieces() -> tuple[tuple[str, Any, str], ...]:
-    """Return stage, owner and name of each piece that has a clock."""
-    openvino = load_openvino()
-    return (
-        ("decode", looking, "decode_pictures"),
-        ("faces", Seeker, "__call__"),
-        ("blur", groups, "fill"),
-        ("blur", groups, "blur_rectangles"),
-        ("blur", groups, "drawn_rectangles"),
-        ("encode", SegmentEncoder, "__init__"),
-        ("encode", SegmentEncoder, "encode"),
-        ("encode", SegmentEncoder, "finish"),
-        ("audit", Segment, "decode"),
-        ("audit", Auditor, "judged"),
-        ("audit", groups, "kept_detail"),
-        ("audit", groups, "left_in"),
-        ("signals", SignalMeter, "measure"),
-        ("signals", groups, "colour_counts"),
-        ("decode", chunkwork, "decode_pictures"),
-        ("hands", chunkwork, "process_chunk"),
-        (START, chunkwork, "load_backend"),
-        (START, Means, "detector"),
-        (START, Means, "search"),
-        (START, Means, "auditor"),
-        (START, openvino.Core, "compile_model"),
-    )
+Piece: TypeAlias = tuple[str, Any, str]
+"""Stage, owner and name of something that has a clock."""
 
 
 class StageClock:
@@ -105,9 +65,9 @@ class StageClock:
 
 
 @contextmanager
-def clocks() -> Iterator[StageClock]:
+def clocks(pieces: tuple[Piece, ...]) -> Iterator[StageClock]:
     """Put clocks around all pieces, and take them off again at the end."""
-    clock, pieces = StageClock(), _pieces()
+    clock = StageClock()
     originals = [(owner, name, getattr(owner, name)) for _, owner, name in pieces]
     for stage, owner, name in pieces:
         setattr(owner, name, clock.around(stage, getattr(owner, name)))
