@@ -153,6 +153,95 @@ class QualityConfig:
         default=5.0, metadata={"help": "wrist speed in the world above this is wrong"}
     )
     hand_confidence_low: float = field(default=0.5, metadata={"help": "confidence below this counts as low"})
+    hand_low_share_max: float = field(
+        default=0.5,
+        metadata={"help": "share of hands of low confidence, 0 to 1, above which it is a warning"},
+    )
+    hand_odd_share_max: float = field(
+        default=0.02,
+        metadata={"help": "share of frames, 0 to 1, up to which odd hands in single frames are noise"},
+    )
+    hand_odd_frames_min: int = field(
+        default=5,
+        metadata={"help": "odd hands in this many frames in a row are no noise, whatever their share"},
+    )
+    hand_scale_deviation_max: float = field(
+        default=0.15, metadata={"help": "relative deviation of a whole hand's size from the recording's own"}
+    )
+    hand_length_min_m: float = field(
+        default=0.06, metadata={"help": "wrist to middle knuckle, shortest plausible, metres"}
+    )
+    hand_length_max_m: float = field(
+        default=0.12, metadata={"help": "wrist to middle knuckle, longest plausible, metres"}
+    )
+    palm_width_min_m: float = field(
+        default=0.04, metadata={"help": "first to last knuckle, narrowest plausible, metres"}
+    )
+    palm_width_max_m: float = field(
+        default=0.11, metadata={"help": "first to last knuckle, widest plausible, metres"}
+    )
+    hand_bent_back_max_deg: float = field(
+        default=40.0, metadata={"help": "finger joints bent back by more than this many degrees are wrong"}
+    )
+    hand_bent_max_deg: float = field(
+        default=130.0,
+        metadata={"help": "finger joints bent to the palm by more than this many degrees are wrong"},
+    )
+    hand_crossing_m: float = field(
+        default=0.01, metadata={"help": "metres by which fingers have changed places that are wrong"}
+    )
+    hand_joint_speed_max_m_s: float = field(
+        default=8.0, metadata={"help": "speed of any joint in the world above this is wrong"}
+    )
+    hand_acceleration_max_m_s2: float = field(
+        default=150.0, metadata={"help": "acceleration of the wrist in the world above this is wrong"}
+    )
+    hand_jitter_max_mm: float = field(
+        default=5.0,
+        metadata={"help": "trembling of the wrist while the camera is quiet, median, millimetres"},
+    )
+    hand_quiet_rad_s: float = field(
+        default=0.1, metadata={"help": "gyro norm, rad/s, below which the camera is quiet"}
+    )
+    hand_swap_ratio: float = field(
+        default=2.0,
+        metadata={"help": "swapped sides: by what factor the wrists' ways get shorter, 1 or more"},
+    )
+    hand_swap_least_m: float = field(
+        default=0.06, metadata={"help": "swapped sides: metres by which the way of each wrist gets shorter"}
+    )
+    hand_swap_least_width: float = field(
+        default=0.05,
+        metadata={"help": "the same as a share of the picture's width, where no metres are known"},
+    )
+    hand_reach_max_m: float = field(
+        default=0.95,
+        metadata={"help": "a wrist farther from the camera than this is somebody else's, metres"},
+    )
+    hand_other_s: float = field(
+        default=0.3,
+        metadata={"help": "shortest time that somebody else's hand, or a wrong side, is seen, seconds"},
+    )
+    hand_reprojection_max: float = field(
+        default=0.03,
+        metadata={
+            "help": "median distance of projected joints from those seen, as a share of the picture's width"
+        },
+    )
+    hand_depth_offset_max_m: float = field(
+        default=0.04, metadata={"help": "median distance of palm joints from the measured surface, metres"}
+    )
+    hand_hidden_ratio_min: float = field(
+        default=0.5,
+        metadata={"help": "share of joints inside blurred rectangles from which a hand is hidden"},
+    )
+    hand_dropout_frames: int = field(
+        default=2,
+        metadata={"help": "a hand missing for up to this many frames has dropped out, and can be filled"},
+    )
+    hand_dropout_share_max: float = field(
+        default=0.05, metadata={"help": "share of such frames above which it is a warning, 0 to 1"}
+    )
 
     # --- score, verdict, kept intervals ---
     weight_bad_picture: float = field(

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from episode_assets.bundle import EpisodeBundle, FaceBoxes, HandArrays
+from episode_assets.bundle.layout import SIDES
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.progress import Progress
+from episode_assets.qc.hand_depth import HandDepth
 from episode_assets.qc.ranges import Flags, Stamps, frame_seconds
 from episode_assets.recording import (
     ImuStream,
@@ -120,11 +123,17 @@ class HandTable:
     Attributes:
         per_frame: (F,) hands of anybody.
         not_wearer: Rows of other people's hands.
+        same_side: (F,) the wearer has two hands of one side.
+        left_depth_offset_m: (F,) metres by which palm joints lie behind the measured surface, NaN where not known.
+        right_depth_offset_m: The same of the right hand.
         backend: Name of the software; empty without rows.
     """
 
     per_frame: NDArray[np.int64]
     not_wearer: int
+    same_side: Flags
+    left_depth_offset_m: Floats
+    right_depth_offset_m: Floats
     backend: str
 
 
@@ -199,6 +208,8 @@ def gather(
     stamps = bundle.stamps_ns
     step = median_step_ns(stamps)
     poses = bundle.poses
+    at_hands = (HandDepth(bundle, bundle.left), HandDepth(bundle, bundle.right))
+    depth = _read_depth(bundle, at_hands, progress)
     return Evidence(
         recording_id=bundle.recording_id,
         inventory=raw.inventory,
@@ -212,7 +223,7 @@ def gather(
         dropped=_read_dropped(blurred / DROPPED),
         rgb_stamps_ns=raw.rgb.stamp_ns if raw.has_rgb else stamps,
         depth_stamps_ns=None if raw.depth is None else raw.depth.stamp_ns,
-        depth=_read_depth(bundle, progress),
+        depth=depth,
         K=bundle.K,
         camera_position_m=poses.world_from_optical[:, :3, 3],
         camera_rotation=poses.world_from_optical[:, :3, :3],
@@ -224,7 +235,7 @@ def gather(
         tf=raw.tf,
         left=bundle.left,
         right=bundle.right,
-        hands=None if hands is None else _read_hand_table(hands / HANDS, bundle.message_numbers),
+        hands=None if hands is None else _read_hand_table(hands / HANDS, bundle.message_numbers, at_hands),
         faces=bundle.face_boxes,
     )
 
@@ -269,18 +280,39 @@ def _read_dropped(path: Path) -> tuple[tuple[int, int, str], ...]:
     )
 
 
-def _read_hand_table(path: Path, message_number: NDArray[np.int64]) -> HandTable:
-    table = _read(path, ["message_number", "wearer", "backend"])
+def _read_hand_table(
+    path: Path, message_number: NDArray[np.int64], at_hands: tuple[HandDepth, HandDepth]
+) -> HandTable:
+    table = _read(path, ["message_number", "side", "wearer", "backend"])
     numbers = np.asarray(table["message_number"].to_numpy(), dtype=np.int64)
     place = np.minimum(np.searchsorted(message_number, numbers), len(message_number) - 1)
     known = message_number[place] == numbers
     counts = np.bincount(place[known], minlength=len(message_number)).astype(np.int64)
     wearer = np.asarray(table["wearer"].to_numpy(zero_copy_only=False), dtype=np.bool_)
     backends = sorted({str(name) for name in table["backend"].unique().to_pylist()})
-    return HandTable(counts, int((~wearer).sum()), ",".join(backends))
+    return HandTable(
+        counts,
+        int((~wearer).sum()),
+        _with_two_of_a_side(table["side"], place, known & wearer, len(message_number)),
+        at_hands[0].offset_m,
+        at_hands[1].offset_m,
+        ",".join(backends),
+    )
 
 
-def _read_depth(bundle: EpisodeBundle, progress: Progress) -> DepthNumbers | None:
+def _with_two_of_a_side(
+    sides: pa.ChunkedArray, place: NDArray[np.intp], is_counted: Flags, count: int
+) -> Flags:
+    flags = np.zeros(count, np.bool_)
+    for side in SIDES:
+        is_side = np.asarray(pc.equal(sides, side).fill_null(False).to_numpy(), np.bool_)
+        flags |= np.bincount(place[is_side & is_counted], minlength=count) > 1
+    return flags
+
+
+def _read_depth(
+    bundle: EpisodeBundle, at_hands: tuple[HandDepth, HandDepth], progress: Progress
+) -> DepthNumbers | None:
     info = bundle.depth
     if info is None:
         return None
@@ -293,6 +325,8 @@ def _read_depth(bundle: EpisodeBundle, progress: Progress) -> DepthNumbers | Non
         progress("depth figures", frame + 1, count)
         if image is None:
             continue
+        for hand in at_hands:
+            hand.see(frame, image)
         measured = image[::_DEPTH_STEP, ::_DEPTH_STEP]
         measured = measured[measured > 0]
         valid[frame] = np.count_nonzero(image) / image.size

@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 from episode_assets.bundle import HandArrays
 from episode_assets.bundle.layout import MEASURED
 from episode_assets.qc.evidence import Evidence
-from episode_assets.qc.hand_checks import wrist_speed
+from episode_assets.qc.hand_figures import TIPS, wrist_speed
 from episode_assets.qc.numbers import Block, number
 
 Floats = NDArray[np.float64]
-
-_TIPS = (4, 8, 12, 16, 20)
 
 
 def hand_metrics(e: Evidence) -> Block | None:
@@ -85,7 +83,7 @@ def _palm_widths(hand: HandArrays) -> Floats:
 
 
 def _grips(hand: HandArrays) -> Floats:
-    reach = np.linalg.norm(hand.joints_cam[:, _TIPS] - hand.joints_cam[:, :1], axis=2)
+    reach = np.linalg.norm(hand.joints_cam[:, TIPS] - hand.joints_cam[:, :1], axis=2)
     return np.asarray(reach.ravel(), np.float64)
 
 

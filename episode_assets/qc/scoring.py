@@ -15,6 +15,7 @@ from episode_assets.outcome import Json
 from episode_assets.qc.checks import Check
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
+from episode_assets.qc.hand_checks import HAND_ERRORS
 from episode_assets.qc.intervals import KeptInterval
 from episode_assets.qc.metrics import block_number
 from episode_assets.qc.numbers import Block
@@ -189,13 +190,13 @@ def _stream_deductions(e: Evidence, by_id: Mapping[str, Check], config: QualityC
         found.append(
             Deduction("depth_valid", points, f"{100 * valid:.0f} % of depth is valid", stream="depth")
         )
-    hands = _share(e, _frames_of(e, by_id, "hand_bones", "hand_speed"))
+    hands = _share(e, _frames_of(e, by_id, *HAND_ERRORS))
     found.append(
         Deduction(
             "hands",
             config.weight_hands * hands,
             f"odd hands: {100 * hands:.1f} % of the time",
-            ("hand_bones", "hand_speed"),
+            HAND_ERRORS,
             "hands",
         )
     )

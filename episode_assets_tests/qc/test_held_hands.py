@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from episode_assets.bundle import write_bundle
-from episode_assets.qc.hand_checks import wrist_speed
+from episode_assets.qc.hand_figures import wrist_speed
 from episode_assets.qc.hand_metrics import hand_metrics
 from episode_assets_tests.qc.episodes import PASSED
 
