@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from episode_assets.anonymization.areas import Areas
 from episode_assets.anonymization.blurring import write_blurred
-from episode_assets.anonymization.boxes import no_boxes
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.detectors import Found
 from episode_assets.anonymization.exceptions import Exceptions
@@ -31,8 +30,9 @@ from episode_assets.anonymization.groups import (
     is_clean,
     make_group,
 )
-from episode_assets.anonymization.looking import DroppedPicture, Look
+from episode_assets.anonymization.looking import DroppedPicture, Look, UnitPictures
 from episode_assets.anonymization.means import Means
+from episode_assets.anonymization.one_by_one import require_known_answer, seeker_of_every_picture
 from episode_assets.anonymization.passes import Blurred, longest_step_ns
 from episode_assets.anonymization.redactions import Redactions, joined, redact, within
 from episode_assets.anonymization.signals import PictureSignals, SignalMeter
@@ -104,12 +104,10 @@ class HandedInPictures:
         means = Means(config, size, upright.all_turns())
         detector = means.detector(config.audit_detector)
         self._auditor = means.auditor(detector)
-        if not means.knows_faces:
-            raise AuditFailed(
-                f"{config.audit_detector} does not find the face of the known-answer test",
-                remedy="fetch its weights again with `episode-assets models fetch`, or name another detector",
-            )
-        self._searches, self._models = tuple(means.uses), tuple(detector.models)
+        self._seek = seeker_of_every_picture(means, config, upright)
+        require_known_answer(means)
+        self._searches, self._models = tuple(means.uses), means.models
+        self._recorded = UnitPictures(self._stream, size, start=0, stop=len(self._stream), keep_bytes=0)
         scratch.mkdir(mode=0o700)
         step_ns = round(_GAP_STEPS * median_step_ns(self._stream.stamp_ns))
         self._gap_ns = max(longest_step_ns(self._stream), step_ns)
@@ -136,14 +134,17 @@ class HandedInPictures:
         Args:
             position: Its position in the stream, larger than the one before.
             picture: Of the size given at construction; belongs to this object from now on.
-            faces: What was found in the recorded picture; it is blurred here too.
+            faces: What was found in the recorded picture, which is searched where nobody says it. It is blurred here
+                too, and hidden in depth.
         """
+        if faces is None:
+            faces, _ = self._seek(position, self._recorded.again(position))
         if self._open and self._begins_group(position):
             self._close_group()
         if self._is_gap(position):
             self._meter.forget()
         self._open.append((position, picture))
-        self._open_faces.append(Found.of(no_boxes()) if faces is None else faces)
+        self._open_faces.append(faces)
         self._open_signals.append(self._meter.measure(picture, memoryview(picture.y.tobytes())))
 
     def finish(self, directory: Path, dropped: Sequence[DroppedPicture]) -> Outcome:

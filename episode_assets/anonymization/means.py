@@ -18,6 +18,7 @@ from episode_assets.anonymization.known_answer import KnownAnswer, ask, worst_of
 from episode_assets.anonymization.searching import FaceSearch
 from episode_assets.anonymization.turning import Turn
 from episode_assets.anonymization.union import DetectorUnion
+from episode_assets.outcome import ModelUse
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,12 @@ class Means:
         self._size = size
         self._turns = turns
         self.uses: list[SearchUse] = []
+        self._models: dict[ModelUse, None] = {}
+
+    @property
+    def models(self) -> tuple[ModelUse, ...]:
+        """The weight files of the detectors that were loaded."""
+        return tuple(self._models)
 
     @property
     def knows_faces(self) -> bool:
@@ -70,7 +77,9 @@ class Means:
             ModelMissing: A weight file or package is not there.
         """
         lowest = min(FAINT_SCORE, self._config.score_threshold)
-        return make_detector(name, self._config, score_threshold=lowest)
+        detector = make_detector(name, self._config, score_threshold=lowest)
+        self._models |= dict.fromkeys(detector.models)
+        return detector
 
     def search(self, role: str, detector: FaceDetector | DetectorUnion, min_face_px: float) -> FaceSearch:
         """Return a search for faces from a size on."""

@@ -24,8 +24,6 @@ from episode_assets.anonymization.upright import Upright
 from episode_assets.errors import AuditFailed
 from episode_assets.video import Picture
 
-_ONE = np.zeros(1, np.bool_)
-
 
 class Hidden(NamedTuple):
     """What was blurred in a picture.
@@ -37,6 +35,35 @@ class Hidden(NamedTuple):
 
     faces: Found
     rectangles: Rectangles
+
+
+def seeker_of_every_picture(means: Means, config: FaceBlurConfig, upright: Upright) -> Seeker:
+    """Return who searches every picture fully, since nobody knows yet what its neighbours show.
+
+    Raises:
+        ModelMissing: A weight file or package is not there.
+    """
+    detector = means.detector(config.detector)
+    return Seeker(
+        far=means.search("detection", detector, config.min_face_px),
+        near=None,
+        second=means.search("second look", detector, config.min_face_px / config.audit_scale),
+        doubt_below=config.strong_score,
+        stride=1,
+        far_stride=1,
+        upright=upright,
+        is_lonely=np.zeros(len(upright.attitude.roll_rad), np.bool_),
+    )
+
+
+def require_known_answer(means: Means) -> None:
+    """Return if every search found the face of the known-answer test; raises AuditFailed otherwise."""
+    if not means.knows_faces:
+        roles = ", ".join(use.role for use in means.uses if not use.known_answer.passed)
+        raise AuditFailed(
+            f"the face of the known-answer test was not found ({roles})",
+            remedy="fetch the weights again with `episode-assets models fetch`, or name another detector",
+        )
 
 
 class OneByOne:
@@ -56,25 +83,8 @@ class OneByOne:
         self._config = config
         self._size = size
         means = Means(config, size, upright.all_turns())
-        detector = means.detector(config.detector)
-        far = means.search("detection", detector, config.min_face_px)
-        second = means.search("second look", detector, config.min_face_px / config.audit_scale)
-        if not means.knows_faces:
-            raise AuditFailed(
-                f"{config.detector} does not find the face of the known-answer test",
-                remedy="fetch its weights again with `episode-assets models fetch`, or name another detector",
-            )
-        count = len(upright.attitude.roll_rad)
-        self._seek = Seeker(
-            far=far,
-            near=None,
-            second=second,
-            doubt_below=config.strong_score,
-            stride=1,
-            far_stride=1,
-            upright=upright,
-            is_lonely=np.broadcast_to(_ONE, (count,)),
-        )
+        self._seek = seeker_of_every_picture(means, config, upright)
+        require_known_answer(means)
         self._positions: list[int] = []
         self._stamps_ns: list[int] = []
         self._faces = Detections.of([])

@@ -31,6 +31,7 @@ def leave_out(directory: Path, outcome: Outcome, left_out: tuple[Skipped, ...]) 
         core=tuple(name for name in outcome.core if name not in names),
         view=tuple(name for name in outcome.view if name not in names),
         saved=tuple(name for name in outcome.saved if name not in names),
+        facts={name: facts for name, facts in outcome.facts.items() if name not in names},
         skipped=(*(item for item in outcome.skipped if item.name not in names), *left_out),
     )
 

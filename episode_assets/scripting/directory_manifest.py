@@ -5,27 +5,35 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from episode_assets.outcome import Outcome
+from episode_assets.outcome import ModelUse, Outcome
 from episode_assets.storage.canonical import plain
 from episode_assets.storage.files import sha256_of
 from episode_assets.storage.manifest import MANIFEST, FileEntry, Manifest, Role, digest_of
+from episode_assets.storage.media_types import media_type
 
 ASSET = "episode_bundle"
 CODE = "script"
 """As the code version: a script of its own has made the episode, and nothing can tell whether it would again."""
 
 
-def write_manifest(directory: Path, outcome: Outcome, *, recording_id: str) -> dict[str, Any]:
-    """Write the manifest of a directory that is complete, and return what it holds."""
+def write_manifest(
+    directory: Path, outcome: Outcome, *, recording_id: str, upstream_models: Sequence[ModelUse]
+) -> dict[str, Any]:
+    """Write the manifest of a directory that is complete, and return what it holds.
+
+    Args:
+        directory: The directory.
+        outcome: Its files, and what is known of them.
+        recording_id: The recording.
+        upstream_models: Weight files that blurred and audited the pictures.
+    """
     roles: dict[str, Role] = dict.fromkeys(outcome.core, "core")
     roles.update(dict.fromkeys(outcome.view, "view"))
-    files = tuple(
-        FileEntry(path, roles[path], (directory / path).stat().st_size, sha256_of(directory / path))
-        for path in sorted(roles)
-    )
+    files = tuple(_entry(directory, path, roles[path], outcome) for path in sorted(roles))
     digest = digest_of(files)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     manifest = Manifest(
@@ -49,8 +57,17 @@ def write_manifest(directory: Path, outcome: Outcome, *, recording_id: str) -> d
         summary=plain(outcome.summary),
         privacy=plain(outcome.privacy),
         created_at=now,
+        source=plain(outcome.source),
+        datasets=tuple(plain(item) for item in outcome.datasets),
+        upstream_models=tuple(upstream_models),
     )
     text = manifest.to_json()
     (directory / MANIFEST).write_bytes(text)
     content: dict[str, Any] = json.loads(text)
     return content
+
+
+def _entry(directory: Path, path: str, role: Role, outcome: Outcome) -> FileEntry:
+    facts, file = outcome.facts.get(path), directory / path
+    held = (None, None) if facts is None else (facts.frames, facts.duration_s)
+    return FileEntry(path, role, file.stat().st_size, sha256_of(file), media_type(path), *held)

@@ -81,7 +81,12 @@ def export_episode(session: MCAPReader, out_dir: Path, options: ExportOptions) -
     try:
         aside.mkdir(mode=0o700)
         outcome = _write(session, aside, options)
-        manifest = write_manifest(aside, outcome, recording_id=session.view.recording_id)
+        manifest = write_manifest(
+            aside,
+            outcome,
+            recording_id=session.view.recording_id,
+            upstream_models=session.workshop.blur_models,
+        )
         with EpisodeBundle.open(aside):
             pass
         aside.chmod(0o755)
@@ -138,7 +143,7 @@ def _with_thumbnail(
 
 
 def _told(target: Path, manifest: dict[str, Any]) -> dict[str, Json]:
-    skipped = [f"{item['name']} ({item['detail']})" for item in manifest["skipped"]]
+    skipped: list[str] = manifest["skipped_lines"]
     logger.info("Episode written to %s", target)
     logger.info("  saved (%d):", len(manifest["saved"]))
     for name in manifest["saved"]:

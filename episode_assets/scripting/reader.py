@@ -99,6 +99,7 @@ class MCAPReader:
         self._next_given = 0
         self.exported: Path | None = None
         self._episode: Path | None = None
+        self._scene_mesh: Path | None = None
         logger.info(
             "Opened %s duration=%.1fs rgb=%d depth=%d",
             self.view.recording_id,
@@ -349,6 +350,13 @@ class MCAPReader:
         """
         index = require_frame(len(self._positions), frame_index, "add_hand_pose")
         self.workshop.hands.put(index, list(hands or ()))
+        self.exported = self._episode = None
+
+    def add_body(self, frame_index: int, joints: NDArray[np.floating]) -> None:
+        """Take the upper body of a frame, (10, 3) metres in the world; the last call for a frame counts."""
+        index = require_frame(len(self._positions), frame_index, "add_body")
+        self.workshop.bodies.put(index, joints)
+        self.exported = self._episode = None
 
     @property
     def hand_poses(self) -> dict[int, list[HandPose]]:
@@ -386,7 +394,9 @@ class MCAPReader:
 
     def scene_mesh(self) -> Path:
         """Return the directory of the scene's mesh, made with the default settings."""
-        return self.workshop.mesh(self.dropped, SceneMeshConfig())
+        if self._scene_mesh is None:
+            self._scene_mesh = self.workshop.mesh(self.dropped, SceneMeshConfig())
+        return self._scene_mesh
 
     def hand_directory(self) -> Path | None:
         """Return the directory of the hands that were handed in, None without any."""
@@ -402,7 +412,7 @@ class MCAPReader:
                 directory,
                 dropped=self.dropped,
                 hands=self.hand_directory(),
-                mesh=self.workshop.without_mesh(self.dropped),
+                mesh=self.scene_mesh(),
                 config=BundleConfig(visualization=False),
             )
             self._episode = directory

@@ -92,11 +92,10 @@ class Visualizer:
         """
         if frame.origin is None or frame.origin.session is not self.session:
             raise BadConfig(f"frame {frame.index} was not read from this session")
-        workshop = self.session.workshop
-        if hands is not None and frame.index not in workshop.hands:
-            workshop.hands.put(frame.index, hands)
+        if hands is not None and frame.index not in self.session.workshop.hands:
+            self.session.add_hand_pose(frame.index, hands)
         if skeleton is not None:
-            workshop.bodies.put(frame.index, skeleton.joints)
+            self.session.add_body(frame.index, skeleton.joints)
 
     def export(self, path: str | Path | None = None) -> str:
         """Write the Rerun file on its own; finishes the video of the session.

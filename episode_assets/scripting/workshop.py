@@ -38,7 +38,7 @@ from episode_assets.hands.tables import (
     table_of,
     write_table,
 )
-from episode_assets.outcome import Json, Outcome
+from episode_assets.outcome import Json, ModelUse, Outcome
 from episode_assets.recording import RecordingView
 from episode_assets.scene import SceneMeshConfig, build_scene_mesh
 from episode_assets.scripting.body_store import BodyStore
@@ -47,8 +47,6 @@ from episode_assets.scripting.logs import bar
 from episode_assets.video import Picture
 
 logger = logging.getLogger(__name__)
-
-_WITHOUT_MESH = SceneMeshConfig(source="none")
 
 
 class Workshop:
@@ -111,6 +109,11 @@ class Workshop:
         directory, outcome = self._blurred
         return directory, outcome.privacy or {}
 
+    @property
+    def blur_models(self) -> tuple[ModelUse, ...]:
+        """Weight files that took part in the blurred video, once it is finished."""
+        return () if self._blurred is None else self._blurred[1].models
+
     def mesh(self, dropped: Sequence[DroppedPicture], config: SceneMeshConfig) -> Path:
         """Return a directory with the mesh of the scene, or with the reason why there is none."""
         blurred, privacy = self.blurred(dropped)
@@ -120,10 +123,6 @@ class Workshop:
                 self._view, blurred, directory, config=config, privacy=privacy, progress=progress
             )
         return directory
-
-    def without_mesh(self, dropped: Sequence[DroppedPicture]) -> Path:
-        """Return a directory that says that no mesh was asked for."""
-        return self.mesh(dropped, _WITHOUT_MESH)
 
     def hand_poses(self, positions: NDArray[np.int64], size: tuple[int, int]) -> Path | None:
         """Return a directory with the hands and bodies that were handed in, None without any.
