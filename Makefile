@@ -13,7 +13,7 @@ STERA_VENV := .venv-stera
 .DEFAULT_GOAL := help
 WHY ?=
 
-.PHONY: help setup demo test test-long test-browser code-versions lint verify-lerobot verify-stera bench bench-bundle dev clean
+.PHONY: help setup demo test test-long test-browser code-versions faults lint verify-lerobot verify-stera bench bench-bundle dev clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -46,6 +46,9 @@ test-long: setup ## the proofs that take minutes
 test-browser: setup ## the UI in headless Chromium
 	$(BIN)/episode-assets models fetch
 	$(BIN)/python -m pytest -m browser
+
+faults: setup ## three draws of 96 recordings, six of each with a fault, and what the reports say of them
+	$(BIN)/python -m episode_assets_tests.qc.fault_suite --draws 3
 
 lint: setup ## format check, lint and types
 	$(BIN)/ruff format --check .
