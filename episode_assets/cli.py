@@ -222,6 +222,37 @@ def open_report(recording_id: str, store_uri: str | None, only_print: bool) -> N
 
 
 @main.command()
+@store_option
+@click.option("--print", "only_print", is_flag=True, help="Print the path instead of opening a browser.")
+@one_line_errors
+def report(store_uri: str | None, only_print: bool) -> None:
+    """Bring the page over all recordings up to date and open it: scores, findings, hours, near-duplicates."""
+    import dagster as dg
+
+    from episode_assets.definitions import build_defs
+    from episode_assets.defs import launch
+    from episode_assets.defs.resources import PipelineResource
+    from episode_assets.pipeline.archive import ARCHIVE_REPORT
+    from episode_assets.qc.archive import ARCHIVE_PAGE
+    from episode_assets.storage import ArtifactKey
+
+    places = _places(store_uri)
+    store, bars = _open_store(places), Bars()
+    defs = build_defs(pipeline=PipelineResource(store_uri=places.store))
+    with dg.DagsterInstance.get() as instance:
+        failed = launch.report(defs, instance, progress=bars).failures
+    bars.close()
+    for item in failed:
+        click.echo(f"error: {item.asset}: {printable(item.failure or '')}", err=True)
+    if failed:
+        sys.exit(FAILED)
+    path = store.latest(ArtifactKey(ARCHIVE_REPORT)).path(ARCHIVE_PAGE)
+    if not only_print:
+        webbrowser.open(path.as_uri())
+    click.echo(str(path))
+
+
+@main.command()
 @click.argument("recording_id")
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--asset", default="episode_bundle", show_default=True, help="Which asset to copy.")

@@ -13,11 +13,17 @@ os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
 
 import dagster as dg
 
+from episode_assets.defs.archive_report import archive_report
 from episode_assets.defs.blurred_rgb import blurred_rgb
 from episode_assets.defs.episode_bundle import episode_bundle
 from episode_assets.defs.hand_poses import hand_poses
 from episode_assets.defs.inbox_sensor import inbox_sensor
-from episode_assets.defs.jobs import pack_datasets, process_recording
+from episode_assets.defs.jobs import (
+    pack_datasets,
+    process_recording,
+    report_archive,
+    report_archive_hourly,
+)
 from episode_assets.defs.lerobot_dataset import lerobot_dataset
 from episode_assets.defs.lerobot_episode import lerobot_episode
 from episode_assets.defs.qc_report import qc_report
@@ -51,8 +57,10 @@ def build_defs(
             qc_report(chosen),
             *(lerobot_episode(recipe) for recipe in recipes),
             *(lerobot_dataset(recipe) for recipe in recipes),
+            archive_report(),
         ],
-        jobs=[process_recording, pack_datasets],
+        jobs=[process_recording, pack_datasets, report_archive],
+        schedules=[report_archive_hourly],
         sensors=[inbox_sensor(inbox or places.inbox, recording_ids=chosen.recording_ids)],
         resources={
             "pipeline": pipeline or PipelineResource(store_uri=places.store, workers=default_workers())

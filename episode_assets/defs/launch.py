@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from episode_assets.defs.jobs import PACK_DATASETS, PROCESS_RECORDING
+from episode_assets.defs.jobs import PACK_DATASETS, PROCESS_RECORDING, REPORT_ARCHIVE
 from episode_assets.defs.partitions import add_recordings
 from episode_assets.defs.watching import console
 from episode_assets.progress import Progress, silent
@@ -61,6 +61,11 @@ def process(
 def pack(defs: dg.Definitions, instance: dg.DagsterInstance, *, progress: Progress = silent) -> RunResult:
     """Bring every dataset up to date."""
     return _execute(defs, instance, PACK_DATASETS, None, progress)
+
+
+def report(defs: dg.Definitions, instance: dg.DagsterInstance, *, progress: Progress = silent) -> RunResult:
+    """Bring the page over all recordings up to date."""
+    return _execute(defs, instance, REPORT_ARCHIVE, None, progress)
 
 
 def _execute(

@@ -16,9 +16,10 @@ from episode_assets.lerobot.admission import RecordingLeftOut, with_places_kept
 from episode_assets.lerobot.ledger import continue_ledger
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.outcome import Json, Note, Outcome
-from episode_assets.pipeline.step import HANDED_ON, REDACTIONS, Produced, plain_config
+from episode_assets.pipeline.hiding import hides_what_it_should
+from episode_assets.pipeline.step import HANDED_ON, Produced, plain_config
 from episode_assets.progress import Progress, silent
-from episode_assets.storage import Artifact, ArtifactKey, Store, digest_of_redactions, fingerprint
+from episode_assets.storage import Artifact, ArtifactKey, Store, fingerprint
 
 DATASET_CODE_VERSION = "1"
 
@@ -71,7 +72,7 @@ def _contributions(store: Store, recipe: Recipe) -> tuple[list[Artifact], list[R
         try:
             artifact = store.latest(key)
             _referred_bundle(store, artifact)
-            if _hides_what_it_should(store, artifact):
+            if hides_what_it_should(store, key):
                 found.append(artifact)
             else:
                 reason = "what is to be hidden has changed, and its video has not been made again"
@@ -87,26 +88,6 @@ def _contributions(store: Store, recipe: Recipe) -> tuple[list[Artifact], list[R
             remedy="run `episode-assets run FILE` on a recording first",
         )
     return found, damaged
-
-
-def _hides_what_it_should(store: Store, contribution: Artifact) -> bool:
-    """Whether a contribution comes from a video that was made with the redactions that count now."""
-    try:
-        entry = store.recordings.get(contribution.key.recording_id or "")
-    except ArtifactMissing:
-        return True
-    wanted = digest_of_redactions(store.recordings.redactions(entry))
-    video = ArtifactKey("blurred_rgb", entry.recording_id)
-    made = store.current(video)
-    if made is None or made.config.get(REDACTIONS) != wanted:
-        return made is None and wanted is None
-    if wanted is None:
-        return True
-    # The same rows may have been made twice: the record of the last time says from what.
-    contributed = store.current(contribution.key)
-    return (
-        contributed is not None and contributed.inputs.get(video.asset) == store.latest(video).content_digest
-    )
 
 
 def _order(

@@ -14,6 +14,7 @@ from episode_assets.qc.evidence import Evidence, Floats
 
 SKETCH = 64
 POINTS = 64
+_TRUSTED = frozenset({"stamps are epoch", "log_time"})
 
 
 def fingerprint(e: Evidence) -> dict[str, Json]:
@@ -25,6 +26,15 @@ def fingerprint(e: Evidence) -> dict[str, Json]:
         "brightness": _curve(e, e.signals.mean),
         "contrast": _curve(e, e.signals.std),
     }
+
+
+def wall_offset_ns(e: Evidence) -> int | None:
+    """Return what makes wall-clock time of a stamp, as far as stamps and log times tell; None where they do not.
+
+    What only a file name or a record of the phone tells stays upstream.
+    """
+    clock = e.inventory.wall_clock
+    return clock.offset_ns if clock is not None and clock.source in _TRUSTED else None
 
 
 def _curve(e: Evidence, values: Floats) -> str:

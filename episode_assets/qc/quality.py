@@ -15,7 +15,7 @@ from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.document import Judgement, document, dumps, kept_summary
 from episode_assets.qc.evidence import SIGNALS, Evidence, gather
 from episode_assets.qc.findings import findings_of
-from episode_assets.qc.fingerprint import fingerprint
+from episode_assets.qc.fingerprint import fingerprint, wall_offset_ns
 from episode_assets.qc.hand_checks import hand_checks
 from episode_assets.qc.intervals import KeptInterval, keep
 from episode_assets.qc.metrics import metric_blocks
@@ -80,7 +80,11 @@ def check_quality(
         signals_sha256=_sha256(blurred / SIGNALS),
     )
     pictures = take_pictures(bundle, e, judgement, most=config.contact_sheet_frames)
-    content |= {"thumbnails": stamps_as_json(pictures.stamps), "fingerprint": fingerprint(e)}
+    content |= {
+        "thumbnails": stamps_as_json(pictures.stamps),
+        "fingerprint": fingerprint(e),
+        "wall_offset_ns": wall_offset_ns(e),
+    }
     (directory / QC_JSON).write_text(dumps(content), encoding="utf-8")
     (directory / REPORT).write_text(render(e, judgement, content, pictures), encoding="utf-8")
     return Outcome(

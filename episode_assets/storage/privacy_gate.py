@@ -13,7 +13,15 @@ from episode_assets.outcome import Json
 from episode_assets.storage.keys import ArtifactKey
 
 AUDITED_ASSETS = frozenset(
-    {"blurred_rgb", "scene_mesh", "episode_bundle", "qc_report", "lerobot_episode", "lerobot_dataset"}
+    {
+        "blurred_rgb",
+        "scene_mesh",
+        "episode_bundle",
+        "qc_report",
+        "lerobot_episode",
+        "lerobot_dataset",
+        "archive_report",
+    }
 )
 """Assets that may not exist for a reader without `audit: passed`; the recipe behind a slash does not count."""
 

@@ -1,0 +1,175 @@
+"""What the page over all recordings needs to know of one: taken once from its `qc.json`, then kept.
+
+An entry holds no path and no file name. The same entry is written into the index of the archive report, so that the
+next one opens only what has changed.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from episode_assets.errors import ArtifactDamaged
+from episode_assets.outcome import Json
+from episode_assets.qc.document import SCHEMA
+
+ENTRY_VERSION = 1
+_MOST_KINDS = 12
+_MOST_WORDS = 200
+_MOST_PICTURE_BYTES = 4_000
+_FIRST_NS, _LAST_NS = 1_420_070_400_000_000_000, 4_102_444_800_000_000_000  # the years 2015 to 2099
+
+
+@dataclass(frozen=True)
+class FoundKind:
+    """How often a kind of finding occurs in a recording, and how many points it cost."""
+
+    kind: str
+    count: int
+    points: float
+
+
+@dataclass(frozen=True)
+class ArchiveEntry:
+    """One recording of an archive.
+
+    Attributes:
+        recording_id: The recording.
+        version: Version of its quality report.
+        verdict: pass, review or fail.
+        score: 0 to 100.
+        is_publishable: Whether a dataset may take it.
+        reasons: Why the verdict is not pass, in words.
+        duration_s: Seconds from the first to the last message.
+        kept_s: Seconds worth keeping.
+        one_hand_s: Of these, with at least one hand.
+        two_hands_s: Of these, with both hands.
+        frames: Pictures in the video.
+        size_bytes: Size of the recording.
+        sha256: Digest of the recording, None where nobody has read it whole.
+        start_ns: Wall-clock time of the first picture since 1970, None where the clock tells none.
+        end_ns: Likewise of the last picture.
+        found: Kinds of findings, those that cost most first.
+        sketch: Smallest digests of its pictures.
+        pictures: Distinct digests of its pictures.
+        brightness: Course of brightness, bytes in hex.
+        contrast: Course of contrast, bytes in hex.
+        picture: A tiny face-blurred JPEG in base64, or an empty string.
+        picture_px: Width and height of it.
+    """
+
+    recording_id: str
+    version: str
+    verdict: str
+    score: float
+    is_publishable: bool
+    reasons: tuple[str, ...]
+    duration_s: float
+    kept_s: float
+    one_hand_s: float
+    two_hands_s: float
+    frames: int
+    size_bytes: int
+    sha256: str | None
+    start_ns: int | None
+    end_ns: int | None
+    found: tuple[FoundKind, ...]
+    sketch: tuple[str, ...]
+    pictures: int
+    brightness: str
+    contrast: str
+    picture: str
+    picture_px: tuple[int, int]
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the entry for the index."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ArchiveEntry:
+        """Read an entry of an index back.
+
+        Raises:
+            KeyError, TypeError: The values are no entry.
+        """
+        known = {field.name: values[field.name] for field in fields(cls)}
+        known["found"] = tuple(FoundKind(**item) for item in known["found"])
+        for name in ("reasons", "sketch", "picture_px"):
+            known[name] = tuple(known[name])
+        return cls(**known)
+
+
+def entry_of(recording_id: str, version: str, content: Mapping[str, Any]) -> ArchiveEntry:
+    """Return the entry of a recording from the content of its `qc.json`.
+
+    Raises:
+        ArtifactDamaged: The content is no quality report, or lacks what the page needs.
+    """
+    try:
+        return _entry(recording_id, version, content)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ArtifactDamaged(
+            f"qc.json cannot be used ({type(error).__name__}: {error})",
+            where=f"{recording_id}, version {version}",
+            remedy="materialise qc_report of this recording again",
+        ) from error
+
+
+def _entry(recording_id: str, version: str, content: Mapping[str, Any]) -> ArchiveEntry:
+    if content["schema"] != SCHEMA:
+        raise ValueError(f"schema {content['schema']!r}")
+    recording, kept = content["metrics"]["recording"], content["kept"]
+    offset, print_ = content["wall_offset_ns"], content["fingerprint"]
+    picture, size = _picture(content["thumbnails"])
+    return ArchiveEntry(
+        recording_id=recording_id,
+        version=version,
+        verdict=str(content["verdict"]),
+        score=float(content["score"]),
+        is_publishable=bool(content["publishable"]),
+        reasons=tuple(str(words)[:_MOST_WORDS] for words in content["verdict_reasons"][:3]),
+        duration_s=float(recording["duration_s"]),
+        kept_s=float(kept["seconds"]),
+        one_hand_s=float(kept["one_hand_seconds"]),
+        two_hands_s=float(kept["two_hands_seconds"]),
+        frames=int(content["frames"]),
+        size_bytes=int(recording["size_bytes"]),
+        sha256=content["source_sha256"],
+        start_ns=_wall_ns(content["first_stamp_ns"], offset),
+        end_ns=_wall_ns(content["last_stamp_ns"], offset),
+        found=_found(content["findings"]),
+        sketch=tuple(str(digest) for digest in print_["sketch"]),
+        pictures=int(print_["pictures"]),
+        brightness=str(print_["brightness"]),
+        contrast=str(print_["contrast"]),
+        picture=picture,
+        picture_px=size,
+    )
+
+
+def _wall_ns(stamp_ns: int, offset_ns: int | None) -> int | None:
+    """Return the wall-clock time of a stamp, None where it is unknown or no time at which people record."""
+    wall = None if offset_ns is None else int(stamp_ns) + int(offset_ns)
+    return wall if wall is not None and _FIRST_NS <= wall < _LAST_NS else None
+
+
+def _found(findings: list[Mapping[str, Any]]) -> tuple[FoundKind, ...]:
+    counts: dict[str, tuple[int, float]] = {}
+    for item in findings:
+        count, points = counts.get(str(item["kind"]), (0, 0.0))
+        counts[str(item["kind"])] = (count + 1, points + float(item["points_lost"]))
+    found = [FoundKind(kind, count, round(points, 2)) for kind, (count, points) in counts.items()]
+    return tuple(sorted(found, key=lambda item: (-item.points, -item.count, item.kind))[:_MOST_KINDS])
+
+
+def _picture(thumbnails: list[Mapping[str, Any]]) -> tuple[str, tuple[int, int]]:
+    """Return the first of the tiny pictures, checked: it goes into a page as it is."""
+    if not thumbnails:
+        return "", (0, 0)
+    text = str(thumbnails[0]["jpeg_base64"])
+    jpeg = base64.b64decode(text, validate=True)
+    if not jpeg.startswith(b"\xff\xd8") or len(jpeg) > _MOST_PICTURE_BYTES:
+        raise ValueError("the thumbnail is no small JPEG")
+    return text, (int(thumbnails[0]["width"]), int(thumbnails[0]["height"]))
