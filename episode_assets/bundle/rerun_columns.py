@@ -5,16 +5,26 @@ Everything here is about shapes; paths and looks are in `rerun_names`, writing i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.bundle.rerun_names import FRAME, TIME
 
+Number = TypeVar("Number", bound=np.generic)
 Bones = Sequence[tuple[int, int]]
+
+
+def whole(values: NDArray[Any], dtype: type[Number]) -> NDArray[Number]:
+    """Return values that may be handed to rerun, copied where they have to be.
+
+    Its arrow reader aborts the process, without an exception, on numbers that begin at an odd place in memory, as
+    those do that were read from behind the header of a file.
+    """
+    return np.require(values, dtype, ("C_CONTIGUOUS", "ALIGNED"))
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,14 @@ class Moments:
         """Return the moments of all pictures of a recording, by their stamps."""
         return cls(stamps_ns - stamps_ns[:1], np.arange(len(stamps_ns), dtype=np.int64))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Moments]) -> Moments:
+        """Return the moments of several parts of one kind, one part after another."""
+        frames = [part.frame for part in parts if part.frame is not None]
+        return cls(
+            np.concatenate([part.time_ns for part in parts]), np.concatenate(frames) if frames else None
+        )
+
     def __len__(self) -> int:
         return len(self.time_ns)
 
@@ -47,7 +65,7 @@ class Moments:
 
         columns = [rr.TimeColumn(TIME, duration=self.time_ns.astype("timedelta64[ns]"))]
         if self.frame is not None:
-            columns.append(rr.TimeColumn(FRAME, sequence=self.frame))
+            columns.append(rr.TimeColumn(FRAME, sequence=whole(self.frame, np.int64)))
         return columns
 
 
@@ -89,15 +107,3 @@ def ends(is_present: NDArray[np.bool_], *, was_present: bool) -> NDArray[np.intp
 def changes(values: NDArray[np.integer]) -> NDArray[np.intp]:
     """Return the first row and every row that differs from the one before."""
     return np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]])[: len(values)])
-
-
-def within_bytes(sizes: Sequence[int], limit: int) -> Iterator[slice]:
-    """Cut rows into runs that hold at most so many bytes, or one row."""
-    start, held = 0, 0
-    for row, size in enumerate(sizes):
-        if row > start and held + size > limit:
-            yield slice(start, row)
-            start, held = row, 0
-        held += size
-    if start < len(sizes):
-        yield slice(start, len(sizes))

@@ -7,8 +7,8 @@ the length. No viewer is started and nothing is sent anywhere. Which parts of a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,24 +19,24 @@ from numpy.typing import NDArray
 from episode_assets.bundle import rerun_names as names
 from episode_assets.bundle.layout import FINGER_BONES, MEASURED, PALM_BONES, Side
 from episode_assets.bundle.rerun_blueprint import blueprint
-from episode_assets.bundle.rerun_columns import Bones, Moments, Skeletons, changes, ends, within_bytes
+from episode_assets.bundle.rerun_columns import Bones, Moments, Skeletons, changes, ends, whole
 from episode_assets.bundle.rerun_depth import MEDIA_TYPE, depth_png
+from episode_assets.bundle.rerun_stream import RerunStream
 from episode_assets.errors import ViewFailed
 from episode_assets.footage import BOX_LABELS
 from episode_assets.geometry import matrix_to_quaternion
 from episode_assets.video import EncodedPicture
 
 HAND_BONES: Bones = (*FINGER_BONES, *PALM_BONES)
-CHUNK_BYTES = 2 << 20
-"""Largest chunk of encoded pictures; what a viewer loads at once, and what writing holds."""
-
-PACKAGE = "rerun-sdk"
+PICTURES_AT_ONCE = 16
+"""Encoded pictures that are read before they are handed on."""
 
 
 class RerunFile:
     """A Rerun file being written; use it in a `with` block.
 
-    Every `log_...` function may be called any number of times, with the moments in order within one kind of thing.
+    Every `log_...` function may be called any number of times, for one picture or for many, with the moments in order
+    within one kind of thing.
 
     Args:
         path: The file to write; replaced where it exists.
@@ -47,20 +47,11 @@ class RerunFile:
     """
 
     def __init__(self, path: Path, *, recording_id: str) -> None:
-        self.path = path
         self.logged: set[str] = set()
-        self._recording_id = recording_id
         self._present: set[str] = set()
         self._trail = np.empty((0, 3))
         self._has_blueprint = False
-        with self._failures():
-            import rerun as rr
-
-            self._stream = rr.RecordingStream(
-                names.APPLICATION, recording_id=recording_id, send_properties=False
-            )
-            self._stream.save(path)
-            self._stream.send_recording_name(recording_id)
+        self._stream = RerunStream(path, recording_id)
 
     def __enter__(self) -> Self:
         return self
@@ -71,20 +62,13 @@ class RerunFile:
         if error is None:
             self.close()
         else:
-            self._stream.disconnect()
+            self._stream.abandon()
 
     def close(self) -> None:
         """Finish the file and see that it reads back; the layout of what was logged is added where none was."""
         if not self._has_blueprint:
             self.log_blueprint(self.logged)
-        with self._failures():
-            from rerun.chunk import RrdReader
-
-            self._stream.flush()
-            self._stream.disconnect()
-            found = {entry.recording_id for entry in RrdReader(self.path).recordings()}
-        if self._recording_id not in found:
-            raise ViewFailed("the Rerun file does not read back", where=self.path.name)
+        self._stream.close()
 
     # --- what does not change over time ------------------------------------------------------------------------
 
@@ -95,8 +79,8 @@ class RerunFile:
             logged: Entities that are or will be in the file, as in `rerun_names`.
         """
         self._has_blueprint = True
-        with self._failures():
-            self._stream.send_blueprint(blueprint(set(logged)))
+        with self._stream.failures():
+            self._stream.blueprint(blueprint(set(logged)))
 
     def log_scene(self, link_from_optical: NDArray[np.float64]) -> None:
         """Write the frames that everything else stands in, and how it looks.
@@ -104,13 +88,13 @@ class RerunFile:
         Args:
             link_from_optical: (4, 4), p_link = T p_optical, metres.
         """
-        with self._failures():
+        with self._stream.failures():
             import rerun as rr
 
-            self._static(names.WORLD, rr.ViewCoordinates.RIGHT_HAND_Y_UP)
-            self._static(names.CAMERA, rr.TransformAxes3D(names.AXIS_LENGTH_M))
+            self._stream.static(names.WORLD, rr.ViewCoordinates.RIGHT_HAND_Y_UP)
+            self._stream.static(names.CAMERA, rr.TransformAxes3D(names.AXIS_LENGTH_M))
             # Rerun's transforms lead from the child to the parent, like those of ROS: no transpose.
-            self._static(
+            self._stream.static(
                 names.OPTICAL,
                 rr.Transform3D(
                     translation=link_from_optical[:3, 3],
@@ -120,9 +104,9 @@ class RerunFile:
             plane = rr.Pinhole.from_fields(
                 image_plane_distance=names.IMAGE_PLANE_M, color=names.CAMERA_COLOUR
             )
-            self._static(names.PICTURE, plane)
-            self._static(names.FACES, rr.Boxes2D.from_fields(colors=names.FACE_COLOUR))
-            self._static(
+            self._stream.static(names.PICTURE, plane)
+            self._stream.static(names.FACES, rr.Boxes2D.from_fields(colors=names.FACE_COLOUR))
+            self._stream.static(
                 names.TRAIL,
                 rr.LineStrips3D.from_fields(colors=names.TRAIL_COLOUR, radii=names.TRAIL_RADIUS_M),
             )
@@ -140,27 +124,27 @@ class RerunFile:
             triangles: (M, 3) rows of `vertices`.
             colours: (V, 3) RGB that was taken from blurred pictures; None draws it grey.
         """
-        with self._failures():
+        with self._stream.failures():
             import rerun as rr
 
             mesh = rr.Mesh3D(
-                vertex_positions=vertices,
-                triangle_indices=triangles,
+                vertex_positions=whole(vertices, np.float32),
+                triangle_indices=whole(triangles, np.uint32),
                 vertex_normals=_vertex_normals(vertices, triangles),
-                vertex_colors=colours,
+                vertex_colors=None if colours is None else whole(colours, np.uint8),
                 albedo_factor=None if colours is not None else names.MESH_COLOUR,
             )
-            self._static(names.MESH, mesh)
+            self._stream.static(names.MESH, mesh)
 
     def log_trajectory(self, pieces: Sequence[NDArray[np.floating]]) -> None:
         """Write the whole way of the camera: (n, 3) world metres for each piece without a gap."""
-        with self._failures():
+        with self._stream.failures():
             import rerun as rr
 
-            self._static(
+            self._stream.static(
                 names.TRAJECTORY,
                 rr.LineStrips3D(
-                    [np.asarray(piece, np.float32) for piece in pieces],
+                    [whole(piece, np.float32) for piece in pieces],
                     colors=names.TRAJECTORY_COLOUR,
                     radii=names.TRAJECTORY_RADIUS_M,
                 ),
@@ -173,24 +157,23 @@ class RerunFile:
 
         Args:
             moments: When each picture was taken.
-            pictures: As many, in order; held `CHUNK_BYTES` at a time.
+            pictures: As many, in order; a few are held at a time.
             codec: `h264`, `hevc` or `av1`.
         """
-        with self._failures():
+        with self._stream.failures():
             import rerun as rr
 
             codecs = {"h264": rr.VideoCodec.H264, "hevc": rr.VideoCodec.H265, "av1": rr.VideoCodec.AV1}
-            self._static(names.PICTURE, rr.VideoStream.from_fields(codec=codecs[codec]))
-        start = 0
-        for piece in _pieces(pictures):
-            rows = slice(start, start + len(piece))
-            self._log_samples(moments.rows(rows), piece)
-            start = rows.stop
+            self._stream.static(names.PICTURE, rr.VideoStream.from_fields(codec=codecs[codec]))
+        following, start = iter(pictures), 0
+        while piece := list(islice(following, PICTURES_AT_ONCE)):
+            self._log_samples(moments.rows(slice(start, start + len(piece))), piece)
+            start += len(piece)
         if start != len(moments):
             raise ViewFailed(f"{len(moments)} pictures expected, {start} are in the video")
 
     def _log_samples(self, moments: Moments, pictures: list[EncodedPicture]) -> None:
-        with self._failures():
+        with self._stream.failures():
             import rerun as rr
 
             samples = rr.VideoStream.columns(
@@ -221,8 +204,8 @@ class RerunFile:
             labels: Position in `footage.BOX_LABELS` of each; None where nobody says.
         """
         is_present = np.asarray(counts) > 0
-        corners = np.asarray(rectangles_px, np.float32).reshape(-1, 4)
-        with self._failures():
+        corners = whole(rectangles_px, np.float32).reshape(-1, 4)
+        with self._stream.failures():
             import rerun as rr
 
             self._clear_ends(names.FACES, moments, is_present)
@@ -252,15 +235,16 @@ class RerunFile:
         """
         is_present = np.array([image is not None for image in images_mm], np.bool_)
         images = [image for image in images_mm if image is not None]
-        with self._failures():
+        with self._stream.failures():
             if images and names.DEPTH not in self.logged:
                 self._log_depth_looks()
             self._clear_ends(names.DEPTH, moments, is_present)
-        blobs = [depth_png(image) for image in images]
+        if not images:
+            return
         rows = np.flatnonzero(is_present)
-        for piece in within_bytes([len(blob) for blob in blobs], CHUNK_BYTES):
-            self._log_depth_blobs(moments.rows(rows[piece]), blobs[piece], _rows(stamp_ns, rows[piece]))
-        if K is not None and images:
+        stamps = None if stamp_ns is None else stamp_ns[rows]
+        self._log_depth_blobs(moments.rows(rows), [depth_png(image) for image in images], stamps)
+        if K is not None:
             height, width = images[0].shape
             self._log_pinhole(names.DEPTH, moments.rows(rows), K[rows], (width, height))
 
@@ -273,12 +257,12 @@ class RerunFile:
             colormap=rr.components.Colormap.Turbo,
             depth_range=[0.0, names.FARTHEST_COLOURED_MM],
         )
-        self._static(names.DEPTH, looks)
+        self._stream.static(names.DEPTH, looks)
 
     def _log_depth_blobs(
         self, moments: Moments, blobs: list[bytes], stamp_ns: NDArray[np.int64] | None
     ) -> None:
-        with self._failures():
+        with self._stream.failures():
             import rerun as rr
 
             columns = [*rr.EncodedDepthImage.columns(blob=blobs)]
@@ -300,7 +284,7 @@ class RerunFile:
         # Rerun takes a quaternion without length for an invalid transform, and hides what depends on it.
         quaternion = np.zeros((len(moments), 4))
         quaternion[is_known] = matrix_to_quaternion(world_from_link[is_known, :3, :3])
-        with self._failures():
+        with self._stream.failures():
             import rerun as rr
 
             poses = rr.Transform3D.columns(translation=translation, quaternion=quaternion)
@@ -318,7 +302,7 @@ class RerunFile:
         )
         walked = np.concatenate([known, positions])
         trails = np.lib.stride_tricks.sliding_window_view(walked, names.TRAIL_PICTURES, axis=0)
-        strips = np.ascontiguousarray(np.swapaxes(trails, 1, 2), np.float32)
+        strips = whole(np.swapaxes(trails, 1, 2), np.float32)
         self._send(names.TRAIL, moments, rr.LineStrips3D.columns(strips=strips))
         self._trail = walked[1 - names.TRAIL_PICTURES :]
 
@@ -333,20 +317,20 @@ class RerunFile:
         self._log_states(names.TRACKING_REASON, time_ns, reason, names.REASONS)
 
     def _log_state_looks(self) -> None:
-        with self._failures():
+        with self._stream.failures():
             import rerun as rr
 
             looks = rr.StateConfiguration(
                 values=[word for word, _ in names.STATES.values()],
                 colors=[colour for _, colour in names.STATES.values()],
             )
-            self._static(names.TRACKING_STATE, looks)
+            self._stream.static(names.TRACKING_STATE, looks)
 
     def _log_states(
         self, path: str, time_ns: NDArray[np.int64], codes: NDArray[np.uint8], words: dict[int, str]
     ) -> None:
         rows = changes(codes)
-        with self._failures():
+        with self._stream.failures():
             import rerun as rr
 
             said = [words.get(int(code), f"code {int(code)}") for code in codes[rows]]
@@ -367,13 +351,13 @@ class RerunFile:
     def _log_scalars(
         self, path: str, name: str, time_ns: NDArray[np.int64], values: NDArray[np.floating]
     ) -> None:
-        with self._failures():
+        with self._stream.failures():
             import rerun as rr
 
             if path not in self.logged:
                 looks = rr.SeriesLines(names=name, colors=names.AXIS_COLOURS[name])
-                self._static(path, looks)
-            self._send(path, Moments(time_ns), rr.Scalars.columns(scalars=np.asarray(values, np.float64)))
+                self._stream.static(path, looks)
+            self._send(path, Moments(time_ns), rr.Scalars.columns(scalars=whole(values, np.float64)))
 
     # --- hands and body ----------------------------------------------------------------------------------------
 
@@ -436,15 +420,15 @@ class RerunFile:
         radii: tuple[float, float],
     ) -> None:
         shown = Skeletons.of(joints, bones)
-        with self._failures():
+        with self._stream.failures():
             import rerun as rr
 
             points, lines = (
                 (rr.Points3D, rr.LineStrips3D) if joints.shape[2] == 3 else (rr.Points2D, rr.LineStrips2D)
             )
             if path not in self.logged:
-                self._static(f"{path}/joints", points.from_fields(radii=radii[0]))
-                self._static(f"{path}/bones", lines.from_fields(radii=radii[1]))
+                self._stream.static(f"{path}/joints", points.from_fields(radii=radii[0]))
+                self._stream.static(f"{path}/bones", lines.from_fields(radii=radii[1]))
                 self.logged.add(path)
             self._clear_ends(path, moments, shown.is_present)
             if not shown.is_present.any():
@@ -463,7 +447,7 @@ class RerunFile:
         is_known = np.asarray(np.isfinite(K).all(axis=(1, 2)))
         if not is_known.any():
             return
-        with self._failures():
+        with self._stream.failures():
             import rerun as rr
 
             count = int(is_known.sum())
@@ -485,44 +469,9 @@ class RerunFile:
         if len(is_present):
             (self._present.add if is_present[-1] else self._present.discard)(path)
 
-    def _static(self, path: str, thing: Any) -> None:
-        self._stream.log(path, thing, static=True, strict=True)
-
-    def _send(self, path: str, moments: Moments, columns: Any) -> None:
+    def _send(self, path: str, moments: Moments, columns: Iterable[Any]) -> None:
         self.logged.add(path)
-        self._stream.send_columns(path, moments.columns(), columns, strict=True)
-
-    @contextmanager
-    def _failures(self) -> Iterator[None]:
-        """Turn what the rerun package raises into one error, and make it raise instead of warn."""
-        try:
-            from rerun.error_utils import catch_and_log_exceptions
-
-            with catch_and_log_exceptions(strict=True):
-                yield
-        except (ImportError, OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-            raise ViewFailed(
-                f"the Rerun file could not be written ({type(error).__name__})",
-                where=self.path.name,
-                remedy=f"check the installation of {PACKAGE}, or set visualization: false",
-            ) from error
-
-
-def _pieces(pictures: Iterable[EncodedPicture]) -> Iterator[list[EncodedPicture]]:
-    piece: list[EncodedPicture] = []
-    held = 0
-    for picture in pictures:
-        if piece and held + len(picture.data) > CHUNK_BYTES:
-            yield piece
-            piece, held = [], 0
-        piece.append(picture)
-        held += len(picture.data)
-    if piece:
-        yield piece
-
-
-def _rows(values: NDArray[np.int64] | None, rows: NDArray[np.intp]) -> NDArray[np.int64] | None:
-    return None if values is None else values[rows]
+        self._stream.send(path, moments, columns)
 
 
 def _words(labels: NDArray[np.uint8] | None, count: int) -> list[str]:

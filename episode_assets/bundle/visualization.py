@@ -17,7 +17,7 @@ from episode_assets.bundle.layout import INTERPOLATED, SIDES, Side
 from episode_assets.bundle.reader import EpisodeBundle
 from episode_assets.bundle.rerun_columns import Moments
 from episode_assets.bundle.rerun_file import RerunFile
-from episode_assets.errors import ViewFailed
+from episode_assets.errors import BadVideo, ViewFailed
 from episode_assets.geometry import compose, inverse
 from episode_assets.progress import Progress, silent
 from episode_assets.video import encoded_pictures, streamable_codec
@@ -96,7 +96,10 @@ def _log_video(file: RerunFile, bundle: EpisodeBundle, moments: Moments) -> None
     codec = streamable_codec(bundle.video_path)
     if codec is None:
         raise ViewFailed("the codec of the video has no form outside of a file", where=bundle.video_path.name)
-    file.log_video(moments, encoded_pictures(bundle.video_path), codec)
+    try:
+        file.log_video(moments, encoded_pictures(bundle.video_path), codec)
+    except BadVideo as error:
+        raise ViewFailed(error.what, where=error.where, remedy=error.remedy) from error
 
 
 def _log_camera(file: RerunFile, bundle: EpisodeBundle, moments: Moments, rows: slice) -> None:
