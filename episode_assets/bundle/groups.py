@@ -161,7 +161,7 @@ def write_stream_groups(file: AnnotationFile, inputs: Inputs, account: Account) 
     raw = inputs.raw
     _write_pose_group(file, inputs, account)
     writers: dict[str, Callable[[], None] | None] = {
-        "imu": None if raw.imu is None else partial(write_imu, file, raw.imu),
+        "imu": None if raw.imu is None else partial(write_imu, file, raw.imu, raw.optical_from_imu),
         "tracking": None if raw.tracking is None else partial(write_tracking, file, raw.tracking),
         "tf": None if raw.tf is None else partial(write_tf, file, raw.tf),
         "trajectory": None if raw.trajectory is None else partial(write_trajectory, file, raw.trajectory),

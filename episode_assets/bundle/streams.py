@@ -49,12 +49,17 @@ def write_trajectory(file: AnnotationFile, trajectory: PoseStream) -> None:
     )
 
 
-def write_imu(file: AnnotationFile, imu: ImuStream) -> None:
-    """Write `/imu`; attribute `gravity` says whether the acceleration holds it: included, removed or unknown."""
+def write_imu(file: AnnotationFile, imu: ImuStream, optical_from_imu: NDArray[np.float64] | None) -> None:
+    """Write `/imu`; attribute `gravity` says whether the acceleration holds it: included, removed or unknown.
+
+    `optical_from_imu` (4, 4) is there where the recording tells how the sensor sits: p_optical = T p_imu, metres.
+    """
     write_stamps(file, "imu", imu.stamp_ns)
     file.put("/imu/linear_acceleration", imu.linear_acceleration.astype(np.float32), units="m/s2")
     file.put("/imu/angular_velocity", imu.angular_velocity.astype(np.float32), units="rad/s")
     file.put("/imu/orientation_xyzw", imu.orientation_xyzw.astype(np.float32))
+    if optical_from_imu is not None:
+        file.put("/imu/optical_from_imu", optical_from_imu, units="m")
     file.describe("/imu", {"gravity": imu.gravity, "frame_id": imu.frame_id})
 
 

@@ -93,20 +93,37 @@ def rotation_between(edges: dict[str, Edge], frame: str, other: str) -> NDArray[
 
     A frame without a name is not known to be any other.
     """
+    transform = transform_between(edges, frame, other)
+    return None if transform is None else transform[:3, :3]
+
+
+def transform_between(edges: dict[str, Edge], frame: str, other: str) -> NDArray[np.float64] | None:
+    """Return the transform (4, 4) that carries points of one frame into another that it is fixed to, or None.
+
+    A frame without a name is not known to be any other.
+    """
     if not frame or not other:
         return None
     above, above_other = _fixed_above(edges, frame), _fixed_above(edges, other)
     shared = next((name for name in above if name in above_other), None)
-    return None if shared is None else np.asarray(above_other[shared].T @ above[shared])
+    if shared is None:
+        return None
+    transform, back = np.eye(4), above_other[shared][:3, :3].T
+    transform[:3, :3] = back @ above[shared][:3, :3]
+    transform[:3, 3] = back @ (above[shared][:3, 3] - above_other[shared][:3, 3])
+    return transform
 
 
 def _fixed_above(edges: dict[str, Edge], frame: str) -> dict[str, NDArray[np.float64]]:
-    """Return the rotations from a frame into itself and all frames above that it never moves against."""
-    rotation = np.eye(3)
-    found = {frame: rotation}
+    """Return the transforms (4, 4) from a frame into itself and all frames above that it never moves against."""
+    transform = np.eye(4)
+    found = {frame: transform}
     while frame in edges and not edges[frame].moves and edges[frame].parent not in found:
-        rotation, frame = edges[frame].rotation @ rotation, edges[frame].parent
-        found[frame] = rotation
+        edge = edges[frame]
+        step = np.eye(4)
+        step[:3, :3], step[:3, 3] = edge.rotation, edge.translation
+        transform, frame = step @ transform, edge.parent
+        found[frame] = transform
     return found
 
 

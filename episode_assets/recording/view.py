@@ -20,7 +20,7 @@ from episode_assets.recording.attachments import Attachment
 from episode_assets.recording.attitude import Attitude, Rig, find_attitude
 from episode_assets.recording.clouds import CloudStream
 from episode_assets.recording.containers.source import Source
-from episode_assets.recording.frames import edges_by_child
+from episode_assets.recording.frames import edges_by_child, transform_between
 from episode_assets.recording.inventory import Inventory
 from episode_assets.recording.mesh import MeshSoup, soup
 from episode_assets.recording.pictures.images import ImageStream
@@ -256,6 +256,12 @@ class RecordingView:
         """Origin (3,) of the optical frame in the frame of the poses, metres; zero on phones."""
         link = self.inventory.link_from_optical
         return np.zeros(3) if link is None else np.array(link.offset_m)
+
+    @property
+    def optical_from_imu(self) -> NDArray[np.float64] | None:
+        """Transform (4, 4), p_optical = T p_imu in metres, from the frame tree; None where it does not join both."""
+        transform = transform_between(self._rig.edges, self._frame("imu").strip("/"), self._rig.optical)
+        return None if transform is None else np.round(transform, 12) + 0.0
 
     @cached_property
     def _rig(self) -> Rig:
