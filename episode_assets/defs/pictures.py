@@ -23,7 +23,7 @@ def thumbnail(artifact: Artifact, name: str = "thumbnail.jpg") -> dg.MetadataVal
 
 
 def inline_picture(jpeg: bytes, name: str, words: str) -> str:
-    """Return a JPEG, made small, as Markdown that holds its pixels.
+    """Return a JPEG, made small unless it is, as Markdown that holds its pixels.
 
     Args:
         jpeg: The file.
@@ -33,7 +33,8 @@ def inline_picture(jpeg: bytes, name: str, words: str) -> str:
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
         return f"`{name}` cannot be decoded"
-    height = max(1, round(picture.shape[0] * WIDTH_PX / picture.shape[1]))
-    small = cv2.resize(picture, (WIDTH_PX, height), interpolation=cv2.INTER_AREA)
-    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 75])
-    return f"![{words}](data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()})"
+    if picture.shape[1] > WIDTH_PX:
+        height = max(1, round(picture.shape[0] * WIDTH_PX / picture.shape[1]))
+        small = cv2.resize(picture, (WIDTH_PX, height), interpolation=cv2.INTER_AREA)
+        jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 75])[1].tobytes()
+    return f"![{words}](data:image/jpeg;base64,{base64.b64encode(jpeg).decode()})"

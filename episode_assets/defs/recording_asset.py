@@ -39,12 +39,14 @@ class Check:
         description: What a pass means.
         judge: Returns whether it passed, and numbers to show.
         is_error: Failing is an error that blocks the rest of the run, else a warning.
+        is_severe: Whether a failure that blocks nothing is shown as an error all the same.
     """
 
     name: str
     description: str
     judge: Callable[[Artifact], tuple[bool, Metadata]]
     is_error: bool = False
+    is_severe: Callable[[Artifact], bool] = lambda _artifact: False
 
 
 def recording_asset(
@@ -150,7 +152,8 @@ def _spec(check: Check, key: dg.AssetKey) -> dg.AssetCheckSpec:
 
 def _result(check: Check, key: dg.AssetKey, artifact: Artifact) -> dg.AssetCheckResult:
     passed, numbers = check.judge(artifact)
-    severity = dg.AssetCheckSeverity.ERROR if check.is_error else dg.AssetCheckSeverity.WARN
+    is_error = check.is_error or check.is_severe(artifact)
+    severity = dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
         passed=passed, asset_key=key, check_name=check.name, severity=severity, metadata=dict(numbers)
     )
