@@ -26,6 +26,10 @@ ADVICE: Mapping[str, str] = {
     "relocalisation": "The map moved here: poses before and after do not fit together, so nothing is kept across it.",
     "sync_pose_imu": "Poses and IMU disagree in time: correct the stamps by the offset before using them together.",
     "sync_rgb_imu": "Pictures and IMU disagree in time: correct the stamps by the offset before using them together.",
+    "sync_rgb_pose": "Pictures and poses disagree in time: correct the stamps before using them together.",
+    "sync_rgb_depth": "Pictures and depth disagree in time: pair them with the offset taken into account.",
+    "sync_drift": "The clocks run apart: correct the stamps by an offset that grows with time.",
+    "sync": "Correct the stamps by the offset before using the streams together.",
     "truncated": "The recording was not closed properly: stop the recorder before taking the power away.",
     # poses, IMU, depth, calibration
     "pose_validity": "Check what writes the poses: a rotation must be a finite unit quaternion.",

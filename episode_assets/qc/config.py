@@ -135,6 +135,12 @@ class QualityConfig:
     sync_min_motion_rad_s: float = field(
         default=0.1, metadata={"help": "spread of angular speed that an estimate needs, rad/s"}
     )
+    sync_error_max_ms: float = field(
+        default=5.0, metadata={"help": "standard error up to which an estimated offset is trusted, ms"}
+    )
+    sync_drift_max_ms: float = field(
+        default=20.0, metadata={"help": "difference of the offsets of thirds that is a warning, ms"}
+    )
     pose_speed_max_m_s: float = field(default=5.0, metadata={"help": "pose jump: speed above this"})
     pose_rotation_max_deg_s: float = field(default=720.0, metadata={"help": "pose jump: rotation above this"})
     pose_step_max_s: float = field(

@@ -15,10 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from episode_assets.anonymization.signals import REDUCED_WIDTH_PX
 from episode_assets.bundle import EpisodeBundle, FaceBoxes, HandArrays
 from episode_assets.bundle.layout import SIDES
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.progress import Progress
+from episode_assets.qc.depth_figures import DepthMeter, DepthNumbers
 from episode_assets.qc.hand_depth import HandDepth
 from episode_assets.qc.ranges import Flags, Stamps, frame_seconds
 from episode_assets.recording import (
@@ -48,20 +50,19 @@ _NUMBERS = (
     "diff_previous",
     "shift_x_px",
     "shift_y_px",
+    "shift_agreement",
+    "red_mean",
+    "green_mean",
+    "blue_mean",
 )
-
-DEPTH_BINS_M = (0.0, 1.0, 2.0, 5.0, np.inf)
-FINE_DEPTH_BIN_M = 0.1
-FINE_DEPTH_BINS = 60
-_DEPTH_STEP = 2  # every second row and column: a quarter of the pixels tells the same shares
 
 
 @dataclass(frozen=True)
 class Signals:
     """Numbers taken from each picture before blurring, (F,) float64; NaN where not measured.
 
-    Luma is full range (0 to 255) at 320 pixels width; shifts are pixels at that width. `payload` holds short hashes
-    of the compressed pictures.
+    Luma is full range (0 to 255) at `width_px` pixels width (or the true one, if smaller); shifts are pixels at that
+    width. `payload` holds short hashes of the compressed pictures.
     """
 
     mean: Floats
@@ -74,46 +75,17 @@ class Signals:
     diff_previous: Floats
     shift_x_px: Floats
     shift_y_px: Floats
+    shift_agreement: Floats
+    red_mean: Floats
+    green_mean: Floats
+    blue_mean: Floats
     payload: NDArray[np.str_]
+    width_px: int = REDUCED_WIDTH_PX
 
-
-@dataclass(frozen=True)
-class DepthNumbers:
-    """Figures of the depth images, read once.
-
-    Attributes:
-        has: (F,) bool, the frame has a depth image.
-        valid_ratio: (F,) share of pixels with a measurement, NaN without image.
-        median_m: (F,) median of the valid pixels in metres, NaN without any.
-        mean_m: (F,) mean of the valid pixels.
-        min_m: Smallest valid depth of all; None without any.
-        max_m: Largest.
-        histogram: (60,) pixels per 0.1 m bin from 0 m; what lies beyond is in `beyond`.
-        beyond: Pixels at 6 m and more.
-        saturated: Pixels at 65,535 mm.
-        coarse: (4,) pixels in [0, 1), [1, 2), [2, 5), [5, inf) metres.
-    """
-
-    has: Flags
-    valid_ratio: Floats
-    median_m: Floats
-    mean_m: Floats
-    min_m: float | None
-    max_m: float | None
-    histogram: NDArray[np.int64]
-    beyond: int
-    saturated: int
-    coarse: NDArray[np.int64]
-
-    def percentile_m(self, percent: float) -> float | None:
-        """Return a percentile of depth from the histogram, to a bin of 0.1 m; None without valid pixels."""
-        total = int(self.histogram.sum()) + self.beyond
-        if total == 0:
-            return None
-        position = int(np.searchsorted(np.cumsum(self.histogram), total * percent / 100))
-        if position >= FINE_DEPTH_BINS:
-            return self.max_m
-        return (position + 0.5) * FINE_DEPTH_BIN_M
+    @property
+    def shift_px(self) -> Floats:
+        """(F, 2) shift against the picture before."""
+        return np.stack([self.shift_x_px, self.shift_y_px], axis=1)
 
 
 @dataclass(frozen=True)
@@ -209,7 +181,7 @@ def gather(
     step = median_step_ns(stamps)
     poses = bundle.poses
     at_hands = (HandDepth(bundle, bundle.left), HandDepth(bundle, bundle.right))
-    depth = _read_depth(bundle, at_hands, progress)
+    depth = _read_depth(bundle, len(raw.depth.stamp_ns) if raw.depth else 0, at_hands, progress)
     return Evidence(
         recording_id=bundle.recording_id,
         inventory=raw.inventory,
@@ -219,7 +191,7 @@ def gather(
         median_step_ns=step,
         seconds=frame_seconds(stamps, step),
         picture_size=bundle.picture_size,
-        signals=_read_signals(blurred / SIGNALS, bundle.message_numbers),
+        signals=_read_signals(blurred / SIGNALS, bundle.message_numbers, bundle.picture_size[0]),
         dropped=_read_dropped(blurred / DROPPED),
         rgb_stamps_ns=raw.rgb.stamp_ns if raw.has_rgb else stamps,
         depth_stamps_ns=None if raw.depth is None else raw.depth.stamp_ns,
@@ -257,7 +229,7 @@ def _floats(table: pa.Table, name: str) -> Floats:
     return np.asarray(table[name].cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _read_signals(path: Path, message_number: NDArray[np.int64]) -> Signals:
+def _read_signals(path: Path, message_number: NDArray[np.int64], picture_width: int) -> Signals:
     table = _read(path, ["message_number", *_NUMBERS, "payload_sha256_8"])
     numbers = np.asarray(table["message_number"].to_numpy(), dtype=np.int64)
     if not np.array_equal(numbers, message_number):
@@ -267,7 +239,8 @@ def _read_signals(path: Path, message_number: NDArray[np.int64]) -> Signals:
             remedy=_REMEDY,
         )
     payload = np.asarray(table["payload_sha256_8"].to_pylist(), dtype=np.str_)
-    return Signals(**{name: _floats(table, name) for name in _NUMBERS}, payload=payload)
+    width = min(REDUCED_WIDTH_PX, picture_width)
+    return Signals(**{name: _floats(table, name) for name in _NUMBERS}, payload=payload, width_px=width)
 
 
 def _read_dropped(path: Path) -> tuple[tuple[int, int, str], ...]:
@@ -311,47 +284,21 @@ def _with_two_of_a_side(
 
 
 def _read_depth(
-    bundle: EpisodeBundle, at_hands: tuple[HandDepth, HandDepth], progress: Progress
+    bundle: EpisodeBundle, messages: int, at_hands: tuple[HandDepth, HandDepth], progress: Progress
 ) -> DepthNumbers | None:
-    info = bundle.depth
-    if info is None:
+    if bundle.depth is None:
         return None
-    count = len(bundle)
-    valid, median, mean = (np.full(count, np.nan) for _ in range(3))
-    histogram, coarse = np.zeros(FINE_DEPTH_BINS, np.int64), np.zeros(len(DEPTH_BINS_M) - 1, np.int64)
-    lows, highs, beyond, saturated = [], [], 0, 0
-    for frame in range(count):
+    meter = DepthMeter(bundle, messages)
+    for frame in range(len(bundle)):
         image = bundle.depth_frame(frame)
-        progress("depth figures", frame + 1, count)
+        progress("depth figures", frame + 1, len(bundle))
         if image is None:
-            continue
-        for hand in at_hands:
-            hand.see(frame, image)
-        measured = image[::_DEPTH_STEP, ::_DEPTH_STEP]
-        measured = measured[measured > 0]
-        valid[frame] = np.count_nonzero(image) / image.size
-        if len(measured) == 0:
-            continue
-        median[frame], mean[frame] = np.median(measured) / 1000, measured.mean() / 1000
-        lows.append(int(measured.min()))
-        highs.append(int(measured.max()))
-        tenths = np.bincount(measured // int(FINE_DEPTH_BIN_M * 1000), minlength=FINE_DEPTH_BINS)
-        histogram += tenths[:FINE_DEPTH_BINS]
-        beyond += int(tenths[FINE_DEPTH_BINS:].sum())
-        saturated += int(np.count_nonzero(measured == np.iinfo(np.uint16).max))
-        coarse += np.histogram(measured / 1000, DEPTH_BINS_M)[0]
-    return DepthNumbers(
-        has=np.isfinite(valid),
-        valid_ratio=valid,
-        median_m=median,
-        mean_m=mean,
-        min_m=min(lows) / 1000 if lows else None,
-        max_m=max(highs) / 1000 if highs else None,
-        histogram=histogram,
-        beyond=beyond,
-        saturated=saturated,
-        coarse=coarse,
-    )
+            meter.skip()
+        else:
+            meter.see(frame, image)
+            for hand in at_hands:
+                hand.see(frame, image)
+    return meter.numbers()
 
 
 def _gyro_of_frames(imu: ImuStream | None, stamps_ns: Stamps, step_ns: int) -> Floats:

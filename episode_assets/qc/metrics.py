@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from episode_assets.geometry import quaternion_to_matrix
 from episode_assets.qc.config import QualityConfig
+from episode_assets.qc.depth_figures import DEPTH_BINS_M
 from episode_assets.qc.evidence import Evidence
 from episode_assets.qc.hand_metrics import hand_metrics
 from episode_assets.qc.motion_checks import STANDARD_GRAVITY
@@ -38,6 +39,7 @@ REFERENCE_TOPICS = (
     "/tf",
     "/trajectory",
 )
+DEPTH_BIN_NAMES = ("<1m", "1-2m", "2-5m", ">5m")
 JOLT_M_S2 = 20.0
 HIGH_ROTATION_RAD_S = 2.0
 STATIONARY_M_S = 0.05
@@ -169,29 +171,45 @@ def _depth(e: Evidence) -> Block | None:
     if e.depth is None or e.depth_stamps_ns is None:
         return None
     depth, T = e.depth, file_duration_s(e)
+    sampled, pixels = depth.stera.valid_percent, depth.stera.pixels_m
     percent = 100 * depth.valid_ratio[depth.has]
-    total = int(depth.coarse.sum())
+    counts = np.histogram(pixels, bins=DEPTH_BINS_M)[0] if len(pixels) else np.zeros(0, np.int64)
     step = median_step_ns(e.depth_stamps_ns)
     return {
         "frame_count": len(e.depth_stamps_ns),
         "effective_fps": number(len(e.depth_stamps_ns) / T) if T > 0 else None,
         "span_fps": _rate(e.depth_stamps_ns),
         "median_dt_ms": number(step / 1e6) if step else None,
+        "intrinsics": None,
         "paired_frames": int(depth.has.sum()),
-        "sampled_frames": int(depth.has.sum()),
-        "valid_pct_mean": number(percent.mean()) if len(percent) else None,
-        "valid_pct_min": number(percent.min()) if len(percent) else None,
-        "valid_pct_max": number(percent.max()) if len(percent) else None,
-        "valid_pct_std": number(percent.std()) if len(percent) else None,
-        "global_min_m": number(depth.min_m),
-        "global_max_m": number(depth.max_m),
-        "depth_percentiles_m": {f"p{p}": number(depth.percentile_m(p)) for p in (5, 50, 95)},
-        "depth_hist_counts": [int(count) for count in depth.coarse],
-        "depth_hist_pct": [number(100 * count / total) if total else None for count in depth.coarse],
-        "depth_hist_bins_m": [0, 1, 2, 5, None],
-        "empty_frame_count": int((percent == 0).sum()),
-        "saturated_pixels_sampled": depth.saturated,
+        "sampled_frames": len(sampled),
+        "valid_pct_mean": number(sampled.mean()) if len(sampled) else None,
+        "valid_pct_min": number(sampled.min()) if len(sampled) else None,
+        "valid_pct_max": number(sampled.max()) if len(sampled) else None,
+        "valid_pct_std": number(sampled.std()) if len(sampled) else None,
+        "global_min_m": number(depth.stera.min_m),
+        "global_max_m": number(depth.stera.max_m),
+        "depth_percentiles_m": {
+            f"p{p}": number(np.percentile(pixels, p)) for p in (5, 50, 95) if len(pixels)
+        },
+        "depth_hist_counts": dict(zip(DEPTH_BIN_NAMES, counts.tolist(), strict=False)),
+        "depth_hist_pct": {
+            name: number(100 * count / len(pixels))
+            for name, count in zip(DEPTH_BIN_NAMES, counts, strict=False)
+        },
+        "empty_frame_count": int((sampled == 0).sum()),
+        "all_valid_pct_mean": number(percent.mean()) if len(percent) else None,
+        "all_valid_pct_min": number(percent.min()) if len(percent) else None,
+        "centre_valid_pct_mean": _mean_percent(depth.centre_valid_ratio),
+        "saturated_pct_mean": _mean_percent(depth.saturated_ratio),
+        "constant_frames": int(depth.is_constant.sum()),
+        "repeated_frames": int(depth.is_repeated.sum()),
     }
+
+
+def _mean_percent(ratio: Floats) -> float | None:
+    known = ratio[np.isfinite(ratio)]
+    return number(100 * known.mean()) if len(known) else None
 
 
 def _trajectory(e: Evidence) -> Block | None:

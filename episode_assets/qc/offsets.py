@@ -1,23 +1,74 @@
 """Estimating a constant offset between two streams from the motion that both have seen.
 
-Nearest-stamp distances cannot show a constant delay; the shape of the angular speed over time can. Which streams are
-compared, and what an offset means for the verdict, belongs to `stream_checks`.
+Nearest-stamp distances cannot show a constant delay; what happens between two stamps can. One stream says how far
+something moved between two of its stamps (a picture in pixels, a pose in radians), the other gives rotation over time.
+At the right lag the first is a linear function of the second, whatever the axes, units and mounting. Which streams are
+compared, and what an offset means for the verdict, belongs to `sync_checks`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.geometry import quaternion_to_matrix, rotation_log
 from episode_assets.qc.ranges import Stamps
+from episode_assets.recording import ImuStream, PoseStream
+from episode_assets.recording.timeline import GAP_FACTOR, median_step_ns
 
-GRID_HZ = 100
 LARGEST_LAG_S = 0.5
+_LAG_STEP_S = 0.02
+_FINE_STEP_S = 0.005
 _SHORTEST_OVERLAP_S = 3.0
+_SLOW_S = 1.0
+"""Motion slower than this is left out: translation looks like slow rotation, and quick motion tells the time."""
+_RELATIVE_NOISE = 0.3
+"""Nearer things move farther in the picture: displacements scatter by about this share of themselves."""
+_ROUNDS = 4
+_HAC_LAGS = 8
+_FASTEST_HZ = 30
+_MOST_BLOCKS, _BLOCK_ROWS = 64, 256
+"""Of long recordings only the liveliest stretches are compared: the rest costs time and tells nothing new."""
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Displacements:
+    """How far something moved between pairs of stamps.
+
+    Attributes:
+        start_ns: (N,) stamps, increasing.
+        end_ns: (N,) stamps, each after its start.
+        moved: (N, k) displacement, in any unit; rows that are not finite are left out.
+        noise: Size of a displacement that says nothing, in its unit.
+    """
+
+    start_ns: Stamps
+    end_ns: Stamps
+    moved: Floats
+    noise: float
+
+    def part(self, number: int, parts: int) -> Displacements:
+        """Return one of several equal parts in order of time."""
+        rows = np.array_split(np.arange(len(self.start_ns)), parts)[number]
+        return Displacements(self.start_ns[rows], self.end_ns[rows], self.moved[rows], self.noise)
+
+
+@dataclass(frozen=True)
+class Course:
+    """Accumulated motion over time.
+
+    Attributes:
+        stamp_ns: (M,) increasing.
+        at: (M, d) sum of all motion until that stamp, radians or another unit.
+    """
+
+    stamp_ns: Stamps
+    at: Floats
 
 
 @dataclass(frozen=True)
@@ -25,63 +76,206 @@ class Offset:
     """An estimated offset.
 
     Attributes:
-        offset_ms: By how much the second stream's stamps lie after those of the first for the same motion.
-        correlation: Normalised correlation at the peak, -1 to 1.
-        spread: Standard deviation of the second signal, in its unit: without motion nothing can be told.
+        offset_ms: By how much the stamps of the course lie after those of the displacements for the same motion.
+        correlation: How much of the displacements the course explains at that lag, 0 to 1 (root of the robust share).
+        elsewhere: The same at the best lag more than 100 ms away: a peak that is no higher means nothing.
+        error_ms: Standard error of the offset.
+        spread: Standard deviation of the speed along the course, unit per second: without motion nothing can be told.
     """
 
     offset_ms: float
     correlation: float
+    elsewhere: float
+    error_ms: float
     spread: float
 
 
-def estimate_offset(
-    first_ns: Stamps, first_speed: Floats, second_ns: Stamps, second_speed: Floats
-) -> Offset | None:
-    """Return the lag at which two speed signals agree best, by normalised cross-correlation on a 100 Hz grid.
+def displacements_of_pictures(stamps_ns: Stamps, shift_px: Floats, noise_px: float = 1.0) -> Displacements:
+    """Return the displacements between neighbouring pictures; `shift_px` is (F, 2), each against the one before."""
+    return _without_gaps(stamps_ns[:-1], stamps_ns[1:], shift_px[1:], noise_px)
 
-    Args:
-        first_ns: (N,) stamps, increasing.
-        first_speed: (N,) speeds at those stamps; NaN entries are left out.
-        second_ns: (M,) stamps, increasing.
-        second_speed: (M,) speeds; another unit is fine.
 
-    Returns:
-        The offset with sub-sample (parabolic) resolution, or None where the streams overlap too briefly.
+def displacements_of_poses(pose: PoseStream, noise_rad: float = 0.003) -> Displacements:
+    """Return the rotations between poses, (N, 3) vectors in the axes of the link, at up to 30 a second."""
+    step_ns = median_step_ns(pose.stamp_ns)
+    every = max(1, round(1e9 / _FASTEST_HZ / step_ns)) if step_ns else 1
+    stamps, quaternions = pose.stamp_ns[::every], pose.quaternion_xyzw[::every]
+    return _without_gaps(stamps[:-1], stamps[1:], _turns(quaternions), noise_rad)
+
+
+def course_of_imu(imu: ImuStream) -> Course:
+    """Return the accumulated rotation of a gyroscope, (M, 3) rad in its axes (exact only for small rotations)."""
+    rates = imu.angular_velocity
+    usable = np.isfinite(rates).all(axis=1)
+    stamps, rates = imu.stamp_ns[usable], rates[usable]
+    steps = 0.5 * (rates[1:] + rates[:-1]) * (np.diff(stamps) / 1e9)[:, None]
+    return Course(stamps, _accumulated(steps))
+
+
+def course_of_poses(pose: PoseStream) -> Course:
+    """Return the accumulated rotation of poses, (M, 3) rad in the axes of the link."""
+    turns = _turns(pose.quaternion_xyzw)
+    return Course(pose.stamp_ns, _accumulated(np.nan_to_num(turns)))
+
+
+def course_of_pictures(stamps_ns: Stamps, shift_px: Floats) -> Course:
+    """Return the accumulated shift of pictures, (F, 2) pixels; where no shift is known it stands still."""
+    return Course(stamps_ns, _accumulated(np.nan_to_num(shift_px[1:])))
+
+
+def estimate_offset(moved: Displacements, course: Course) -> Offset | None:
+    """Return the lag at which the course explains the displacements best; None where both overlap too briefly.
+
+    Displacements are regressed on those of the course at every lag within half a second, with a bounded loss (Geman and
+    McClure 1987), so that pictures that followed a hand cannot pull; the standard error is that of the lag under
+    correlated residuals (Newey and West 1987).
     """
-    one, two = _finite(first_ns, first_speed), _finite(second_ns, second_speed)
-    if len(one[0]) < 3 or len(two[0]) < 3:
+    problem = _Problem.of(moved, course)
+    if problem is None:
         return None
-    start, stop = max(one[0][0], two[0][0]), min(one[0][-1], two[0][-1])
-    if stop - start < _SHORTEST_OVERLAP_S * 1e9:
-        return None
-    origin = int(start)
-    grid = np.arange(0, (stop - start) / 1e9, 1 / GRID_HZ)
-    a = np.interp(grid, (one[0] - origin) / 1e9, one[1])
-    b = np.interp(grid, (two[0] - origin) / 1e9, two[1])
-    lags = np.arange(-round(LARGEST_LAG_S * GRID_HZ), round(LARGEST_LAG_S * GRID_HZ) + 1)
-    scores = np.array([_correlation(a, b, int(lag)) for lag in lags])
-    best = int(np.argmax(scores))
-    lag = lags[best] + _parabolic(scores, best)
-    return Offset(float(lag / GRID_HZ * 1000), float(scores[best]), float(np.std(two[1])))
+    lags = np.arange(-LARGEST_LAG_S, LARGEST_LAG_S + 1e-9, _LAG_STEP_S)
+    shares = np.array([problem.fit(lag).explained for lag in lags])
+    best = int(np.argmax(shares))
+    lag = lags[best] + _LAG_STEP_S * _vertex(shares[max(best - 1, 0) : best + 2])
+    near = [problem.fit(lag + step).explained for step in (-_FINE_STEP_S, 0.0, _FINE_STEP_S)]
+    lag += _FINE_STEP_S * _vertex(near)
+    far = shares[np.abs(lags - lag) > 0.1]
+    return Offset(
+        offset_ms=1000 * float(lag),
+        correlation=float(np.sqrt(max(problem.fit(lag).explained, 0.0))),
+        elsewhere=float(np.sqrt(max(far.max(initial=0.0), 0.0))),
+        error_ms=1000 * problem.standard_error_s(lag),
+        spread=problem.spread(),
+    )
 
 
-def _finite(stamps_ns: Stamps, values: Floats) -> tuple[Stamps, Floats]:
-    is_finite = np.isfinite(values)
-    return stamps_ns[is_finite], values[is_finite]
+@dataclass(frozen=True)
+class _Fit:
+    explained: float
+    B: Floats
+    residual: Floats
+    weight: Floats
 
 
-def _correlation(a: Floats, b: Floats, lag: int) -> float:
-    """Correlate a(t) with b(t + lag) over their overlap."""
-    x, y = (a[: len(a) - lag], b[lag:]) if lag >= 0 else (a[-lag:], b[:lag])
-    x, y = x - x.mean(), y - y.mean()
-    norm = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / norm if norm > 0 else 0.0
+@dataclass(frozen=True)
+class _Problem:
+    """Displacements and course on one clock in seconds, slow motion taken out."""
+
+    start_s: Floats
+    end_s: Floats
+    moved: Floats
+    scale: Floats
+    window: int
+    course_s: Floats
+    course_at: Floats
+
+    @classmethod
+    def of(cls, moved: Displacements, course: Course) -> _Problem | None:
+        if len(moved.start_ns) < 3 or len(course.stamp_ns) < 3:
+            return None
+        origin = int(course.stamp_ns[0])
+        start, end, at = (
+            (column - origin) / 1e9 for column in (moved.start_ns, moved.end_ns, course.stamp_ns)
+        )
+        margin = LARGEST_LAG_S + 2 * _FINE_STEP_S
+        usable = np.isfinite(moved.moved).all(axis=1)
+        usable &= (start - margin >= at[0]) & (end + margin <= at[-1])
+        rows = np.flatnonzero(usable)
+        if len(rows) == 0 or end[rows[-1]] - start[rows[0]] < _SHORTEST_OVERLAP_S:
+            return None
+        rows = _liveliest(rows, moved.moved)
+        start, end = start[rows], end[rows]
+        window = max(3, round(_SLOW_S / max(float(np.median(end - start)), 1e-3))) | 1
+        quick = _quick(moved.moved[rows], window)
+        size = np.linalg.norm(quick, axis=1)
+        scale = max(moved.noise, 1.5 * float(np.median(size))) + _RELATIVE_NOISE * size
+        return cls(start, end, quick, scale, window, at, course.at)
+
+    def turned(self, lag_s: float) -> Floats:
+        steps = [
+            np.interp(self.end_s + lag_s, self.course_s, column)
+            - np.interp(self.start_s + lag_s, self.course_s, column)
+            for column in self.course_at.T
+        ]
+        return np.stack(steps, axis=1)
+
+    def spread(self) -> float:
+        speed = np.linalg.norm(self.turned(0.0), axis=1) / (self.end_s - self.start_s)
+        return float(np.std(speed))
+
+    def fit(self, lag_s: float) -> _Fit:
+        turned = _quick(self.turned(lag_s), self.window)
+        weight = 1 / self.scale**2
+        for _ in range(_ROUNDS):
+            weighted = turned * weight[:, None]
+            B: Floats = np.linalg.lstsq(weighted.T @ turned, weighted.T @ self.moved, rcond=1e-6)[0].astype(
+                np.float64
+            )
+            residual = self.moved - turned @ B
+            weight = 1 / (self.scale * (1 + self._squared(residual))) ** 2
+        nothing = float(_bounded(self._squared(self.moved)).sum())
+        explained = 1 - float(_bounded(self._squared(residual)).sum()) / nothing if nothing > 0 else 0.0
+        return _Fit(explained, B, residual, weight)
+
+    def standard_error_s(self, lag_s: float) -> float:
+        found = self.fit(lag_s)
+        later, earlier = (
+            _quick(self.turned(lag_s + step), self.window) for step in (_FINE_STEP_S, -_FINE_STEP_S)
+        )
+        slope = (later - earlier) @ found.B / (2 * _FINE_STEP_S)
+        information = float((found.weight[:, None] * slope**2).sum())
+        score = (found.weight[:, None] * slope * found.residual).sum(axis=1)
+        variance = float(score @ score)
+        for lag in range(1, min(_HAC_LAGS, len(score))):
+            variance += 2 * (1 - lag / _HAC_LAGS) * float(score[lag:] @ score[:-lag])
+        return float(np.sqrt(max(variance, 0.0))) / information if information > 0 else np.inf
+
+    def _squared(self, values: Floats) -> Floats:
+        return np.asarray((values**2).sum(axis=1) / self.scale**2)
 
 
-def _parabolic(scores: Floats, best: int) -> float:
-    if not 0 < best < len(scores) - 1:
+def _liveliest(rows: NDArray[np.intp], moved: Floats) -> NDArray[np.intp]:
+    """Return the rows of the blocks in which displacements change most, in order; all rows where they are few."""
+    if len(rows) <= _MOST_BLOCKS * _BLOCK_ROWS:
+        return rows
+    blocks = rows[: len(rows) // _BLOCK_ROWS * _BLOCK_ROWS].reshape(-1, _BLOCK_ROWS)
+    change = np.linalg.norm(np.diff(moved[blocks], axis=1), axis=2)
+    # The square root keeps single leaps, which are faults of the measurement, from looking lively.
+    liveliest = np.argsort(-np.sqrt(change).sum(axis=1), kind="stable")[:_MOST_BLOCKS]
+    return np.asarray(blocks[np.sort(liveliest)].ravel())
+
+
+def _bounded(squared: Floats) -> Floats:
+    return squared / (1 + squared)
+
+
+def _quick(values: Floats, window: int) -> Floats:
+    """Return (N, k) values less their running mean over `window` rows."""
+    rows = np.ascontiguousarray(values)[:, None, :]
+    mean = cv2.blur(rows, (1, window), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(values - np.asarray(mean).reshape(values.shape))
+
+
+def _vertex(values: list[float] | Floats) -> float:
+    """Return where the parabola through three neighbours peaks, in steps from the middle one; 0 at a border."""
+    if len(values) != 3:
         return 0.0
-    left, middle, right = scores[best - 1 : best + 2]
+    left, middle, right = values
     bend = left - 2 * middle + right
-    return float(0.5 * (left - right) / bend) if bend < 0 else 0.0
+    return float(np.clip(0.5 * (left - right) / bend, -1, 1)) if bend < 0 else 0.0
+
+
+def _turns(quaternion_xyzw: Floats) -> Floats:
+    R = quaternion_to_matrix(quaternion_xyzw)
+    return rotation_log(np.swapaxes(R[:-1], -1, -2) @ R[1:])
+
+
+def _accumulated(steps: Floats) -> Floats:
+    return np.vstack([np.zeros((1, steps.shape[1])), np.cumsum(steps, axis=0)])
+
+
+def _without_gaps(start_ns: Stamps, end_ns: Stamps, moved: Floats, noise: float) -> Displacements:
+    steps = end_ns - start_ns
+    usual = np.median(steps) if len(steps) else 0
+    whole = (steps > 0) & (steps <= GAP_FACTOR * usual)
+    return Displacements(start_ns[whole], end_ns[whole], moved[whole], noise)

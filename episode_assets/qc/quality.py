@@ -27,6 +27,7 @@ from episode_assets.qc.pictures import stamps_as_json, take_pictures
 from episode_assets.qc.privacy import pictures_among, privacy_block, privacy_check, require_audit, unverified
 from episode_assets.qc.scoring import score, stera_score, verdict
 from episode_assets.qc.stream_checks import stream_checks
+from episode_assets.qc.sync_checks import sync_checks
 from episode_assets.recording import RecordingView
 
 QC_JSON = "qc.json"
@@ -107,6 +108,7 @@ def judge(
     checks = (
         *picture_checks(e, config),
         *stream_checks(e, config),
+        *sync_checks(e, config),
         *motion_checks(e, config),
         *hand_checks(e, config),
         privacy_check(unverified_names),

@@ -23,7 +23,7 @@ from episode_assets.qc.ranges import Flags, flags_of
 
 Verdict = Literal["pass", "review", "fail"]
 
-GAP_PENALTY = 1.0
+_SYNC_CHECKS = ("sync_pose_imu", "sync_rgb_imu", "sync_rgb_pose", "sync_rgb_depth", "sync_drift")
 
 
 @dataclass(frozen=True)
@@ -176,11 +176,7 @@ def _stream_deductions(e: Evidence, by_id: Mapping[str, Check], config: QualityC
             "tracking_lost", config.weight_tracking * tracking, f"no tracking for {100 * tracking:.1f} %"
         ),
     ]
-    for id_ in ("sync_pose_imu", "sync_rgb_imu"):
-        points = {"warn": config.penalty_sync_warn, "fail": config.penalty_sync_fail}.get(
-            by_id[id_].status, 0.0
-        )
-        found.append(Deduction(id_, points, by_id[id_].detail))
+    found.append(_sync_deduction(by_id, config))
     jumps = by_id["pose_jump"].value or 0.0
     points = min(config.penalty_pose_jump * jumps, config.penalty_pose_jump_max)
     found.append(Deduction("pose_jump", points, f"{jumps:.0f} pose jumps"))
@@ -201,6 +197,14 @@ def _stream_deductions(e: Evidence, by_id: Mapping[str, Check], config: QualityC
         )
     )
     return found
+
+
+def _sync_deduction(by_id: Mapping[str, Check], config: QualityConfig) -> Deduction:
+    """One wrong clock shows in several pairs of streams and costs once, by the worst of them."""
+    penalty = {"warn": config.penalty_sync_warn, "fail": config.penalty_sync_fail}
+    points = {id_: penalty.get(by_id[id_].status, 0.0) for id_ in _SYNC_CHECKS}
+    worst = max(points, key=lambda id_: points[id_])
+    return Deduction("sync", points[worst], by_id[worst].detail, _SYNC_CHECKS, "sync")
 
 
 def _absence_deductions(e: Evidence, config: QualityConfig) -> list[Deduction]:

@@ -8,7 +8,6 @@ from episode_assets.geometry import quaternion_to_matrix, rotation_angle
 from episode_assets.qc.checks import Check, Status, absent, counted
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
-from episode_assets.qc.offsets import Offset, estimate_offset
 from episode_assets.qc.ranges import FrameRange, runs
 from episode_assets.recording import PoseStream
 from episode_assets.recording.timeline import GAP_FACTOR, gap_before, median_step_ns
@@ -26,8 +25,6 @@ def stream_checks(e: Evidence, config: QualityConfig) -> list[Check]:
         _order(e),
         _tracking_lost(e),
         _relocalisation(e, config),
-        _pose_imu_offset(e, config),
-        _rgb_imu_offset(e, config),
         _truncated(e),
     ]
 
@@ -228,51 +225,6 @@ def angular_speed(pose: PoseStream) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(divide="ignore", invalid="ignore"):
         speed = np.where(steps_s > 0, angle / steps_s, np.nan)
     return pose.stamp_ns[:-1] + np.diff(pose.stamp_ns) // 2, speed
-
-
-def _pose_imu_offset(e: Evidence, config: QualityConfig) -> Check:
-    if e.pose is None or e.imu is None:
-        return absent("sync_pose_imu", "sync", "needs poses and an IMU")
-    gyro = np.linalg.norm(e.imu.angular_velocity, axis=1)
-    found = estimate_offset(*angular_speed(e.pose), e.imu.stamp_ns, gyro)
-    return _offset_check("sync_pose_imu", "poses", found, config)
-
-
-def _rgb_imu_offset(e: Evidence, config: QualityConfig) -> Check:
-    if e.imu is None:
-        return absent("sync_rgb_imu", "sync", "needs an IMU")
-    gyro = np.linalg.norm(e.imu.angular_velocity, axis=1)
-    shift = np.hypot(e.signals.shift_x_px, e.signals.shift_y_px)[1:]
-    steps = np.diff(e.stamps_ns)
-    speed = np.where(e.gap_before[1:], np.nan, shift / (steps / 1e9))
-    found = estimate_offset(e.stamps_ns[:-1] + steps // 2, speed, e.imu.stamp_ns, gyro)
-    return _offset_check("sync_rgb_imu", "pictures", found, config)
-
-
-def _offset_check(id_: str, name: str, found: Offset | None, config: QualityConfig) -> Check:
-    if found is None:
-        return absent(id_, "sync", f"{name} and gyro overlap for less than 3 s")
-    if found.spread < config.sync_min_motion_rad_s:
-        return absent(
-            id_, "sync", f"too little motion to compare {name} with the gyro ({found.spread:.2f} rad/s)"
-        )
-    if found.correlation < config.sync_min_correlation:
-        return absent(
-            id_, "sync", f"motion of {name} and gyro do not agree (correlation {found.correlation:.2f})"
-        )
-    size = abs(found.offset_ms)
-    status: Status = "pass"
-    if size > config.sync_offset_warn_ms:
-        status = "fail" if size > config.sync_offset_fail_ms else "warn"
-    return Check(
-        id_,
-        "sync",
-        status,
-        f"gyro stamps lie {found.offset_ms:+.0f} ms after those of {name} (correlation {found.correlation:.2f})",
-        round(found.offset_ms, 2),
-        "ms",
-        config.sync_offset_warn_ms,
-    )
 
 
 def _truncated(e: Evidence) -> Check:

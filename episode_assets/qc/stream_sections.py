@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.qc.depth_figures import FINE_DEPTH_BIN_M
 from episode_assets.qc.document import Judgement
-from episode_assets.qc.evidence import FINE_DEPTH_BIN_M, Evidence
+from episode_assets.qc.evidence import Evidence
 from episode_assets.qc.marks import marks_in
 from episode_assets.qc.markup import DASH, text
 from episode_assets.qc.metrics import nearest_distance_ms

@@ -202,7 +202,7 @@ def repeated(e: Evidence, times: int) -> Evidence:
         changed = {}
         for column in fields(item):
             value = getattr(item, column.name)
-            if isinstance(value, np.ndarray) and column.name not in {"histogram", "coarse"}:
+            if isinstance(value, np.ndarray) and column.name != "histogram":
                 is_time = column.name.endswith("stamp_ns") or column.name.endswith("stamps_ns")
                 changed[column.name] = stamps(value) if is_time else np.concatenate([value] * times)
             elif isinstance(value, tuple) and column.name in {"parent", "child"}:

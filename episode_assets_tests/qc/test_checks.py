@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from episode_assets.qc import QualityConfig
-from episode_assets.qc.offsets import estimate_offset
 from episode_assets_tests.qc.episodes import check_of, judged
 
 
@@ -250,24 +249,3 @@ def test_missing_stamps_in_a_side_stream_are_its_own_gap(evidence):
 
     assert check.status == "warn"
     assert check.value == pytest.approx(2.01, abs=0.05)
-
-
-@pytest.mark.parametrize("delay_ms", [-200, -37, 0, 12, 200])
-def test_a_constant_offset_is_estimated_to_ten_milliseconds(delay_ms):
-    rng = np.random.default_rng(4)
-    time = np.arange(0, 20, 0.01)
-    smooth = np.convolve(rng.normal(size=len(time)), np.hanning(40), mode="same")
-    gyro_ns = (time * 1e9).astype(np.int64) + delay_ms * 1_000_000
-    frames = np.arange(0.5, 19.5, 1 / 15)
-    speed = np.interp(frames, time, np.abs(smooth)) + 0.02 * rng.normal(size=len(frames))
-
-    found = estimate_offset((frames * 1e9).astype(np.int64), speed, gyro_ns, np.abs(smooth))
-
-    assert found.offset_ms == pytest.approx(delay_ms, abs=10)
-    assert found.correlation > 0.6
-
-
-def test_streams_that_barely_overlap_give_no_offset():
-    stamps = np.arange(100, dtype=np.int64) * 10_000_000
-
-    assert estimate_offset(stamps, np.ones(100), stamps + 10**10, np.ones(100)) is None
