@@ -10,6 +10,8 @@ from __future__ import annotations
 import av
 
 from episode_assets.video.decoding import decode_picture
+from episode_assets.video.depth_codes import HOLE_CODE, LARGEST_CODE, DepthCoder
+from episode_assets.video.depth_video import DepthVideoWriter, decode_depth_codes
 from episode_assets.video.encoder_config import DepthEncoderConfig, RGBEncoderConfig
 from episode_assets.video.faults import (
     FrameOutOfRange,
@@ -32,7 +34,11 @@ from episode_assets.video.sequences import decode_pictures
 av.logging.set_level(av.logging.PANIC)
 
 __all__ = [
+    "HOLE_CODE",
+    "LARGEST_CODE",
+    "DepthCoder",
     "DepthEncoderConfig",
+    "DepthVideoWriter",
     "EncodedPicture",
     "FrameOutOfRange",
     "NotOnKeyFrame",
@@ -46,6 +52,7 @@ __all__ = [
     "VideoProbe",
     "VideoSpan",
     "check_copyable",
+    "decode_depth_codes",
     "decode_frames",
     "decode_picture",
     "decode_pictures",

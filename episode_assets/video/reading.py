@@ -33,17 +33,30 @@ def decode_frames(path: Path, indices: Sequence[int] | None = None) -> Iterator[
         FrameOutOfRange: A number lies outside the video.
         UndecodableVideo: The file cannot be read, or a picture does not decode.
     """
+    frames = decode_raw_frames(path, indices, ("yuv420p", "yuvj420p"))
+    return ((index, picture_of(frame)) for index, frame in frames)
+
+
+def decode_raw_frames(
+    path: Path, indices: Sequence[int] | None, formats: Sequence[str]
+) -> Iterator[tuple[int, Any]]:
+    """Decode frames by number like `decode_frames`, and leave them as libav's own.
+
+    Raises:
+        FrameOutOfRange: A number lies outside the video.
+        UndecodableVideo: The file cannot be read, has another pixel format, or a frame does not decode.
+    """
     facts = probe(path)
     wanted = np.arange(facts.frames) if indices is None else np.unique(np.asarray(indices, np.int64))
     outside = wanted[(wanted < 0) | (wanted >= facts.frames)]
     if len(outside):
         raise FrameOutOfRange(f"frame {int(outside[0])} of a video of {facts.frames} frames", where=path.name)
-    if facts.pix_fmt not in ("yuv420p", "yuvj420p"):
-        raise UndecodableVideo(f"pixel format {facts.pix_fmt} is not 8-bit 4:2:0", where=path.name)
+    if facts.pix_fmt not in formats:
+        raise UndecodableVideo(f"pixel format {facts.pix_fmt} is not {' or '.join(formats)}", where=path.name)
     return _decode(path, facts, wanted)
 
 
-def _decode(path: Path, facts: VideoProbe, wanted: NDArray[np.int64]) -> Iterator[tuple[int, Picture]]:
+def _decode(path: Path, facts: VideoProbe, wanted: NDArray[np.int64]) -> Iterator[tuple[int, Any]]:
     with opened(path) as (container, stream):
         stream.codec_context.thread_count = 1
         stream.codec_context.options = STRICT_DECODING
@@ -60,7 +73,7 @@ def _runs(wanted: NDArray[np.int64], key_frames: NDArray[np.int64]) -> list[NDAr
 
 def _decode_run(
     path: Path, container: Any, stream: Any, facts: VideoProbe, run: NDArray[np.int64]
-) -> Iterator[tuple[int, Picture]]:
+) -> Iterator[tuple[int, Any]]:
     container.seek(int(facts.pts[run[0]]), stream=stream, backward=True)
     left = list(run[::-1])
     for frame in container.decode(stream):
@@ -68,7 +81,7 @@ def _decode_run(
         if index > left[-1]:
             break
         if index == left[-1]:
-            yield int(left.pop()), picture_of(frame)
+            yield int(left.pop()), frame
         if not left:
             return
     raise UndecodableVideo(f"frame {int(left[-1])} does not decode", where=path.name)

@@ -204,14 +204,29 @@ class SegmentEncoder:
         Raises:
             BadVideo: The size differs, or the stamp does not advance.
         """
-        if (picture.true_width, picture.true_height) != self._size:
+        size = (picture.true_width, picture.true_height)
+        self.encode_frame(frame_of(picture), size, pts_us=pts_us, force_key=force_key)
+
+    def encode_frame(
+        self, frame: Any, size: tuple[int, ...], *, pts_us: int, force_key: bool = False
+    ) -> None:
+        """Encode one frame of libav, in the pixel format of the encoder and of the padded size.
+
+        Args:
+            frame: Only read.
+            size: True width and height of what it shows.
+            pts_us: As for `encode`.
+            force_key: As for `encode`.
+
+        Raises:
+            BadVideo: The size differs, or the stamp does not advance.
+        """
+        if size != self._size:
             raise BadVideo(
-                f"a picture of {picture.true_width} x {picture.true_height} came into a segment of "
-                f"{self._size[0]} x {self._size[1]}"
+                f"a picture of {size[0]} x {size[1]} came into a segment of {self._size[0]} x {self._size[1]}"
             )
         if self._pts_us and pts_us <= self._pts_us[-1]:
             raise BadVideo(f"stamp {pts_us} us follows {self._pts_us[-1]} us; stamps must advance")
-        frame = frame_of(picture)
         frame.pts = len(self._pts_us)
         if force_key or not self._pts_us:
             frame.pict_type = _KEY_FRAME
