@@ -105,12 +105,25 @@ class QualityConfig:
     exposure_jump_min: float = field(
         default=40.0, metadata={"help": "exposure jump: change of median luma within one frame"}
     )
+    exposure_jump_turn_max_rad_s: float = field(
+        default=1.0, metadata={"help": "exposure jump: not judged while the camera turns faster, rad/s"}
+    )
     blur_laplacian_min: float = field(
         default=30.0, metadata={"help": "blurred: Laplacian variance below this"}
     )
     blur_relative_min: float = field(
         default=0.2,
         metadata={"help": "blurred: Laplacian variance below this share of the recording's median"},
+    )
+    blur_detail_min: float = field(
+        default=0.02,
+        metadata={
+            "help": "blurred: Laplacian variance over variance of luma also below this; a wall lacks both"
+        },
+    )
+    blur_detail_relative_min: float = field(
+        default=0.35,
+        metadata={"help": "blurred: or below this share of the recording's median of that ratio"},
     )
     blur_frames_min: int = field(default=3, metadata={"help": "blurred: frames in a row"})
     frozen_diff_max: float = field(

@@ -156,8 +156,11 @@ class _Last:
 
 def _trades(last: Floats, now: Floats, least: float, ratio: float) -> bool:
     """Whether the hands of a frame fit those before better with their sides exchanged."""
-    is_seen = np.isfinite(now).all(axis=1)
-    if not is_seen.any() or not np.isfinite(last).all():
+    is_seen, was_seen = np.isfinite(now).all(axis=1), np.isfinite(last).all(axis=1)
+    if is_seen.sum() == was_seen.sum() == 1 and (is_seen != was_seen).all():
+        # One hand alone that has a new name and is where the other was.
+        return float(np.linalg.norm(now[is_seen] - last[was_seen])) < least
+    if not is_seen.any() or not was_seen.all():
         return False
     kept = float(np.linalg.norm(now[is_seen] - last[is_seen], axis=1).sum())
     exchanged = float(np.linalg.norm(now[is_seen] - last[::-1][is_seen], axis=1).sum())

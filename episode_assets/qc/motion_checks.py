@@ -20,7 +20,7 @@ _FOV_DEG = (30.0, 150.0)
 def motion_checks(e: Evidence, config: QualityConfig) -> list[Check]:
     """Return all checks of poses, IMU, depth and intrinsics."""
     return [
-        _pose_validity(e),
+        _pose_validity(e, config),
         _pose_jump(e, config),
         _gravity(e, config),
         _depth_valid(e, config),
@@ -28,7 +28,7 @@ def motion_checks(e: Evidence, config: QualityConfig) -> list[Check]:
     ]
 
 
-def _pose_validity(e: Evidence) -> Check:
+def _pose_validity(e: Evidence, config: QualityConfig) -> Check:
     if e.pose is None or len(e.pose.stamp_ns) == 0:
         return absent("pose_validity", "pose", "no poses")
     norm = np.linalg.norm(e.pose.quaternion_xyzw, axis=1)
@@ -36,10 +36,18 @@ def _pose_validity(e: Evidence) -> Check:
     wrong = int((~finite | (np.abs(norm - 1) > NORM_TOLERANCE)).sum())
     both = np.hstack([e.pose.translation, e.pose.quaternion_xyzw])[finite]
     if len(both) > 2 and bool((both == both[0]).all()):
-        return Check("pose_validity", "pose", "warn", f"all {len(both)} poses are equal", 0.0, "poses")
+        return _one_pose(e, config, len(both))
     status: Status = "warn" if wrong else "pass"
     detail = f"{wrong} of {len(norm)} poses are not finite or have no unit quaternion"
     return Check("pose_validity", "pose", status, detail, float(wrong), "poses", 0.0)
+
+
+def _one_pose(e: Evidence, config: QualityConfig, count: int) -> Check:
+    """Judge poses that are all equal: on a tripod they should be, and a quiet gyro tells that it is one."""
+    gyro = e.gyro_rad_s[np.isfinite(e.gyro_rad_s)]
+    is_still = len(gyro) > 0 and float(np.percentile(gyro, 75)) <= config.moving_gyro_rad_s
+    detail = f"all {count} poses are equal{', and the gyro is quiet' if is_still else ''}"
+    return Check("pose_validity", "pose", "pass" if is_still else "warn", detail, 0.0, "poses")
 
 
 def _pose_jump(e: Evidence, config: QualityConfig) -> Check:

@@ -134,10 +134,14 @@ def _frozen(e: Evidence, config: QualityConfig, is_black: Flags) -> tuple[Check,
 
 
 def _blurred(e: Evidence, config: QualityConfig, is_black: Flags) -> Check:
-    sharpness = e.signals.laplacian_variance
-    usual = float(np.nanmedian(sharpness)) if len(e) else 0.0
+    """Find pictures that have lost their fine detail but not their coarse: a bare wall has neither, and is sharp."""
+    s, sharpness = e.signals, e.signals.laplacian_variance
+    detail = sharpness / np.maximum(s.std**2, 1.0)
+    usual, usual_detail = (float(np.nanmedian(v)) if len(e) else 0.0 for v in (sharpness, detail))
     limit = max(config.blur_laplacian_min, config.blur_relative_min * usual)
-    ranges = runs((sharpness < limit) & ~is_black, at_least=config.blur_frames_min)
+    detail_limit = max(config.blur_detail_min, config.blur_detail_relative_min * usual_detail)
+    is_blurred = (sharpness < limit) & (detail < detail_limit)
+    ranges = runs(is_blurred & ~is_black, at_least=config.blur_frames_min)
     return from_ranges(
         "blurred",
         "rgb",
@@ -185,7 +189,8 @@ def _exposure_jump(e: Evidence, config: QualityConfig) -> Check:
         return absent("exposure_jump", "rgb", "fewer than two frames")
     change = np.zeros(len(e))
     change[1:] = np.abs(np.diff(e.signals.median))
-    change[e.gap_before] = 0
+    # Who turns the head sees something else, and the exposure need not have changed.
+    change[e.gap_before | (e.gyro_rad_s > config.exposure_jump_turn_max_rad_s)] = 0
     ranges = with_peak(runs(change > config.exposure_jump_min), change)
     return from_ranges(
         "exposure_jump",

@@ -78,7 +78,11 @@ def _tripod(random: Random) -> Options:
 
 
 def _dark_room(random: Random) -> Options:
-    return {"light": random.uniform(0.3, 0.4), "sensor_noise": random.uniform(2.0, 3.0)}
+    return {
+        "light": random.uniform(0.4, 0.5),
+        "sensor_noise": random.uniform(2.0, 3.5),
+        "furnishing": "fixed",
+    }
 
 
 def _white_wall(random: Random) -> Options:
