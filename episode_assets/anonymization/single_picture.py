@@ -23,7 +23,7 @@ class Audited(NamedTuple):
 
     Attributes:
         picture: What was searched, encoded and decoded again.
-        faces: How many faces were blurred in it.
+        faces: How many boxes were blurred in it.
     """
 
     picture: Picture

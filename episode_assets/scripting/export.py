@@ -137,8 +137,8 @@ def _with_thumbnail(
 ) -> Outcome:
     audited = audited_picture(picture_from_rgb(np.ascontiguousarray(rgb)), session.blur_config)
     write_jpeg(audited.picture, directory / THUMBNAIL, quality=BundleConfig().thumbnail_quality)
-    logger.info("Wrote %s (handed in, %d faces blurred)", THUMBNAIL, audited.faces)
-    privacy: dict[str, Json] = {"thumbnail": "handed in", "thumbnail_faces_blurred": audited.faces}
+    logger.info("Wrote %s (handed in, %d boxes blurred)", THUMBNAIL, audited.faces)
+    privacy: dict[str, Json] = {"thumbnail": "handed in", "thumbnail_boxes_blurred": audited.faces}
     return note_changed(directory, outcome, THUMBNAIL, privacy)
 
 

@@ -1,0 +1,44 @@
+"""Pictures that are handed in do not pile up: what is held does not grow with their number."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+from episode_assets.anonymization.handed_in import HandedInPictures
+from episode_assets.demo import DemoConfig
+from episode_assets.scripting import MCAPReader
+from episode_assets.video import Picture
+from episode_assets_tests.conftest import make_demo
+from episode_assets_tests.scripting.conftest import MARK_BLUR
+
+
+def held_after(session: MCAPReader, scratch: Path, frames: int) -> int:
+    """Most bytes that were held at once while so many pictures were handed in."""
+    pictures = HandedInPictures(session.view, scratch, size=(320, 180), config=MARK_BLUR)
+    tracemalloc.start()
+    for position in range(frames):
+        pictures.add(position, Picture.blank(320, 180))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return most
+
+
+def test_three_times_the_frames_are_held_in_as_much_memory(tmp_path: Path) -> None:
+    config = DemoConfig(
+        seconds=10.0,
+        width=320,
+        height=180,
+        with_face=False,
+        with_hands=False,
+        with_depth=False,
+        with_imu=False,
+    )
+    demo = make_demo(tmp_path / "long.mcap", config)
+    with MCAPReader(demo.path, scratch=tmp_path / "scratch", blur=MARK_BLUR) as session:
+        short = held_after(session, tmp_path / "short", 50)
+        long = held_after(session, tmp_path / "long", 150)
+
+    # A picture has 86 kB: all 150 of them would be 13 MB, and two groups of 15 are 2.6 MB.
+    assert short < 6e6
+    assert long < short + 0.5e6
