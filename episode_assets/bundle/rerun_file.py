@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.bundle import rerun_names as names
-from episode_assets.bundle.layout import FINGER_BONES, MEASURED, PALM_BONES, Side
+from episode_assets.bundle.layout import FINGER_BONES, PALM_BONES, Side
 from episode_assets.bundle.rerun_blueprint import blueprint
 from episode_assets.bundle.rerun_columns import Bones, Moments, Skeletons, changes, ends, whole
 from episode_assets.bundle.rerun_depth import MEDIA_TYPE, depth_png
@@ -369,46 +369,17 @@ class RerunFile:
         """Write a hand in the camera's optical frame, for recordings without poses: (n, 21, 3) metres."""
         self._log_hand(names.hand_before_camera(side), side, moments, joints_cam)
 
-    def log_hand_in_picture(
-        self,
-        side: Side,
-        moments: Moments,
-        joints_px: NDArray[np.floating],
-        kind: NDArray[np.integer] | None = None,
-    ) -> None:
-        """Write a hand in the picture: (n, 21, 2) pixels, NaN for joints that are not known.
+    def log_hand_in_picture(self, side: Side, moments: Moments, joints_px: NDArray[np.floating]) -> None:
+        """Write a hand in the picture: (n, 21, 2) pixels of the recorded picture, NaN for joints not known."""
+        self._log_hand(names.hand_in_picture(side), side, moments, joints_px)
 
-        Args:
-            side: Whose colour it has.
-            moments: n moments of pictures.
-            joints_px: Pixels of the recorded picture.
-            kind: (n,) as in `/hand-pose/<side>_kind`; what was not measured is darker. None: all measured.
-        """
-        self._log_hand(names.hand_in_picture(side), side, moments, joints_px, kind)
-
-    def _log_hand(
-        self,
-        path: str,
-        side: Side,
-        moments: Moments,
-        joints: NDArray[np.floating],
-        kind: NDArray[np.integer] | None = None,
-    ) -> None:
-        radii = (
-            (names.JOINT_RADIUS_M, names.BONE_RADIUS_M)
-            if joints.shape[2] == 3
-            else (names.JOINT_RADIUS_PX, names.BONE_RADIUS_PX)
-        )
-        is_measured = np.ones(len(moments), np.bool_) if kind is None else kind == MEASURED
-        strength = np.where(is_measured, 1.0, names.NOT_READ_STRENGTH)
-        colours = np.outer(strength, names.HAND_COLOURS[side]).astype(np.uint8)
-        self._log_skeletons(path, moments, joints, HAND_BONES, colours, radii)
+    def _log_hand(self, path: str, side: Side, moments: Moments, joints: NDArray[np.floating]) -> None:
+        looks = names.HAND_IN_SPACE if joints.shape[2] == 3 else names.HAND_IN_PICTURE
+        self._log_skeletons(path, moments, joints, HAND_BONES, names.HAND_COLOURS[side], looks)
 
     def log_upper_body(self, moments: Moments, joints_world: NDArray[np.floating], edges: Bones) -> None:
         """Write the estimated body of the wearer: (n, J, 3) world metres, NaN where unknown; edges join joints."""
-        colours = np.tile(np.array(names.BODY_COLOUR, np.uint8), (len(moments), 1))
-        radii = (names.BODY_JOINT_RADIUS_M, names.BODY_BONE_RADIUS_M)
-        self._log_skeletons(names.BODY, moments, joints_world, edges, colours, radii)
+        self._log_skeletons(names.BODY, moments, joints_world, edges, names.BODY_COLOUR, names.BODY_IN_SPACE)
 
     def _log_skeletons(
         self,
@@ -416,8 +387,8 @@ class RerunFile:
         moments: Moments,
         joints: NDArray[np.floating],
         bones: Bones,
-        colours: NDArray[np.uint8],
-        radii: tuple[float, float],
+        colour: names.Colour,
+        radii: names.Radii,
     ) -> None:
         shown = Skeletons.of(joints, bones)
         with self._stream.failures():
@@ -427,17 +398,16 @@ class RerunFile:
                 (rr.Points3D, rr.LineStrips3D) if joints.shape[2] == 3 else (rr.Points2D, rr.LineStrips2D)
             )
             if path not in self.logged:
-                self._stream.static(f"{path}/joints", points.from_fields(radii=radii[0]))
-                self._stream.static(f"{path}/bones", lines.from_fields(radii=radii[1]))
+                self._stream.static(f"{path}/joints", points.from_fields(radii=radii.joint, colors=colour))
+                self._stream.static(f"{path}/bones", lines.from_fields(radii=radii.bone, colors=colour))
                 self.logged.add(path)
             self._clear_ends(path, moments, shown.is_present)
-            if not shown.is_present.any():
-                return
-            moments, tints = moments.rows(shown.is_present), colours[shown.is_present]
-            joint_columns = points.columns(positions=shown.joints).partition(shown.joint_counts)
-            self._send(f"{path}/joints", moments, [*joint_columns, *points.columns(colors=tints)])
-            bone_columns = lines.columns(strips=shown.bones).partition(shown.bone_counts)
-            self._send(f"{path}/bones", moments, [*bone_columns, *lines.columns(colors=tints)])
+            if shown.is_present.any():
+                now = moments.rows(shown.is_present)
+                joint_columns = points.columns(positions=shown.joints).partition(shown.joint_counts)
+                self._send(f"{path}/joints", now, joint_columns)
+                bone_columns = lines.columns(strips=shown.bones).partition(shown.bone_counts)
+                self._send(f"{path}/bones", now, bone_columns)
 
     # --- writing -----------------------------------------------------------------------------------------------
 
@@ -451,9 +421,8 @@ class RerunFile:
             import rerun as rr
 
             count = int(is_known.sum())
-            # Rerun stores matrices by columns, and does not turn those of a column of them.
             lenses = rr.Pinhole.columns(
-                image_from_camera=np.swapaxes(K[is_known], 1, 2).reshape(count, 9),
+                image_from_camera=whole(K[is_known], np.float32),
                 resolution=np.tile(np.array(size, np.float32), (count, 1)),
                 camera_xyz=[rr.ViewCoordinates.RDF] * count,
             )

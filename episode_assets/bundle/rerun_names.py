@@ -7,7 +7,7 @@ camera here, so that they stand in the scene.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from episode_assets.bundle.hand_drawing import COLOURS
 from episode_assets.bundle.layout import Side
@@ -51,20 +51,24 @@ def hand_in_picture(side: Side) -> str:
 Colour: TypeAlias = tuple[int, int, int]
 
 HAND_COLOURS: dict[Side, Colour] = {"left": COLOURS["left"], "right": COLOURS["right"]}
-NOT_READ_STRENGTH = 0.45
-"""How bright a hand is in pictures it was not read in."""
 
 BODY_COLOUR: Colour = (255, 200, 0)
 CAMERA_COLOUR: Colour = (255, 220, 0)
 TRAIL_COLOUR: Colour = (0, 220, 240)
 TRAJECTORY_COLOUR: Colour = (90, 110, 120)
-FACE_COLOUR: Colour = (255, 60, 200)
+FACE_COLOUR: Colour = (255, 140, 40)
 MESH_COLOUR: Colour = (150, 150, 160)
 AXIS_COLOURS: dict[str, Colour] = {"x": (230, 80, 80), "y": (80, 200, 80), "z": (80, 120, 240)}
 
-JOINT_RADIUS_M, BONE_RADIUS_M = 0.007, 0.004
-BODY_JOINT_RADIUS_M, BODY_BONE_RADIUS_M = 0.008, 0.004
-JOINT_RADIUS_PX, BONE_RADIUS_PX = 3.0, 1.5
+
+class Radii(NamedTuple):
+    """How thick a skeleton is drawn, in metres or in pixels of the picture."""
+
+    joint: float
+    bone: float
+
+
+HAND_IN_SPACE, HAND_IN_PICTURE, BODY_IN_SPACE = Radii(0.007, 0.004), Radii(3.0, 1.5), Radii(0.008, 0.004)
 TRAIL_RADIUS_M, TRAJECTORY_RADIUS_M = 0.004, 0.002
 IMAGE_PLANE_M = 0.15
 AXIS_LENGTH_M = 0.08

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.bundle import rerun_names as names
-from episode_assets.bundle.layout import INTERPOLATED, SIDES, Side
+from episode_assets.bundle.layout import SIDES, Side
 from episode_assets.bundle.reader import EpisodeBundle
 from episode_assets.bundle.rerun_columns import Moments
 from episode_assets.bundle.rerun_file import RerunFile
@@ -129,9 +129,7 @@ def _log_people(file: RerunFile, bundle: EpisodeBundle, moments: Moments, rows: 
 
 def _log_hand(file: RerunFile, bundle: EpisodeBundle, side: Side, now: Moments, rows: slice) -> None:
     hand = bundle.hand(side, rows)
-    is_drawn = hand.joint_valid | (hand.kind == INTERPOLATED)[:, None]
-    pixels = np.where(is_drawn[:, :, None], hand.joints_px, np.float32(np.nan))
-    file.log_hand_in_picture(side, now, pixels, hand.kind)
+    file.log_hand_in_picture(side, now, hand.joints_px)
     if bundle.poses.valid.any():
         file.log_hand_in_world(side, now, hand.joints_world)
     else:
