@@ -108,10 +108,12 @@ def write_depth(
     count: DepthCount,
     *,
     level: int,
+    also: Callable[[int, NDArray[np.uint16]], None] | None = None,
 ) -> Iterator[int]:
     """Write `/depth/frames` in one pass over the depth stream; yields how many pictures are done.
 
-    Fills `count`. The datasets beside the frames are written by `write_depth_tables` once it is final.
+    Fills `count`; `also` is called with each picture that has depth, in order, and the image as it is written. The
+    datasets beside the frames are written by `write_depth_tables` once the count is final.
 
     Raises:
         ArtifactDamaged: What was written does not read back through the ordinary path.
@@ -132,6 +134,8 @@ def write_depth(
                 kept = image if holes is None else holes.cut(image, frame, dt_ns)
                 dataset.id.write_direct_chunk((frame, 0, 0), packed_depth(kept, level))
                 count.valid[frame] = True
+                if also is not None:
+                    also(frame, kept)
                 if frame in sample:
                     count.checksums[frame] = zlib.crc32(kept.tobytes())
         yield done

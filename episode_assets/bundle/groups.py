@@ -6,6 +6,7 @@ How a group is laid out is told by its own module (`depth`, `streams`, `hands`, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from episode_assets.bundle.depth import (
     write_depth,
     write_depth_tables,
 )
+from episode_assets.bundle.depth_video import DepthVideo, depth_coder
 from episode_assets.bundle.faces import write_privacy
 from episode_assets.bundle.hands import HandArrays, choose_hands, write_hands
 from episode_assets.bundle.inputs import Inputs, clock_word
@@ -55,9 +57,9 @@ class WrittenDepth:
 
 
 def write_depth_group(
-    file: AnnotationFile, inputs: Inputs, account: Account, progress: Progress
+    file: AnnotationFile, directory: Path, inputs: Inputs, account: Account, progress: Progress
 ) -> WrittenDepth | None:
-    """Write `/depth`, or say why there is none."""
+    """Write `/depth` and, where it is asked for, its video, or say why there is none."""
     name = layout.in_annotation("depth")
     stream = inputs.raw.depth
     if stream is None or len(stream) == 0:
@@ -71,8 +73,16 @@ def write_depth_group(
     written = _prepared_depth(inputs, pairing, shape)
     total = int(np.sum(pairing.position >= 0))
     level = inputs.config.depth_compression
-    for done in write_depth(file, stream, pairing, inputs.frames, written.holes, written.count, level=level):
-        progress("depth", done, total)
+    with _depth_video(directory, inputs, shape) as video:
+        also = None if video is None else video.add
+        for done in write_depth(
+            file, stream, pairing, inputs.frames, written.holes, written.count, level=level, also=also
+        ):
+            progress("depth", done, total)
+        if video is not None:
+            video.finish()
+            file.describe("/depth", video.attributes())
+            account.save(layout.DEPTH_VIDEO)
     write_depth_tables(
         file,
         stream,
@@ -84,6 +94,15 @@ def write_depth_group(
     account.save(name)
     _note_depth(written, account)
     return written
+
+
+def _depth_video(
+    directory: Path, inputs: Inputs, shape: tuple[int, int]
+) -> AbstractContextManager[DepthVideo | None]:
+    if not inputs.config.depth_video:
+        return nullcontext()
+    path = directory / layout.DEPTH_VIDEO
+    return DepthVideo(path, inputs.frames, shape[0], shape[1], depth_coder(inputs.config))
 
 
 def _prepared_depth(inputs: Inputs, pairing: DepthPairing, shape: tuple[int, int]) -> WrittenDepth:

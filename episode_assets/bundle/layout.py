@@ -12,6 +12,7 @@ SCHEMA_VERSION = 1
 """Raised when a reader of the previous version would misread a file; new datasets alone do not raise it."""
 
 VIDEO = "rgb.mp4"
+DEPTH_VIDEO = "depth.mp4"
 THUMBNAIL = "thumbnail.jpg"
 MESH = "mesh.ply"
 MESH_RECORD = "mesh.json"

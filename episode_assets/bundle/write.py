@@ -99,7 +99,9 @@ def write_bundle(
     is_coloured = adopt_mesh(mesh, directory, account)
     personal = write_personal(raw, config.personal, directory, account)
     with AnnotationFile(directory / layout.ANNOTATION) as file:
-        depth = write_depth_group(file, inputs, account, progress)
+        depth = write_depth_group(file, directory, inputs, account, progress)
+        if config.depth_video and depth is None:
+            account.skip(layout.DEPTH_VIDEO, "no_depth", "there is no depth to make a video of")
         removed = _removed(inputs, depth, personal, is_coloured=bool(is_coloured))
         write_rgb_group(file, inputs, video, account)
         write_stream_groups(file, inputs, account)
@@ -126,6 +128,7 @@ def write_bundle(
         layout.THUMBNAIL,
         *([] if is_coloured is None else [layout.MESH]),
         layout.ANNOTATION,
+        *([layout.DEPTH_VIDEO] if layout.DEPTH_VIDEO in account.saved else []),
         *calibrations,
         layout.FRAMES,
         *mano,
@@ -150,16 +153,17 @@ def write_bundle(
         warnings=tuple(account.warnings),
         summary=_summary(inputs, video, depth, hand_count),
         privacy=removed,
-        facts=_facts(inputs, previews),
+        facts=_facts(inputs, [*files, *previews]),
         source=source_of(inputs),
         datasets=tuple(file.datasets),
     )
 
 
-def _facts(inputs: Inputs, previews: list[str]) -> dict[str, FileFacts]:
+def _facts(inputs: Inputs, files: list[str]) -> dict[str, FileFacts]:
     frames = inputs.frames
     held = FileFacts(len(frames), int(frames.stamp_ns[-1] - frames.stamp_ns[0]) / 1e9)
-    return dict.fromkeys([layout.VIDEO, *(name for name in previews if name == layout.HANDS_PREVIEW)], held)
+    videos = (layout.VIDEO, layout.DEPTH_VIDEO, layout.HANDS_PREVIEW)
+    return dict.fromkeys((name for name in files if name in videos), held)
 
 
 def _write_thumbnail(blurred: Path, directory: Path, inputs: Inputs, account: Account) -> None:

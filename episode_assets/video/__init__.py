@@ -10,7 +10,7 @@ from __future__ import annotations
 import av
 
 from episode_assets.video.decoding import decode_picture
-from episode_assets.video.depth_codes import HOLE_CODE, LARGEST_CODE, DepthCoder
+from episode_assets.video.depth_codes import HOLE_CODE, LARGEST_CODE, DepthCoder, DepthUnit
 from episode_assets.video.depth_video import DepthVideoWriter, decode_depth_codes
 from episode_assets.video.encoder_config import DepthEncoderConfig, RGBEncoderConfig
 from episode_assets.video.faults import (
@@ -38,6 +38,7 @@ __all__ = [
     "LARGEST_CODE",
     "DepthCoder",
     "DepthEncoderConfig",
+    "DepthUnit",
     "DepthVideoWriter",
     "EncodedPicture",
     "FrameOutOfRange",

@@ -25,7 +25,7 @@ Codes: TypeAlias = NDArray[np.uint16]
 Outside: TypeAlias = Literal["hole", "clamp"]
 """What becomes of depth nearer than `depth_min` or farther than `depth_max`."""
 
-Unit: TypeAlias = Literal["mm", "m"]
+DepthUnit: TypeAlias = Literal["mm", "m"]
 
 
 class DepthCoder:
@@ -69,7 +69,7 @@ class DepthCoder:
         low, high = 1000.0 * self.config.depth_min, 1000.0 * self.config.depth_max
         return int(np.count_nonzero((depth_mm > 0) & ((depth_mm < low) | (depth_mm > high))))
 
-    def depth(self, codes: Codes, *, unit: Unit = "mm") -> NDArray[np.float32]:
+    def depth(self, codes: Codes, *, unit: DepthUnit = "mm") -> NDArray[np.float32]:
         """Return the depth of codes, (H, W) float32; 0 where nothing was measured. Millimetres are whole."""
         metres = np.take(self._metres_of_code, codes)
         return np.rint(1000.0 * metres) if unit == "mm" else metres
