@@ -5,6 +5,7 @@ packing datasets belong to their own rooms; publishing belongs to `storage`.
 """
 
 from episode_assets.bundle.calibration import Calibrations
+from episode_assets.bundle.clouds import PointCloud
 from episode_assets.bundle.config import BundleConfig
 from episode_assets.bundle.frames import FramePairing
 from episode_assets.bundle.hands import HandArrays
@@ -30,6 +31,7 @@ __all__ = [
     "HandArrays",
     "ManoArrays",
     "Mesh",
+    "PointCloud",
     "UpperBody",
     "write_bundle",
 ]

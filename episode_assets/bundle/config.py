@@ -43,6 +43,13 @@ class BundleConfig:
             "help": "Deflate effort of depth, 0 to 3: 0 is fastest and a fifth larger, above 1 gains nothing."
         },
     )
+    cloud_voxel_m: float = field(
+        default=0.02,
+        metadata={
+            "help": "Edge of the cubes in which points of clouds are averaged, m, 0.005 to 1, or 0 for no point cloud. "
+            "Higher is smaller and coarser."
+        },
+    )
     depth_video: bool = field(
         default=False,
         metadata={
@@ -100,7 +107,9 @@ class BundleConfig:
         if self.depth_faces not in {"hole", "keep"}:
             raise BadConfig(f"depth_faces must be 'hole' or 'keep', got {self.depth_faces!r}")
         if self.depth_video_outside not in {"hole", "clamp"}:
-            raise BadConfig(f"depth_video_outside must be 'hole' or 'clamp', got {self.depth_video_outside!r}")
+            raise BadConfig(
+                f"depth_video_outside must be 'hole' or 'clamp', got {self.depth_video_outside!r}"
+            )
         for name in ("depth_video", "hands_preview", "visualization"):
             if not isinstance(getattr(self, name), bool):
                 raise BadConfig(f"{name} must be true or false, got {getattr(self, name)!r}")
@@ -114,6 +123,8 @@ class BundleConfig:
         _within("pose_tolerance_s", self.pose_tolerance_s, 0.0, 1.0)
         _within("depth_compression", self.depth_compression, 0, 3)
         _within("depth_video_max_m", self.depth_video_max_m, 0.1, 65.0)
+        if self.cloud_voxel_m:
+            _within("cloud_voxel_m", self.cloud_voxel_m, 0.005, 1.0)
         _within("thumbnail_quality", self.thumbnail_quality, 1, 100)
         _within("visualization_depth_every", self.visualization_depth_every, 1, 1000)
 

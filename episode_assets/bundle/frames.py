@@ -1,6 +1,6 @@
 """The picture table of the bundle: every frame of the video, and what it is paired with.
 
-Reading the table belongs to `footage`, pairing the streams to their own modules.
+Reading the columns of the blurred video's own table belongs to `footage`, pairing the streams to their own modules.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from episode_assets.footage import FrameTable
+from episode_assets.footage import FrameTable, bool_column, int_column, read_table, require_columns
+
+PAIRING = ["depth_message_number", "depth_dt_ns", "pose_valid", "pose_dt_ns", "intrinsics_valid"]
+"""Columns of the bundle's `frames.parquet` that the table beside a blurred video does not have."""
 
 
 @dataclass(frozen=True)
@@ -57,3 +60,22 @@ def write_frame_table(path: Path, frames: FrameTable, pairing: FramePairing) -> 
         "intrinsics_valid": pa.array(pairing.intrinsics_valid),
     }
     pq.write_table(pa.table(columns), path, compression="zstd", row_group_size=65536)
+
+
+def read_pairing(path: Path, *, remedy: str) -> FramePairing:
+    """Read what the pictures of a bundle are paired with from its `frames.parquet`.
+
+    Raises:
+        ArtifactDamaged: The table is unreadable or lacks columns.
+    """
+    table = read_table(path, PAIRING, remedy=remedy)
+    require_columns(table, PAIRING, where=path.name, remedy=remedy)
+    has_depth = table["depth_message_number"].is_valid().to_numpy()
+    has_pose = bool_column(table, "pose_valid")
+    return FramePairing(
+        depth_message_number=int_column(table, "depth_message_number"),
+        depth_dt_ns=np.where(has_depth, int_column(table, "depth_dt_ns"), 0),
+        pose_valid=has_pose,
+        pose_dt_ns=np.where(has_pose, int_column(table, "pose_dt_ns"), 0),
+        intrinsics_valid=bool_column(table, "intrinsics_valid"),
+    )

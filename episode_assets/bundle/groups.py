@@ -16,6 +16,8 @@ import numpy as np
 from episode_assets.bundle import layout
 from episode_assets.bundle.account import Account
 from episode_assets.bundle.annotation import AnnotationFile
+from episode_assets.bundle.clouds import GROUP as CLOUD
+from episode_assets.bundle.clouds import accumulate, world_frame, write_cloud
 from episode_assets.bundle.depth import (
     DepthCount,
     DepthPairing,
@@ -218,6 +220,35 @@ def _write_pose_group(file: AnnotationFile, inputs: Inputs, account: Account) ->
         count=count,
         where=missing,
     )
+
+
+def write_cloud_group(file: AnnotationFile, inputs: Inputs, account: Account) -> None:
+    """Write `/point-cloud`, or say why there is none."""
+    name = layout.in_annotation(CLOUD)
+    if not any(map(len, inputs.raw.point_clouds)):
+        account.skip(name, "no_point_cloud_messages", "the recording has no point clouds")
+        return
+    if not inputs.config.cloud_voxel_m:
+        account.skip(name, "not_asked_for", "cloud_voxel_m is 0")
+        return
+    grid, count = accumulate(inputs, voxel_m=inputs.config.cloud_voxel_m)
+    notes = {
+        "cloud_elsewhere": (count.elsewhere, "point clouds are in another frame than the poses"),
+        "cloud_undecodable": (count.undecodable, "point clouds do not decode"),
+        "cloud_view_unknown": (
+            count.unseen,
+            "point clouds left out, since nobody knows where in them a blurred face is",
+        ),
+        "cloud_points_hidden": (count.hidden, "points left out, since they are seen in blurred rectangles"),
+        "cloud_points_far": (count.far, "points left out, since they are too far from the origin"),
+    }
+    for code, (number, words) in notes.items():
+        account.note(code, f"{number} {words}", stream="point_cloud", count=number)
+    if len(grid.counts) == 0:
+        account.skip(name, "no_usable_points", "no point cloud has points that could be placed")
+        return
+    write_cloud(file, grid, frame_id=world_frame(inputs), messages=count.used)
+    account.save(name)
 
 
 def write_hand_group(file: AnnotationFile, hands: Path | None, inputs: Inputs, account: Account) -> int:

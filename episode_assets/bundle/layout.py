@@ -22,9 +22,13 @@ META = "meta.json"
 MANO = "mano.parquet"
 HANDS_PREVIEW = "hands_preview.mp4"
 VISUALIZATION = "visualization.rrd"
+MANIFEST = "manifest.json"
 CALIBRATIONS = "calibrations"
 CALIBRATION_META = "calibrations/meta.json"
 R_OPTICAL_TO_LINK = "R_optical_to_link.npy"
+
+REMEDY = "materialise episode_bundle of this recording again, or fetch the directory anew"
+"""What helps a reader of a damaged bundle."""
 
 Side: TypeAlias = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")

@@ -5,49 +5,36 @@ Nothing else in the package opens the files of a bundle. What the values mean is
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.bundle import layout
+from episode_assets.bundle.annotation_reading import ALL, AnnotationReader, damaged
 from episode_assets.bundle.calibration import Calibrations, read_calibrations
-from episode_assets.bundle.frames import FramePairing
+from episode_assets.bundle.clouds import GROUP as CLOUD
+from episode_assets.bundle.clouds import PointCloud
+from episode_assets.bundle.depth_video import read_coder
+from episode_assets.bundle.frames import FramePairing, read_pairing
 from episode_assets.bundle.hands import HandArrays
-from episode_assets.bundle.layout import Side
+from episode_assets.bundle.layout import REMEDY, Side
 from episode_assets.bundle.mano import DATASET_OF, ManoArrays
+from episode_assets.bundle.opening import check_files, mapping_of, read_meta
 from episode_assets.bundle.personal import file_of
 from episode_assets.bundle.upper_body import UpperBody
-from episode_assets.errors import ArtifactDamaged, ArtifactMissing
-from episode_assets.footage import (
-    UNTOLD,
-    FaceBoxes,
-    FramePoses,
-    FrameTable,
-    bool_column,
-    int_column,
-    read_frame_table,
-    read_table,
-    require_columns,
-)
-from episode_assets.outcome import Json
+from episode_assets.errors import ArtifactMissing
+from episode_assets.footage import UNTOLD, FaceBoxes, FramePoses, FrameTable, read_frame_table
+from episode_assets.outcome import Json, Note, Skipped
 from episode_assets.ply import Mesh, read_ply
 from episode_assets.recording import ImuStream, PoseStream, TfStream, TrackingStream
-
-REMEDY = "materialise episode_bundle of this recording again, or fetch the directory anew"
-PAIRING = ["depth_message_number", "depth_dt_ns", "pose_valid", "pose_dt_ns", "intrinsics_valid"]
-
-ALL = slice(None)
-
-Value = TypeVar("Value")
-Scalar = TypeVar("Scalar", bound=np.generic)
+from episode_assets.storage import Manifest
+from episode_assets.video import DepthCoder, DepthUnit, decode_depth_codes
 
 
 @dataclass(frozen=True)
@@ -88,7 +75,7 @@ class EpisodeBundle:
         self.meta = meta
         self.frames = frames
         self.pairing = pairing
-        self._file: h5py.File | None = None
+        self._annotation = AnnotationReader(path / layout.ANNOTATION, len(frames))
 
     @classmethod
     def open(cls, path: Path | str) -> EpisodeBundle:
@@ -101,10 +88,11 @@ class EpisodeBundle:
             ArtifactDamaged: A file is missing, cut short or of another schema, or the frame counts differ.
         """
         directory = Path(path)
-        meta = _read_meta(directory)
-        bundle = cls(directory, meta, *_read_frames(directory))
+        meta = read_meta(directory)
+        frames = read_frame_table(directory / layout.FRAMES, remedy=REMEDY)
+        bundle = cls(directory, meta, frames, read_pairing(directory / layout.FRAMES, remedy=REMEDY))
         try:
-            _check(bundle)
+            check_files(directory, meta, frames, bundle._annotation)
         except BaseException:
             bundle.close()
             raise
@@ -120,9 +108,7 @@ class EpisodeBundle:
 
     def close(self) -> None:
         """Close the annotation file; arrays that were read stay usable."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._annotation.close()
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -169,7 +155,7 @@ class EpisodeBundle:
 
     def personal_path(self, kind: str) -> Path | None:
         """The table of a personal stream, `audio` or `location`; None where nobody asked for it or there is none."""
-        return self.path / file_of(kind) if file_of(kind) in _mapping(self.meta, "files") else None
+        return self.path / file_of(kind) if file_of(kind) in mapping_of(self.meta, "files") else None
 
     @property
     def stamps_ns(self) -> NDArray[np.int64]:
@@ -186,22 +172,65 @@ class EpisodeBundle:
         """True width and height of the pictures, without padding of the encoded video."""
         return self.frames.width, self.frames.height
 
+    # --- what it says of itself ---------------------------------------------------------------------------------
+
+    @property
+    def saved(self) -> tuple[str, ...]:
+        """Names of what is there: files, and groups of the annotation file as `annotation.hdf5:/imu`."""
+        return tuple(str(name) for name in _sequence(self.meta, "saved"))
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """What somebody may look for and will not find, and why."""
+        return tuple(Skipped(**item) for item in _sequence(self.meta, "skipped"))
+
+    @property
+    def warnings(self) -> tuple[Note, ...]:
+        """What was odd, with the frames concerned where they are known."""
+        return tuple(Note(**item) for item in _sequence(self.meta, "warnings"))
+
+    @property
+    def datasets(self) -> tuple[Mapping[str, Json], ...]:
+        """Every dataset that the bundle was written with: path, shape, dtype; units and valid rows where they apply."""
+        return tuple(_sequence(self.meta, "datasets"))
+
+    @cached_property
+    def manifest(self) -> Manifest | None:
+        """The manifest of the published artifact: inputs, models, digests; None before it is published.
+
+        Raises:
+            ArtifactDamaged: It cannot be read.
+        """
+        path = self.path / layout.MANIFEST
+        return Manifest.from_json(path.read_bytes(), where=layout.MANIFEST) if path.is_file() else None
+
     # --- privacy, metadata, calibration ------------------------------------------------------------------------
 
     @property
     def privacy(self) -> Mapping[str, Json]:
         """The verdict of the audit and what was removed."""
-        return _mapping(self.meta, "privacy")
+        return mapping_of(self.meta, "privacy")
 
     @property
     def source(self) -> Mapping[str, Json]:
         """What is told about the recording itself: size, digest, clock, message counts, whether it is cut short."""
-        return _mapping(self.meta, "source")
+        return mapping_of(self.meta, "source")
+
+    @property
+    def clock(self) -> str:
+        """`epoch` where stamps are wall-clock times, `uptime` where they count from some start of the device."""
+        return str(self.source.get("clock", ""))
+
+    @property
+    def clock_offset_ns(self) -> int | None:
+        """What to add to a stamp to get wall-clock time; None where nothing tells."""
+        offset = self.source.get("clock_offset_ns")
+        return offset if isinstance(offset, int) else None
 
     @property
     def metadata(self) -> Mapping[str, Json]:
         """The recording's own metadata, as far as it may travel."""
-        return _mapping(self.meta, "metadata")
+        return mapping_of(self.meta, "metadata")
 
     @cached_property
     def calibrations(self) -> Calibrations:
@@ -212,25 +241,27 @@ class EpisodeBundle:
     def face_boxes(self) -> FaceBoxes:
         """All blurred rectangles, sorted by frame."""
         group = "/privacy"
-        corners = self._array(f"{group}/boxes", np.int32).reshape(-1, 4)
+        corners = self._annotation.array(f"{group}/boxes", np.int32).reshape(-1, 4)
         # Bundles of earlier releases say of no box what it shows.
         is_told = self.has(f"{group}/label")
         label = (
-            self._array(f"{group}/label", np.uint8) if is_told else np.full(len(corners), UNTOLD, np.uint8)
+            self._annotation.array(f"{group}/label", np.uint8)
+            if is_told
+            else np.full(len(corners), UNTOLD, np.uint8)
         )
         return FaceBoxes(
-            frame_index=self._array(f"{group}/frame_index", np.int64),
+            frame_index=self._annotation.array(f"{group}/frame_index", np.int64),
             rectangle_px=corners,
-            score=self._array(f"{group}/score", np.float32),
-            track=self._array(f"{group}/track", np.int64),
-            source=self._array(f"{group}/source", np.uint8),
+            score=self._annotation.array(f"{group}/score", np.float32),
+            track=self._annotation.array(f"{group}/track", np.int64),
+            source=self._annotation.array(f"{group}/source", np.uint8),
             label=label,
         )
 
     @cached_property
     def K(self) -> NDArray[np.float64] | None:  # noqa: N802  # the field's own name for intrinsics
         """Intrinsics of every picture, (F, 3, 3) float64 pixels, NaN where unknown; None when never known."""
-        return self._intrinsics("/rgb/K")
+        return self._annotation.intrinsics("/rgb/K")
 
     @cached_property
     def poses(self) -> FramePoses:
@@ -239,9 +270,9 @@ class EpisodeBundle:
             nothing = np.full((self.F, 4, 4), np.nan)
             return FramePoses(nothing, np.zeros(self.F, np.bool_), np.zeros(self.F, np.int64))
         return FramePoses(
-            world_from_optical=self._per_picture("/rgb/world_from_optical", np.float64),
-            valid=self._per_picture("/rgb/pose_valid", np.bool_),
-            dt_ns=self._per_picture("/rgb/pose_dt_ns", np.int64),
+            world_from_optical=self._annotation.per_picture("/rgb/world_from_optical", np.float64),
+            valid=self._annotation.per_picture("/rgb/pose_valid", np.bool_),
+            dt_ns=self._annotation.per_picture("/rgb/pose_dt_ns", np.int64),
         )
 
     # --- depth -------------------------------------------------------------------------------------------------
@@ -251,14 +282,14 @@ class EpisodeBundle:
         """Size, validity, stamps and intrinsics of depth; None when the bundle has none."""
         if not self.has("/depth/frames"):
             return None
-        _, height, width = self._dataset("/depth/frames").shape
+        _, height, width = self._annotation.dataset("/depth/frames").shape
         return DepthInfo(
             height=int(height),
             width=int(width),
-            valid=self._per_picture("/depth/valid", np.bool_),
-            stamp_ns=self._per_picture("/depth/timestamps_ns", np.int64),
-            message_number=self._per_picture("/depth/source_index", np.int64),
-            K=self._intrinsics("/depth/K"),
+            valid=self._annotation.per_picture("/depth/valid", np.bool_),
+            stamp_ns=self._annotation.per_picture("/depth/timestamps_ns", np.int64),
+            message_number=self._annotation.per_picture("/depth/source_index", np.int64),
+            K=self._annotation.intrinsics("/depth/K"),
         )
 
     def depth_frame(self, frame: int) -> NDArray[np.uint16] | None:
@@ -272,8 +303,46 @@ class EpisodeBundle:
             raise IndexError(f"frame {frame} of a bundle with {self.F} pictures")
         if self.depth is None or not self.depth.valid[frame]:
             return None
-        image: NDArray[np.uint16] = self._read("/depth/frames", lambda dataset: dataset[frame])
+        image: NDArray[np.uint16] = self._annotation.read("/depth/frames", lambda dataset: dataset[frame])
         return image
+
+    @property
+    def depth_video_path(self) -> Path | None:
+        """The depth as 12-bit codes in a video; None where nobody asked for it or there is no depth."""
+        return (
+            self.path / layout.DEPTH_VIDEO if layout.DEPTH_VIDEO in mapping_of(self.meta, "files") else None
+        )
+
+    @cached_property
+    def depth_video_coder(self) -> DepthCoder | None:
+        """What turns the codes of the depth video into depth, and says how exact that is; None without such a video."""
+        if self.depth_video_path is None:
+            return None
+        return read_coder(self._annotation.attributes("/depth"))
+
+    def depth_video_frames(
+        self, frames: Sequence[int] | None = None, *, unit: DepthUnit = "mm"
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield frame numbers and depth images of the depth video, (H, W) float32 with 0 for missing.
+
+        Args:
+            frames: Which pictures, in any order; all if None.
+            unit: Whole millimetres, or metres.
+
+        Raises:
+            ArtifactMissing: The bundle has no depth video.
+            FrameOutOfRange: There is no such picture.
+            UndecodableVideo: The video does not decode.
+        """
+        path, coder, depth = self.depth_video_path, self.depth_video_coder, self.depth
+        if path is None or coder is None or depth is None:
+            raise ArtifactMissing(
+                "the bundle has no depth video",
+                where=layout.DEPTH_VIDEO,
+                remedy="set depth_video and run again",
+            )
+        for frame, codes in decode_depth_codes(path, frames):
+            yield frame, coder.depth(codes[: depth.height, : depth.width], unit=unit)
 
     # --- streams -----------------------------------------------------------------------------------------------
 
@@ -283,13 +352,19 @@ class EpisodeBundle:
         if not self.has("/imu/timestamps"):
             return None
         return ImuStream(
-            stamp_ns=self._array("/imu/timestamps_ns", np.int64),
-            linear_acceleration=self._array("/imu/linear_acceleration", np.float64),
-            angular_velocity=self._array("/imu/angular_velocity", np.float64),
-            orientation_xyzw=self._array("/imu/orientation_xyzw", np.float64),
-            frame_id=self._attribute("/imu", "frame_id"),
-            gravity=self._attribute("/imu", "gravity"),
+            stamp_ns=self._annotation.array("/imu/timestamps_ns", np.int64),
+            linear_acceleration=self._annotation.array("/imu/linear_acceleration", np.float64),
+            angular_velocity=self._annotation.array("/imu/angular_velocity", np.float64),
+            orientation_xyzw=self._annotation.array("/imu/orientation_xyzw", np.float64),
+            frame_id=self._annotation.text("/imu", "frame_id"),
+            gravity=self._annotation.text("/imu", "gravity"),
         )
+
+    @cached_property
+    def optical_from_imu(self) -> NDArray[np.float64] | None:
+        """Transform (4, 4), p_optical = T p_imu in metres; None where the recording does not tell."""
+        path = "/imu/optical_from_imu"
+        return self._annotation.array(path, np.float64) if self.has(path) else None
 
     @cached_property
     def camera_poses(self) -> PoseStream | None:
@@ -307,9 +382,9 @@ class EpisodeBundle:
         if not self.has("/tracking/timestamps"):
             return None
         return TrackingStream(
-            stamp_ns=self._array("/tracking/timestamps_ns", np.int64),
-            state=self._array("/tracking/state", np.uint8),
-            reason=self._array("/tracking/reason", np.uint8),
+            stamp_ns=self._annotation.array("/tracking/timestamps_ns", np.int64),
+            state=self._annotation.array("/tracking/state", np.uint8),
+            reason=self._annotation.array("/tracking/reason", np.uint8),
         )
 
     @cached_property
@@ -318,20 +393,33 @@ class EpisodeBundle:
         if not self.has("/tf/timestamps"):
             return None
         return TfStream(
-            stamp_ns=self._array("/tf/timestamps_ns", np.int64),
-            parent=tuple(name.decode() for name in self._array("/tf/parent", np.bytes_).tolist()),
-            child=tuple(name.decode() for name in self._array("/tf/child", np.bytes_).tolist()),
-            translation=self._array("/tf/translations", np.float64),
-            quaternion_xyzw=self._array("/tf/quaternions_xyzw", np.float64),
-            is_static=self._array("/tf/is_static", np.bool_),
+            stamp_ns=self._annotation.array("/tf/timestamps_ns", np.int64),
+            parent=tuple(name.decode() for name in self._annotation.array("/tf/parent", np.bytes_).tolist()),
+            child=tuple(name.decode() for name in self._annotation.array("/tf/child", np.bytes_).tolist()),
+            translation=self._annotation.array("/tf/translations", np.float64),
+            quaternion_xyzw=self._annotation.array("/tf/quaternions_xyzw", np.float64),
+            is_static=self._annotation.array("/tf/is_static", np.bool_),
         )
 
     @cached_property
     def mesh(self) -> Mesh | None:
         """The welded mesh in the world frame; None when the recording has none."""
-        if layout.MESH not in _mapping(self.meta, "files"):
+        if layout.MESH not in mapping_of(self.meta, "files"):
             return None
         return read_ply(self.path / layout.MESH, remedy=REMEDY)
+
+    @cached_property
+    def point_cloud(self) -> PointCloud | None:
+        """The point clouds of the recording as one, in the world; None where it has none."""
+        if not self.has(f"/{CLOUD}/points"):
+            return None
+        said = self._annotation.attributes(f"/{CLOUD}")
+        return PointCloud(
+            points=self._annotation.array(f"/{CLOUD}/points", np.float32),
+            count=self._annotation.array(f"/{CLOUD}/count", np.int32),
+            voxel_m=float(said["voxel_m"]),
+            frame_id=str(said["frame_id"]),
+        )
 
     # --- hands -------------------------------------------------------------------------------------------------
 
@@ -345,21 +433,21 @@ class EpisodeBundle:
         if not self.has_hands:
             return HandArrays.missing(len(range(*rows.indices(self.F))))
         prefix = f"/hand-pose/{side}"
-        space = self._per_picture(f"{prefix}_space", np.uint8, rows)
-        joints = self._per_picture(f"{prefix}_joints", np.float32, rows)
+        space = self._annotation.per_picture(f"{prefix}_space", np.uint8, rows)
+        joints = self._annotation.per_picture(f"{prefix}_joints", np.float32, rows)
         is_metric = (space == layout.SPACE_CAMERA)[:, None, None]
         return HandArrays(
-            valid=self._per_picture(f"{prefix}_valid", np.bool_, rows),
+            valid=self._annotation.per_picture(f"{prefix}_valid", np.bool_, rows),
             space=space,
-            joints_px=self._per_picture(f"{prefix}_kpts_2d_rgb", np.float32, rows),
+            joints_px=self._annotation.per_picture(f"{prefix}_kpts_2d_rgb", np.float32, rows),
             joints_cam=np.where(is_metric, joints, np.float32(np.nan)),
-            joints_world=self._per_picture(f"{prefix}_joints_world", np.float32, rows),
-            joint_valid=self._per_picture(f"{prefix}_joint_valid", np.bool_, rows),
-            confidence=self._per_picture(f"{prefix}_confidence", np.float32, rows),
-            kind=self._per_picture(f"{prefix}_kind", np.int8, rows),
-            track=self._per_picture(f"{prefix}_track", np.int64, rows),
-            anchor=self._per_picture(f"{prefix}_anchor", np.uint8, rows),
-            scale=self._per_picture(f"{prefix}_scale", np.float32, rows),
+            joints_world=self._annotation.per_picture(f"{prefix}_joints_world", np.float32, rows),
+            joint_valid=self._annotation.per_picture(f"{prefix}_joint_valid", np.bool_, rows),
+            confidence=self._annotation.per_picture(f"{prefix}_confidence", np.float32, rows),
+            kind=self._annotation.per_picture(f"{prefix}_kind", np.int8, rows),
+            track=self._annotation.per_picture(f"{prefix}_track", np.int64, rows),
+            anchor=self._annotation.per_picture(f"{prefix}_anchor", np.uint8, rows),
+            scale=self._annotation.per_picture(f"{prefix}_scale", np.float32, rows),
             **self._marks(prefix, rows),
         )
 
@@ -369,9 +457,9 @@ class EpisodeBundle:
             missing = HandArrays.missing(len(range(*rows.indices(self.F))))
             return {name: getattr(missing, name) for name in ("smoothed", "uncertainty_px", "uncertainty_m")}
         return {
-            "smoothed": self._per_picture(f"{prefix}_smoothed", np.bool_, rows),
-            "uncertainty_px": self._per_picture(f"{prefix}_uncertainty_px", np.float32, rows),
-            "uncertainty_m": self._per_picture(f"{prefix}_uncertainty_m", np.float32, rows),
+            "smoothed": self._annotation.per_picture(f"{prefix}_smoothed", np.bool_, rows),
+            "uncertainty_px": self._annotation.per_picture(f"{prefix}_uncertainty_px", np.float32, rows),
+            "uncertainty_m": self._annotation.per_picture(f"{prefix}_uncertainty_m", np.float32, rows),
         }
 
     @cached_property
@@ -389,11 +477,13 @@ class EpisodeBundle:
         if not self.has(f"/hand-pose/{side}_mano_valid"):
             return None
         found = {
-            name: self._per_picture(f"/hand-pose/{side}_{dataset}", np.float32)
+            name: self._annotation.per_picture(f"/hand-pose/{side}_{dataset}", np.float32)
             for name, dataset in DATASET_OF.items()
             if name != "valid"
         }
-        return ManoArrays(valid=self._per_picture(f"/hand-pose/{side}_mano_valid", np.bool_), **found)
+        return ManoArrays(
+            valid=self._annotation.per_picture(f"/hand-pose/{side}_mano_valid", np.bool_), **found
+        )
 
     @cached_property
     def upper_body(self) -> UpperBody | None:
@@ -401,164 +491,65 @@ class EpisodeBundle:
         if not self.has("/upper-body"):
             return None
         return UpperBody(
-            valid=self._per_picture("/upper-body/valid", np.bool_),
-            joints_world=self._per_picture("/upper-body/joints_world", np.float32),
-            joint_source=self._per_picture("/upper-body/joint_source", np.uint8),
-            heading_held=self._per_picture("/upper-body/heading_held", np.bool_),
+            valid=self._annotation.per_picture("/upper-body/valid", np.bool_),
+            joints_world=self._annotation.per_picture("/upper-body/joints_world", np.float32),
+            joint_source=self._annotation.per_picture("/upper-body/joint_source", np.uint8),
+            heading_held=self._annotation.per_picture("/upper-body/heading_held", np.bool_),
         )
 
     @cached_property
     def upper_body_edges(self) -> tuple[tuple[int, int], ...]:
         """Pairs of joints of the upper body that belong together; none where the bundle says nothing of them."""
-        words = self._attribute("/upper-body", "edges") if self.has("/upper-body") else ""
+        words = self._annotation.text("/upper-body", "edges") if self.has("/upper-body") else ""
         pairs = [word.split("-") for word in words.split(",") if word]
         try:
             return tuple((int(first), int(second)) for first, second in pairs)
         except ValueError as error:
-            raise _damaged(f"edges cannot be read: {words!r}", "/upper-body") from error
+            raise damaged(f"edges cannot be read: {words!r}", "/upper-body") from error
 
     # --- access to the annotation file -------------------------------------------------------------------------
 
     def has(self, path: str) -> bool:
         """Return whether the annotation file has this group or dataset."""
-        return path in self._opened()
+        return self._annotation.has(path)
 
-    def _opened(self) -> h5py.File:
-        if self._file is None:
-            try:
-                self._file = h5py.File(self.path / layout.ANNOTATION, "r")
-            except OSError as error:
-                raise _damaged(f"it cannot be opened: {error}") from error
-        return self._file
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups of the annotation file, those that users appended included."""
+        return self._annotation.groups()
 
-    def _read(self, path: str, take: Callable[[h5py.Dataset], Value]) -> Value:
-        try:
-            return take(self._dataset(path))
-        except (OSError, RuntimeError, ValueError) as error:
-            raise _damaged(f"the values cannot be read: {error}", path) from error
+    def array(self, path: str) -> NDArray[Any]:
+        """Return a dataset of the annotation file by its path, in its own dtype; for groups that users appended.
 
-    def _dataset(self, path: str) -> h5py.Dataset:
-        try:
-            item = self._opened()[path]
-        except (KeyError, RuntimeError) as error:
-            raise _damaged("the dataset is missing", path) from error
-        if not isinstance(item, h5py.Dataset):
-            raise _damaged("a dataset was expected, found a group", path)
-        return item
+        Raises:
+            ArtifactDamaged: There is no such dataset, or it does not unpack.
+        """
+        return self._annotation.read(path, lambda dataset: np.asarray(dataset[()]))
 
-    def _array(self, path: str, dtype: type[Scalar], rows: slice = ALL) -> NDArray[Scalar]:
-        array: NDArray[Scalar] = self._read(path, lambda dataset: np.asarray(dataset[rows], dtype=dtype))
-        array.flags.writeable = False
-        return array
+    def attributes(self, path: str) -> Mapping[str, Any]:
+        """Return the attributes of a group or dataset of the annotation file, or those of the root `/`.
 
-    def _per_picture(self, path: str, dtype: type[Scalar], rows: slice = ALL) -> NDArray[Scalar]:
-        shape = self._dataset(path).shape
-        if shape[:1] != (self.F,):
-            raise _damaged(f"shape {shape} does not fit {self.F} pictures", path)
-        return self._array(path, dtype, rows)
-
-    def _attribute(self, path: str, name: str) -> str:
-        try:
-            return str(self._opened()[path].attrs.get(name, ""))
-        except (OSError, KeyError, RuntimeError) as error:
-            raise _damaged(f"attribute {name} cannot be read", path) from error
-
-    def _intrinsics(self, path: str) -> NDArray[np.float64] | None:
-        if not self.has(path):
-            return None
-        stored = self._array(path, np.float64)
-        if stored.shape not in {(1, 3, 3), (self.F, 3, 3)}:
-            raise _damaged(f"shape {stored.shape} does not fit {self.F} pictures", path)
-        return np.broadcast_to(stored, (self.F, 3, 3))
+        Raises:
+            ArtifactDamaged: There is no such thing in the file.
+        """
+        return self._annotation.attributes(path)
 
     def _pose_stream(self, group: str) -> PoseStream | None:
         if not self.has(f"/{group}/timestamps"):
             return None
         marks = f"/{group}/is_interpolated"
-        is_interpolated = self._array(marks, np.bool_) if self.has(marks) else None
+        is_interpolated = self._annotation.array(marks, np.bool_) if self.has(marks) else None
         return PoseStream(
-            stamp_ns=self._array(f"/{group}/timestamps_ns", np.int64),
-            translation=self._array(f"/{group}/translations", np.float64),
-            quaternion_xyzw=self._array(f"/{group}/quaternions_xyzw", np.float64),
-            frame_id=self._attribute(f"/{group}", "frame_id"),
-            child_frame_id=self._attribute(f"/{group}", "child_frame_id"),
+            stamp_ns=self._annotation.array(f"/{group}/timestamps_ns", np.int64),
+            translation=self._annotation.array(f"/{group}/translations", np.float64),
+            quaternion_xyzw=self._annotation.array(f"/{group}/quaternions_xyzw", np.float64),
+            frame_id=self._annotation.text(f"/{group}", "frame_id"),
+            child_frame_id=self._annotation.text(f"/{group}", "child_frame_id"),
             source="tf" if is_interpolated is not None else "topic",
             is_interpolated=is_interpolated,
         )
 
 
-def _damaged(what: str, dataset: str = "") -> ArtifactDamaged:
-    return ArtifactDamaged(
-        what, where=f"{layout.ANNOTATION}:{dataset}" if dataset else layout.ANNOTATION, remedy=REMEDY
-    )
-
-
-def _mapping(meta: Mapping[str, Json], name: str) -> Mapping[str, Json]:
+def _sequence(meta: Mapping[str, Json], name: str) -> Sequence[Any]:
     value = meta.get(name)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _read_meta(directory: Path) -> Mapping[str, Json]:
-    path = directory / layout.META
-    if not path.is_file():
-        raise ArtifactMissing(
-            "there is no episode bundle here", where=str(directory), remedy="check the path"
-        )
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactDamaged(f"not valid JSON: {error}", where=layout.META, remedy=REMEDY) from error
-    schema = meta.get("schema") if isinstance(meta, dict) else None
-    if schema != layout.SCHEMA:
-        raise ArtifactDamaged(
-            f"schema {layout.SCHEMA!r} expected, found {schema!r}", where=layout.META, remedy=REMEDY
-        )
-    if meta.get("schema_version") != layout.SCHEMA_VERSION:
-        raise ArtifactDamaged(
-            f"schema version {layout.SCHEMA_VERSION} expected, found {meta.get('schema_version')!r}",
-            where=layout.META,
-            remedy="read it with the version of episode-assets that wrote it, or materialise it again",
-        )
-    checked: Mapping[str, Json] = meta
-    return checked
-
-
-def _read_frames(directory: Path) -> tuple[FrameTable, FramePairing]:
-    path = directory / layout.FRAMES
-    frames = read_frame_table(path, remedy=REMEDY)
-    table = read_table(path, PAIRING, remedy=REMEDY)
-    require_columns(table, PAIRING, where=path.name, remedy=REMEDY)
-    has_depth = table["depth_message_number"].is_valid().to_numpy()
-    has_pose = bool_column(table, "pose_valid")
-    pairing = FramePairing(
-        depth_message_number=int_column(table, "depth_message_number"),
-        depth_dt_ns=np.where(has_depth, int_column(table, "depth_dt_ns"), 0),
-        pose_valid=has_pose,
-        pose_dt_ns=np.where(has_pose, int_column(table, "pose_dt_ns"), 0),
-        intrinsics_valid=bool_column(table, "intrinsics_valid"),
-    )
-    return frames, pairing
-
-
-def _check(bundle: EpisodeBundle) -> None:
-    """Compare sizes and frame counts of the files with each other; no image is read."""
-    for name, size in _mapping(bundle.meta, "files").items():
-        path = bundle.path / name
-        found = path.stat().st_size if path.is_file() else None
-        # Users append their own groups to exported annotation files; HDF5 itself notices missing bytes.
-        if found is None or (name != layout.ANNOTATION and found != size):
-            raise ArtifactDamaged(f"{size} bytes expected, found {found}", where=name, remedy=REMEDY)
-    counts = {
-        "meta.json": bundle.meta.get("num_frames"),
-        "/rgb/timestamps_ns": bundle._dataset("/rgb/timestamps_ns").shape[0],
-    }
-    for group in ("/depth/frames", "/hand-pose/left_joints"):
-        if bundle.has(group):
-            counts[group] = bundle._dataset(group).shape[0]
-    for where, count in counts.items():
-        if count != bundle.F:
-            raise ArtifactDamaged(
-                f"{bundle.F} pictures in {layout.FRAMES}, {count} in {where}", where=where, remedy=REMEDY
-            )
-    if not np.array_equal(bundle._array("/rgb/timestamps_ns", np.int64), bundle.stamps_ns):
-        raise _damaged(f"the stamps differ from those of {layout.FRAMES}", "/rgb/timestamps_ns")
+    return value if isinstance(value, Sequence) else ()

@@ -22,6 +22,7 @@ from episode_assets.bundle.config import BundleConfig
 from episode_assets.bundle.frames import FramePairing, write_frame_table
 from episode_assets.bundle.groups import (
     WrittenDepth,
+    write_cloud_group,
     write_depth_group,
     write_hand_group,
     write_metadata_group,
@@ -105,6 +106,7 @@ def write_bundle(
         removed = _removed(inputs, depth, personal, is_coloured=bool(is_coloured))
         write_rgb_group(file, inputs, video, account)
         write_stream_groups(file, inputs, account)
+        write_cloud_group(file, inputs, account)
         hand_count = write_hand_group(file, hands, inputs, account)
         write_upper_body_group(file, hands, inputs, account)
         write_metadata_group(file, inputs, account)

@@ -53,8 +53,9 @@ class Scene:
     gap_ns: int = 8_000_000_000
     depth_dt_ns: int = 3_900_000
     streams: frozenset[str] = frozenset(
-        {"depth", "camera_info", "pose", "tf", "imu", "tracking", "mesh", "trajectory"}
+        {"depth", "camera_info", "pose", "tf", "imu", "tracking", "mesh", "trajectory", "cloud"}
     )
+    cloud_frame: str = "world"
     info_size: tuple[int, int] | None = None
     depth_focal: float | None = None
     depth_missing: frozenset[int] = frozenset()
@@ -81,6 +82,22 @@ class Scene:
         image = 800 + 7 * rows + 3 * columns + rng.integers(0, 40, rows.shape)
         image[rng.random(rows.shape) < 0.05] = 0
         return image.astype(np.uint16)
+
+    @property
+    def clouds(self) -> list[np.ndarray]:
+        """One cloud (N, 3) per picture, world metres: a grid before the camera, a little shifted each time."""
+        x, y = np.meshgrid(np.linspace(-0.4, 0.4, 9), np.linspace(-0.3, 0.3, 7))
+        optical = np.stack([x, y, np.full_like(x, 1.0), np.ones_like(x)], axis=-1).reshape(-1, 4)
+        return [(optical @ self.world_from_optical(i).T)[:, :3] + 0.001 * i for i in range(self.frames)]
+
+    def world_from_optical(self, frame: int) -> np.ndarray:
+        """Transform (4, 4) of the camera, whose link has X right, Y up, Z backward."""
+        _, y, _, w = self.quaternion(frame)
+        cos, sin = w * w - y * y, 2 * y * w
+        transform = np.eye(4)
+        transform[:3, :3] = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]]) @ np.diag([1.0, -1.0, -1.0])
+        transform[:3, 3] = self.translation(frame)
+        return transform
 
     def intrinsics(self, frame: int) -> np.ndarray:
         focal = 50.0 + 0.25 * frame
@@ -161,6 +178,9 @@ def write_recording(path: Path, scene: Scene) -> Path:
             writer.add("/map/mesh", last, mesh_marker(last))
         if "trajectory" in scene.streams:
             writer.add("/trajectory", last, _path(scene))
+        if "cloud" in scene.streams:
+            for stamp_ns, points in zip(scene.stamps_ns.tolist(), scene.clouds, strict=True):
+                writer.add("/map/point_cloud", stamp_ns, cloud_message(stamp_ns, points, scene.cloud_frame))
         writer.finish()
     return path
 
@@ -283,29 +303,61 @@ def _write_imu(writer: RecordingWriter, first_ns: int, last_ns: int) -> None:
         writer.add("/device/imu", stamp_ns, item)
 
 
+def cloud_message(stamp_ns: int, points: np.ndarray, frame_id: str) -> Any:
+    """Points as an AR framework records them: coordinates, then a colour that nobody may see again."""
+    row = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<u4")])
+    data = np.empty(len(points), row)
+    data["x"], data["y"], data["z"] = points.T
+    data["rgb"] = 0xFF00FF
+    kinds = {"x": (0, 7), "y": (4, 7), "z": (8, 7), "rgb": (12, 6)}
+    fields = [
+        message("sensor_msgs/msg/PointField", name=name, offset=offset, datatype=kind, count=1)
+        for name, (offset, kind) in kinds.items()
+    ]
+    return message(
+        "sensor_msgs/msg/PointCloud2",
+        header=header(stamp_ns, frame_id),
+        height=1,
+        width=len(points),
+        fields=fields,
+        is_bigendian=False,
+        point_step=row.itemsize,
+        row_step=row.itemsize * len(points),
+        data=np.frombuffer(data.tobytes(), np.uint8),
+        is_dense=True,
+    )
+
+
 MESH_CORNERS = np.array([[0, 0, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0], [1, 0, 1], [0, 0, 1]], dtype=np.float64)
 """A square of two triangles, without shared corners."""
 
 MESH_COLOURS = np.array([[10, 20, 30], [40, 50, 60], [70, 80, 90], [100, 110, 120]], dtype=np.uint8)
 
 
-def mesh_marker(stamp_ns: int) -> Any:
-    """The square as a triangle list whose corners carry a colour."""
+def mesh_marker(
+    stamp_ns: int,
+    corners: np.ndarray = MESH_CORNERS,
+    *,
+    id_: int = 0,
+    action: int = 0,
+    at: tuple[Any, Any] = ((0, 0, 0), (0, 0, 0, 1)),
+) -> Any:
+    """The square, or other triangles, as a triangle list whose corners carry a colour."""
     colour = message("std_msgs/msg/ColorRGBA", r=1.0, g=0.0, b=1.0, a=1.0)
     return message(
         "visualization_msgs/msg/Marker",
         header=header(stamp_ns, "world"),
         ns="mesh",
-        id=0,
+        id=id_,
         type=11,
-        action=0,
-        pose=pose((0, 0, 0), (0, 0, 0, 1)),
+        action=action,
+        pose=pose(*at),
         scale=vector((1, 1, 1)),
         color=colour,
         lifetime=message("builtin_interfaces/msg/Duration", sec=0, nanosec=0),
         frame_locked=False,
-        points=[point(corner) for corner in MESH_CORNERS],
-        colors=[colour] * len(MESH_CORNERS),
+        points=[point(corner) for corner in corners],
+        colors=[colour] * len(corners),
         text="",
         mesh_resource="",
         mesh_use_embedded_materials=False,

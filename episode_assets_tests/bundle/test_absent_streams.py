@@ -24,6 +24,7 @@ from episode_assets_tests.bundle.recordings import Scene
         (("tracking",), "annotation.hdf5:/tracking", "no_tracking_messages"),
         (("tf",), "annotation.hdf5:/tf", "no_tf_messages"),
         (("trajectory",), "annotation.hdf5:/trajectory", "no_trajectory_messages"),
+        (("cloud",), "annotation.hdf5:/point-cloud", "no_point_cloud_messages"),
     ],
 )
 def test_an_absent_stream_is_skipped_with_a_reason(
@@ -41,7 +42,7 @@ def test_an_absent_stream_is_skipped_with_a_reason(
 
 
 def test_pictures_alone_make_a_bundle(make: Maker) -> None:
-    everything = ("depth", "camera_info", "pose", "tf", "imu", "tracking", "mesh", "trajectory")
+    everything = ("depth", "camera_info", "pose", "tf", "imu", "tracking", "mesh", "trajectory", "cloud")
     made = make(Scene(frames=5).without(*everything), hands=None)
 
     assert {"rgb.mp4", "thumbnail.jpg", "annotation.hdf5:/rgb", "calibrations/"} <= set(made.outcome.saved)
