@@ -15,8 +15,6 @@ from episode_assets.qc.svg import Mark, clock
 
 MOST_SHOWN = 100
 """Findings with a row of their own."""
-MOST_MARKS = 60
-"""Findings marked on one chart."""
 
 SECTION_OF_STREAM: Mapping[str, str] = {
     "rgb": "video",
@@ -55,12 +53,11 @@ def section_of(finding: Finding) -> str:
 
 def marks_in(judgement: Judgement, section: str, *, end: float) -> list[Mark]:
     """Return the marks of the findings that belong to a section, clipped to the seconds 0 to `end`."""
-    found = [
+    return [
         mark_of(number, finding, end=end)
         for number, finding in enumerate(shown_findings(judgement))
         if section_of(finding) == section and finding.has_place
     ]
-    return found[:MOST_MARKS]
 
 
 def mark_of(number: int, finding: Finding, *, end: float) -> Mark:

@@ -22,7 +22,7 @@ _ZOOM_BAR = (
     '<button type="button" data-do="later" aria-label="later">\u25b6</button>'
     '<button type="button" data-do="in" aria-label="zoom in">+</button>'
     '<button type="button" data-do="out" aria-label="zoom out">\u2212</button>'
-    '<button type="button" data-do="all">whole recording</button></div>'
+    '<button type="button" data-do="all">all</button></div>'
 )
 
 

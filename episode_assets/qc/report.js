@@ -106,7 +106,7 @@
     }
     const words = `${clock(from, length / 4)} \u2013 ${clock(from + length, length / 4)}`;
     const isWhole = length >= whole.end;
-    bar.querySelector(".shown").textContent = isWhole ? "drag across a chart to zoom" : words;
+    bar.querySelector(".shown").textContent = isWhole ? "drag on a chart to zoom" : words;
     document.documentElement.classList.toggle("zoomed", !isWhole);
   };
   const zoom = (factor, middle = (shown.start + shown.end) / 2) => {

@@ -28,6 +28,8 @@
     for (const [id, link] of links) {
       if (id === current) {
         link.setAttribute("aria-current", "true");
+        const nav = link.parentElement;
+        nav.scrollLeft = link.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2;
       } else {
         link.removeAttribute("aria-current");
       }

@@ -171,7 +171,13 @@ def trajectory(e: Evidence, judgement: Judgement, content: Content) -> str:
     with np.errstate(divide="ignore", invalid="ignore"):
         speed[1:] = np.linalg.norm(np.diff(p, axis=0), axis=1) / (np.diff(stamps) / 1e9)
     drawn = [
-        plan("Path from above", p[:, [0, 2]], seconds=_seconds(e, stamps), marks=draw.marks),
+        plan(
+            "Path from above",
+            p[:, [0, 2]],
+            seconds=_seconds(e, stamps),
+            breaks=gap_before(stamps),
+            marks=draw.marks,
+        ),
         draw.over(stamps, "Height", [Line(p[:, 1])], "m", from_zero=False),
         draw.over(stamps, "Speed", [Line(speed)], "m/s"),
         _simple_histogram("Speed", speed, 40, unit="m/s · samples"),

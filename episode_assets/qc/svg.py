@@ -142,17 +142,27 @@ def histogram(
     )
 
 
-def plan(title: str, points: Floats, *, seconds: Floats, unit: str = "m", marks: Sequence[Mark] = ()) -> str:
+def plan(
+    title: str,
+    points: Floats,
+    *,
+    seconds: Floats,
+    breaks: NDArray[np.bool_],
+    unit: str = "m",
+    marks: Sequence[Mark] = (),
+) -> str:
     """Draw a path seen from above with equal scales. Start is a ring, the end a dot, findings are thick.
 
     Args:
         title: Caption.
         points: (N, 2) right and forward.
         seconds: (N,) times of the points.
+        breaks: (N,) true where the path may not be drawn from the point before.
         unit: Unit of the points.
         marks: Findings to show on the path.
     """
     is_known = np.isfinite(points).all(axis=1)
+    piece = np.cumsum(breaks | ~is_known)[is_known]
     points, seconds = points[is_known], seconds[is_known]
     if len(points) < 2:
         return empty_figure(title)
@@ -165,7 +175,7 @@ def plan(title: str, points: Floats, *, seconds: Floats, unit: str = "m", marks:
         [x.start + (points[:, 0] - x.low) / span, PLOT_H - (points[:, 1] - y.low) / span]
     )
     drawn = [
-        f'<path class="line c1" d="{_polyline(places)}"/>',
+        f'<path class="line c1" d="{_polyline(places, piece)}"/>',
         *(_mark_on_path(mark, places, seconds) for mark in marks),
         *(_dot(css, places[row]) for css, row in (("c1", 0), ("hollow", 0), ("c2", -1))),
     ]
@@ -268,7 +278,8 @@ def _mark(mark: Mark, x: Scale) -> str:
 def _mark_on_path(mark: Mark, places: Floats, seconds: Floats) -> str:
     first = max(int(np.searchsorted(seconds, mark.start, side="right")) - 1, 0)
     last = min(int(np.searchsorted(seconds, mark.end)), len(seconds) - 1)
-    path = _polyline(places[first : last + 1], most=_MOST_PATH_POINTS // 20)
+    stretch = places[first : last + 1]
+    path = _polyline(stretch, np.zeros(len(stretch), np.int64), most=_MOST_PATH_POINTS // 20)
     return (
         f'<a href="{mark.link}" class="mark {mark.css}"><title>{text(mark.hint)}</title>'
         f'<path class="stretch" d="{path}"/></a>'
@@ -279,9 +290,15 @@ def _dot(css: str, place: Floats) -> str:
     return f'<path class="dot {css}" d="M{place[0]:.1f} {place[1]:.1f}h0"/>'
 
 
-def _polyline(places: Floats, *, most: int = _MOST_PATH_POINTS) -> str:
-    chosen = places[np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round().astype(int))]
-    return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in chosen) + ("h0" if len(chosen) == 1 else "")
+def _polyline(places: Floats, piece: NDArray[np.int64], *, most: int = _MOST_PATH_POINTS) -> str:
+    """Return path data through evenly chosen places; equal numbers of `piece` are joined."""
+    chosen = np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round().astype(int))
+    begins = np.diff(piece[chosen], prepend=-1) != 0
+    drawn = "".join(
+        f"{'M' if is_first else 'L'}{places[row, 0]:.1f} {places[row, 1]:.1f}"
+        for row, is_first in zip(chosen, begins, strict=True)
+    )
+    return drawn + ("h0" if len(chosen) == 1 else "")
 
 
 def _limit(at: float) -> str:
