@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.outcome import Json, Note, Skipped
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Account:
     def save(self, name: str) -> None:
         """Enter something that was written and holds data."""
         self.saved.append(name)
+        logger.info("Wrote %s", name)
 
     def skip(self, name: str, code: str, detail: str) -> None:
         """Enter something that a user may look for and will not find."""

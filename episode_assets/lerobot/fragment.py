@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from episode_assets.bundle import EpisodeBundle
+from episode_assets.bundle.personal import PERSONAL_FILES
 from episode_assets.errors import ArtifactDamaged, UnauditedArtifact
 from episode_assets.lerobot.colours import sum_histograms
 from episode_assets.lerobot.columns import Column, fragment_columns, schema_of
@@ -105,6 +106,7 @@ def write_fragment(
         BadVideo: The bundle's video cannot be read.
     """
     verdict = passed_audit(privacy, where="blurred_rgb")
+    refuse_unverified(bundle)
     source = read_source(bundle, hands)
     if source.recording_id != recording_id:
         raise ArtifactDamaged(
@@ -158,6 +160,24 @@ def passed_audit(privacy: Mapping[str, Json] | None, *, where: str) -> dict[str,
             remedy="materialise blurred_rgb until its audit passes",
         )
     return dict(privacy)
+
+
+def refuse_unverified(bundle: EpisodeBundle) -> None:
+    """Return if nobody doubts the pictures of a bundle.
+
+    Raises:
+        UnauditedArtifact: Its own record has no passed audit, or names pictures that nobody audited.
+    """
+    record = passed_audit(bundle.privacy, where="episode_bundle")
+    names = record.get("unverified")
+    listed = [str(name) for name in names] if isinstance(names, list | tuple) else []
+    pictures = sorted(set(listed) - set(PERSONAL_FILES))
+    if pictures:
+        raise UnauditedArtifact(
+            f"nobody audited {', '.join(pictures)} of the bundle",
+            where="episode_bundle",
+            remedy="make the bundle from a video whose audit passed",
+        )
 
 
 @dataclass(frozen=True)

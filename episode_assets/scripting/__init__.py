@@ -14,7 +14,7 @@ from episode_assets.scripting.mesh_refiner import MeshRefiner, RefinedMesh
 from episode_assets.scripting.reader import MCAPReader
 from episode_assets.scripting.topics import TopicConfig
 from episode_assets.scripting.upper_body import SkeletonFrame, UpperBodyEstimator
-from episode_assets.scripting.visualizer import Visualizer
+from episode_assets.scripting.visualizer import RerunVisualizer, Visualizer
 
 __all__ = [
     "FINGER_JOINTS",
@@ -30,6 +30,7 @@ __all__ = [
     "MeshRefiner",
     "Pose6D",
     "RefinedMesh",
+    "RerunVisualizer",
     "SkeletonFrame",
     "SyncedFrame",
     "TopicConfig",

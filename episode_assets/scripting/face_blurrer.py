@@ -24,6 +24,9 @@ RGB = NDArray[np.uint8]
 DETECTORS = MappingProxyType({"mediapipe": "blazeface"})
 """Names that scripts use for detectors that have another name here; all others are taken as they are."""
 
+_SAME_AS = MappingProxyType({"scale_factor_detections": "box_scale"})
+"""Names that scripts use for settings that mean the same here."""
+
 
 class FaceBlurrer:
     """Finds and blurs faces, frame by frame; a face that is missed stays covered for a moment.
@@ -42,6 +45,7 @@ class FaceBlurrer:
     """
 
     def __init__(self, model: str = "centerface", **options: Any) -> None:
+        options = {_SAME_AS.get(name, name): value for name, value in options.items()}
         known = {item.name for item in fields(FaceBlurConfig)} - {"detector"}
         unknown = sorted(options.keys() - known)
         if unknown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,15 @@ from episode_assets.scripting.hand_pose import HandPose, hand_of
 
 _UNKNOWN = np.full((3, 3), np.nan)
 _NOT_LOOKING = "precomputed"
+
+_SAME_AS = MappingProxyType(
+    {
+        "max_num_hands": "max_hands",
+        "min_detection_confidence": "palm_threshold",
+        "min_presence_confidence": "continue_presence",
+    }
+)
+"""Names that scripts use for settings that mean the same here."""
 
 
 class HandTracker:
@@ -40,6 +50,7 @@ class HandTracker:
             raise BadConfig(
                 "model_path is not used", remedy=f"give the files in the section {model}=... of the settings"
             )
+        options = {_SAME_AS.get(name, name): value for name, value in options.items()}
         known = {item.name for item in fields(HandPoseConfig)} - {"backend"}
         unknown = sorted(options.keys() - known)
         if unknown:

@@ -121,3 +121,7 @@ class Visualizer:
         path = self.export(self._output or self.session.workshop.new_directory("view") / "session.rrd")
         run = subprocess.run if block else subprocess.Popen
         run([program, path])
+
+
+RerunVisualizer = Visualizer
+"""The name of earlier scripts."""

@@ -155,7 +155,10 @@ def test_what_is_no_recording_is_refused_and_leaves_nothing(tmp_path: Path) -> N
     [
         (lambda session: FaceBlurrer(model="mediapipe", gpu_id=0), "no option gpu_id"),
         (lambda session: FaceBlurrer(model="deepface"), "deepface"),
-        (lambda session: HandTracker(model="mediapipe", max_num_hands=2), "no option max_num_hands"),
+        (
+            lambda session: HandTracker(model="mediapipe", min_tracking_confidence=0.3),
+            "no option min_tracking",
+        ),
         (lambda session: HandTracker(model="precomputed"), "does not look at pictures"),
         (lambda session: HandTracker(model="wilor", model_path="/opt/WiLoR"), "model_path is not used"),
         (lambda session: Visualizer(session, colour="red"), "no option 'colour'"),
