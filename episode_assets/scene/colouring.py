@@ -19,22 +19,30 @@ from episode_assets.ply import Mesh
 from episode_assets.progress import Progress
 from episode_assets.scene.config import ColourConfig
 from episode_assets.scene.depth_reading import DepthImage, DepthReader
+from episode_assets.scene.facing import Facing, facing
+from episode_assets.scene.lens import is_known, lens_at
 from episode_assets.scene.occlusion import Samples, nearest_surface, sampled
 from episode_assets.scene.views import Views
+from episode_assets.scene.visible import Camera, Floats, Seen, in_view
 from episode_assets.video import decode_frames, picture_to_rgb
 
 UNSEEN = 128
 """Grey level of vertices that no picture shows."""
 
-NEAREST_M = 0.2
 LEAST_COSINE = 0.05
 LEAST_DEPTH_M = 0.1
-"""Bounds of distance and of the angle between view and normal, and the depth below which nothing was measured."""
+"""Bounds of the angle between normal and camera, and of depth, below which nothing was measured."""
+
+VOTERS = 12
+"""Cameras, spread over the recording, that are asked which side of a surface is its front."""
+
+ENOUGH_HITS = 3
+LEAST_HIT_SHARE = 0.2
+"""A vertex counts as seen in so many pictures, or in this share of those that it lies in: a surface behind another one
+is let through now and then by the noise of depth, and gets specks of the colour in front of it."""
 
 BLUR_MARGIN_PX = 8.0
 """Blurred rectangles grow by this before anything is taken beside them: encoders smear over half a macroblock."""
-
-Floats = NDArray[np.float32]
 
 
 class Refusal(NamedTuple):
@@ -52,8 +60,9 @@ def refusal(views: Views, config: ColourConfig) -> Refusal | None:
         return Refusal("no_pose_messages", "the recording has no camera poses")
     if views.rgb is None:
         return Refusal("no_intrinsics", "no intrinsics are known for the pictures")
-    if np.any(np.abs(views.rgb.D) > 0):
-        return Refusal("distorted_pictures", "the lens distorts, and pictures are not straightened here")
+    if not is_known(views.rgb):
+        model, count = views.rgb.distortion_model, len(views.rgb.D)
+        return Refusal("unknown_lens", f"the lens model {model!r} with {count} coefficients is not known")
     if len(chosen_pictures(views, config)) == 0:
         return Refusal("no_posed_pictures", "no picture has both intrinsics and a pose near enough")
     return None
@@ -89,12 +98,14 @@ def coloured(
     """
     chosen = chosen_pictures(views, config)
     reader = None if views.raw.depth is None else DepthReader(views.raw.depth, views)
-    paint = _Paint.on(mesh)
+    cameras = [camera_at(views, frame) for frame in chosen.tolist()]
     samples = sampled(mesh)
-    depths = _depth_images(views, reader, chosen)
+    voters = cameras[:: -(-len(cameras) // VOTERS)]
+    paint = _Paint.on(mesh, facing(mesh, voters, samples, farthest_m=config.distance_m))
     pictures = decode_frames(views.video, chosen.tolist())
-    for done, ((frame, picture), depth) in enumerate(zip(pictures, depths, strict=True)):
-        view = _view(views, frame, picture_to_rgb(picture), depth)
+    depths = _depth_images(views, reader, chosen)
+    for done, ((frame, picture), camera, depth) in enumerate(zip(pictures, cameras, depths, strict=True)):
+        view = _View(picture_to_rgb(picture), camera, views.boxes.of_frames((frame,)), depth)
         paint.add(view, samples, config)
         progress("colouring", done + 1, len(chosen))
     colours, is_seen = paint.result()
@@ -124,26 +135,20 @@ def _depth_images(
         yield next(found) if position >= 0 else None
 
 
-@dataclass(frozen=True)
-class _View:
-    """One blurred picture, its camera, and where it must not be looked at."""
+class _View(NamedTuple):
+    """One blurred picture, its camera, where it must not be looked at, and its depth image."""
 
     rgb: NDArray[np.uint8]
-    size: tuple[int, int]
-    K: NDArray[np.float64]
-    R: NDArray[np.float64]
-    t: NDArray[np.float64]
+    camera: Camera
     rectangles_px: NDArray[np.int32]
     depth: DepthImage | None
 
 
-def _view(views: Views, frame: int, rgb: NDArray[np.uint8], depth: DepthImage | None) -> _View:
+def camera_at(views: Views, frame: int) -> Camera:
+    """Return the colour camera of a picture that has intrinsics and a pose."""
     assert views.rgb is not None
     pose = views.poses.world_from_optical[frame]
-    size = (views.frames.width, views.frames.height)
-    return _View(
-        rgb, size, views.rgb.K[frame], pose[:3, :3], pose[:3, 3], views.boxes.of_frames((frame,)), depth
-    )
+    return Camera(lens_at(views.rgb, frame), pose[:3, :3], pose[:3, 3])
 
 
 @dataclass
@@ -151,91 +156,61 @@ class _Paint:
     """What the pictures so far say about each of V vertices."""
 
     vertices: Floats
-    normals: Floats
+    facing: Facing
     total: NDArray[np.float64]
     weight: NDArray[np.float64]
+    chances: NDArray[np.int32]
+    hits: NDArray[np.int32]
 
     @classmethod
-    def on(cls, mesh: Mesh) -> _Paint:
+    def on(cls, mesh: Mesh, fronts: Facing) -> _Paint:
         V = len(mesh.vertices)
-        return cls(mesh.vertices, vertex_normals(mesh), np.zeros((V, 3)), np.zeros(V))
+        return cls(
+            mesh.vertices, fronts, np.zeros((V, 3)), np.zeros(V), np.zeros(V, np.int32), np.zeros(V, np.int32)
+        )
 
     def add(self, view: _View, samples: Samples, config: ColourConfig) -> None:
         """Take the colours that one picture shows; weights are cos^2 / (z^2 + 0.001)."""
-        seen = _in_view(self.vertices, self.normals, view, config)
+        camera = view.camera
+        seen = in_view(self.vertices, self.facing.normals, camera, farthest_m=config.distance_m)
+        cosine = np.where(self.facing.is_two_sided[seen.row], np.abs(seen.cosine), seen.cosine)
+        is_usable = (cosine > LEAST_COSINE) & ~_is_blurred(seen, view.rectangles_px)
+        seen = seen._replace(cosine=cosine).where(is_usable)
         if len(seen.row) == 0:
             return
-        surface = nearest_surface(samples, view.R, view.t, view.K, view.size)
+        surface = nearest_surface(samples, camera.R, camera.t, camera.lens)
         is_hidden = surface.hides(seen.u, seen.v, seen.z, seen.slope, tolerance_m=config.tolerance_m)
         is_hidden |= _is_behind_depth(seen, view, tolerance_m=config.tolerance_m)
-        is_hidden |= _is_blurred(seen, view.rectangles_px)
+        self.chances[seen.row] += 1
         seen = seen.where(~is_hidden)
+        self.hits[seen.row] += 1
         weight = seen.cosine.astype(np.float64) ** 2 / (seen.z.astype(np.float64) ** 2 + 1e-3)
         self.total[seen.row] += _between_pixels(view.rgb, seen.u, seen.v) * weight[:, None]
         self.weight[seen.row] += weight
 
     def result(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return (V, 3) colours, grey where nothing was seen, and (V,) whether anything was."""
-        is_seen = self.weight > 0
+        is_often = (self.hits >= ENOUGH_HITS) | (self.hits >= LEAST_HIT_SHARE * self.chances)
+        is_seen = (self.weight > 0) & is_often
         colours = np.full((len(is_seen), 3), UNSEEN, dtype=np.uint8)
         mean = self.total[is_seen] / self.weight[is_seen, None]
         colours[is_seen] = np.clip(np.rint(mean), 0, 255).astype(np.uint8)
         return colours, is_seen
 
 
-class _Seen(NamedTuple):
-    """Vertices in view: row, pixel u and v, distance z along the axis, cosine between view and normal; (N,) each."""
-
-    row: NDArray[np.int64]
-    u: Floats
-    v: Floats
-    z: Floats
-    cosine: Floats
-
-    @property
-    def slope(self) -> Floats:
-        """Tangent of the angle between view and normal."""
-        return np.asarray(np.sqrt(np.maximum(1 - self.cosine**2, 0)) / self.cosine, dtype=np.float32)
-
-    def where(self, is_chosen: NDArray[np.bool_]) -> _Seen:
-        """Return some of them."""
-        return _Seen(
-            self.row[is_chosen],
-            self.u[is_chosen],
-            self.v[is_chosen],
-            self.z[is_chosen],
-            self.cosine[is_chosen],
-        )
-
-
-def _in_view(vertices: Floats, normals: Floats, view: _View, config: ColourConfig) -> _Seen:
-    R, t = view.R.astype(np.float32), view.t.astype(np.float32)
-    points = (vertices - t) @ R
-    row = np.flatnonzero((points[:, 2] > NEAREST_M) & (points[:, 2] < config.distance_m))
-    points = points[row]
-    z = points[:, 2]
-    u = (view.K[0, 0] * (points[:, 0] / z) + view.K[0, 2]).astype(np.float32)
-    v = (view.K[1, 1] * (points[:, 1] / z) + view.K[1, 2]).astype(np.float32)
-    # The normals of a recorder's triangles may point either way; a surface seen from behind hides itself by depth.
-    cosine = np.abs(np.einsum("ni,ni->n", points, normals[row] @ R)) / np.linalg.norm(points, axis=1)
-    width, height = view.size
-    is_in = (u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1) & (cosine > LEAST_COSINE)
-    return _Seen(row[is_in], u[is_in], v[is_in], z[is_in], cosine[is_in].astype(np.float32))
-
-
-def _is_behind_depth(seen: _Seen, view: _View, *, tolerance_m: float) -> NDArray[np.bool_]:
+def _is_behind_depth(seen: Seen, view: _View, *, tolerance_m: float) -> NDArray[np.bool_]:
     if view.depth is None:
         return np.zeros(len(seen.row), dtype=np.bool_)
-    K, K_depth, image = view.K, view.depth.K, view.depth.depth_mm
-    column = np.rint((seen.u - K[0, 2]) / K[0, 0] * K_depth[0, 0] + K_depth[0, 2]).astype(np.int64)
-    line = np.rint((seen.v - K[1, 2]) / K[1, 1] * K_depth[1, 1] + K_depth[1, 2]).astype(np.int64)
+    K, image = view.depth.K, view.depth.depth_mm
+    column = np.rint(K[0, 0] * seen.x + K[0, 2]).astype(np.int64)
+    line = np.rint(K[1, 1] * seen.y + K[1, 2]).astype(np.int64)
     is_in = (column >= 0) & (column < image.shape[1]) & (line >= 0) & (line < image.shape[0])
     depth_m = np.zeros(len(seen.row))
     depth_m[is_in] = image[line[is_in], column[is_in]] / 1000.0
     return np.asarray((depth_m > LEAST_DEPTH_M) & (seen.z > depth_m + tolerance_m))
 
 
-def _is_blurred(seen: _Seen, rectangles_px: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _is_blurred(seen: Seen, rectangles_px: NDArray[np.int32]) -> NDArray[np.bool_]:
     blurred = np.zeros(len(seen.row), dtype=np.bool_)
     for x0, y0, x1, y1 in rectangles_px.tolist():
         is_across = (seen.u > x0 - 1 - BLUR_MARGIN_PX) & (seen.u < x1 + BLUR_MARGIN_PX)
@@ -251,13 +226,3 @@ def _between_pixels(rgb: NDArray[np.uint8], u: Floats, v: Floats) -> NDArray[np.
     above = rgb[y0, x0] * (1 - a) + rgb[y0, x1] * a
     below = rgb[y1, x0] * (1 - a) + rgb[y1, x1] * a
     return np.asarray(above * (1 - b) + below * b)
-
-
-def vertex_normals(mesh: Mesh) -> Floats:
-    """Return (V, 3) unit normals, the mean over the triangles around each vertex by area; zeros where there is none."""
-    import trimesh
-
-    first, second, third = (mesh.vertices[mesh.triangles[:, i]].astype(np.float64) for i in range(3))
-    by_area = np.cross(second - first, third - first)
-    normals = trimesh.geometry.mean_vertex_normals(len(mesh.vertices), mesh.triangles, by_area)
-    return np.asarray(normals, dtype=np.float32)

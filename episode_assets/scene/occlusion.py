@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from episode_assets.ply import Mesh
 from episode_assets.scene.cleaning import areas_m2
+from episode_assets.scene.lens import Lens
 
 CELLS_ACROSS = 192
 """Cells of the finest level across a picture; a phone's depth sensor has a few more."""
 
 LEVELS = 6
-LEAST_SPACING_M = 0.01
-MOST_BY_AREA = 100_000
+LEAST_SPACING_M = 0.015
+MOST_BY_AREA = 60_000
 MOST_BY_LENGTH = 1_000_000
 """Samples that a mesh of regular triangles, and one of needles, may get."""
 
@@ -95,11 +96,7 @@ class NearestSurface:
 
 
 def nearest_surface(
-    samples: Samples,
-    R: NDArray[np.floating],
-    t: NDArray[np.floating],
-    K: NDArray[np.floating],
-    size: tuple[int, int],
+    samples: Samples, R: NDArray[np.floating], t: NDArray[np.floating], lens: Lens
 ) -> NearestSurface:
     """Return how far the surface is in each cell of a picture.
 
@@ -107,21 +104,19 @@ def nearest_surface(
         samples: The surface.
         R: (3, 3) rotation of the camera, `p_world = R p_optical + t`.
         t: (3,) metres.
-        K: (3, 3) pixels.
-        size: Width and height of the picture.
+        lens: The camera's projection.
     """
-    width, height = size
+    width, height = lens.size
     cell_px = width / CELLS_ACROSS
     shape = (-(-round(height / cell_px) // 2**LEVELS) * 2**LEVELS, CELLS_ACROSS)
     seen = ((samples.points - t.astype(np.float32)) @ R.astype(np.float32)).astype(np.float32)
     seen = seen[seen[:, 2] > NEAR_M]
     z = seen[:, 2]
-    u = K[0, 0] * seen[:, 0] / z + K[0, 2]
-    v = K[1, 1] * seen[:, 1] / z + K[1, 2]
+    u, v = lens.pixels(seen[:, 0] / z, seen[:, 1] / z)
     columns, rows = np.floor((u + 0.5) / cell_px), np.floor((v + 0.5) / cell_px)
     is_in = (columns >= 0) & (columns < shape[1]) & (rows >= 0) & (rows < shape[0])
     columns, rows, z = columns[is_in].astype(np.int32), rows[is_in].astype(np.int32), z[is_in]
-    cells = samples.spacing_m * float(K[0, 0]) / (z * cell_px)
+    cells = samples.spacing_m * lens.focal_px / (z * cell_px)
     level = np.clip(np.ceil(np.log2(np.maximum(cells, 1e-6))), 0, LEVELS).astype(np.int32)
     nearest = np.full((shape[0] >> LEVELS, shape[1] >> LEVELS), np.inf, np.float32)
     for step in range(LEVELS, -1, -1):
@@ -129,4 +124,4 @@ def nearest_surface(
             nearest = np.repeat(np.repeat(nearest, 2, axis=0), 2, axis=1)
         chosen = level == step
         np.minimum.at(nearest, (rows[chosen] >> step, columns[chosen] >> step), z[chosen])
-    return NearestSurface(nearest, cell_px, samples.spacing_m, float(K[0, 0]))
+    return NearestSurface(nearest, cell_px, samples.spacing_m, lens.focal_px)
