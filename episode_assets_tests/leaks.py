@@ -1,7 +1,7 @@
 """Searches every picture in every file below a folder for a colour that must have left no trace.
 
 An independent reader: it decodes videos with PyAV, pictures with Pillow, HDF5 with h5py, and looks for pictures inside
-HTML, JSON, Markdown and files of no known kind. It knows nothing of the package.
+HTML, JSON, Markdown, Rerun files and files of no known kind. It knows nothing of the package.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import av
 import h5py
 import numpy as np
 from PIL import Image, ImageFile
+
+from episode_assets_tests.rerun_reading import colours_in
 
 ImageFile.LOAD_TRUNCATED_IMAGES = True
 
@@ -42,6 +44,8 @@ def pictures_of(path: Path) -> Iterator[np.ndarray]:
         yield from frames_of(path)
     elif data[:8] == b"\x89HDF\r\n\x1a\n":
         yield from arrays_of(path)
+    elif data[:3] == b"RRF":
+        yield from colours_in(path)
     else:
         yield from embedded_in(data)
 

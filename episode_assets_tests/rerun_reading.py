@@ -5,6 +5,10 @@ It knows nothing of how the package writes them.
 
 from __future__ import annotations
 
+import struct
+import tempfile
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,18 +101,47 @@ def decoded(samples: list[bytes], codec: str = "h264") -> list[np.ndarray]:
 
 
 def colours_in(path: Path) -> list[np.ndarray]:
-    """Every picture of the file's videos and every table of point, line and mesh colours, (..., 3) uint8."""
-    reading = RerunReading(path)
+    """Every picture of the file's videos and every table of point, line and mesh colours, (..., 3) uint8.
+
+    Of a file that was not finished, what it holds so far.
+    """
     found: list[np.ndarray] = []
-    for entity in reading.entities:
-        samples = reading.rows(entity[1:], "VideoStream:sample")
-        found += decoded([row.value[0] for row in samples])
-    for chunk in reading.chunks:
+    samples: dict[str, list[Row]] = {}
+    for chunk in chunks_so_far(path):
         batch = chunk.to_record_batch()
-        for name in batch.schema.names:
-            if name.endswith(("colors", "albedo_factor")):
-                packed = np.array(batch.column(name).flatten().to_pylist(), np.uint32)
-                found.append(
-                    np.stack([packed >> 24, packed >> 16 & 255, packed >> 8 & 255], -1).astype(np.uint8)
-                )
+        samples.setdefault(chunk.entity_path, []).extend(rows_of(batch, "VideoStream:sample"))
+        coloured = [name for name in batch.schema.names if name.endswith(("colors", "albedo_factor"))]
+        found += [unpacked(batch.column(name)) for name in coloured]
+    for rows in samples.values():
+        found += decoded([row.value[0] for row in sorted(rows, key=lambda row: row.time_ns or 0)])
     return found
+
+
+def chunks_so_far(path: Path) -> Iterator[Any]:
+    """Yield the chunks of all recordings in a file, up to the last one that is whole."""
+    from rerun.chunk import RrdReader
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        copy = Path(folder, "whole.rrd")
+        copy.write_bytes(whole_messages(path.read_bytes()))
+        reader = RrdReader(copy)
+        for entry in reader.recordings():
+            yield from reader.stream(store=entry)
+
+
+def whole_messages(data: bytes) -> bytes:
+    """Cut a file behind its last whole message: 12 bytes of header, then kind and length of each before its bytes."""
+    end = 12
+    while end + 16 <= len(data):
+        (length,) = struct.unpack_from("<Q", data, end + 8)
+        if end + 16 + length > len(data):
+            break
+        end += 16 + length
+    return data[:end]
+
+
+def unpacked(column: pa.Array) -> np.ndarray:
+    """Return the RGB of a column of packed RGBA colours, (n, 3) uint8."""
+    packed = np.array(column.flatten().to_pylist(), np.uint32)
+    return np.stack([packed >> 24, packed >> 16 & 255, packed >> 8 & 255], axis=-1).astype(np.uint8)
