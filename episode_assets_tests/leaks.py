@@ -1,7 +1,7 @@
 """Searches every picture in every file below a folder for a colour that must have left no trace.
 
 An independent reader: it decodes videos with PyAV, pictures with Pillow, HDF5 with h5py, and looks for pictures inside
-HTML, JSON, Markdown, Rerun files and files of no known kind. It knows nothing of the package.
+HTML, JSON, Markdown, Rerun files, meshes and files of no known kind. It knows nothing of the package.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ def pictures_of(path: Path) -> Iterator[np.ndarray]:
         yield from arrays_of(path)
     elif data[:3] == b"RRF":
         yield from colours_in(path)
+    elif data[:4] == b"ply\n":
+        yield from vertices_of(path)
     else:
         yield from embedded_in(data)
 
@@ -72,6 +74,15 @@ def arrays_of(path: Path) -> Iterator[np.ndarray]:
     except OSError:
         return
     yield from found
+
+
+def vertices_of(path: Path) -> Iterator[np.ndarray]:
+    """Give the colours of all vertices as one row of pixels."""
+    import trimesh
+
+    colours = trimesh.load(path, process=False).visual
+    if colours.kind == "vertex":
+        yield np.asarray(colours.vertex_colors)[None, :, :3]
 
 
 def embedded_in(data: bytes) -> Iterator[np.ndarray]:

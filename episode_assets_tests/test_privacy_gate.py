@@ -110,7 +110,7 @@ def test_the_library_refuses_pixels_without_a_passed_audit(
 
 @pytest.fixture(scope="module")
 def marked_demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    config = DemoConfig(seconds=4.0, width=640, height=360, face_marker=MARKER)
+    config = DemoConfig(seconds=4.0, width=640, height=360, face_marker=MARKER, mesh_colour=MARKER)
     return make_demo(tmp_path_factory.mktemp("marked") / "marked.mcap", config)
 
 

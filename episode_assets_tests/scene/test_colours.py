@@ -11,9 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from episode_assets.footage import Intrinsics
+from episode_assets.ply import Mesh, write_ply
 from episode_assets.scene import SceneMeshConfig
 from episode_assets.scene.config import ColourConfig, ShapeConfig
 from episode_assets.scene.lens import is_known, lens_at
+from episode_assets_tests.leaks import traces
 from episode_assets_tests.scene.places import Built, Place, make_place, marker
 from episode_assets_tests.scene.truth import distances_m, painted_colours, surfaces_of
 
@@ -228,3 +230,13 @@ def test_points_far_outside_the_picture_are_not_folded_back_into_it() -> None:
 )
 def test_only_lens_models_that_are_known_are_used(model: str, D: tuple[float, ...], known: bool) -> None:
     assert is_known(lens_of(model, D)) == known
+
+
+def test_the_search_for_leaks_sees_the_colours_of_a_mesh(tmp_path: Path) -> None:
+    corners = np.zeros((20, 3), np.float32)
+    triangles = np.arange(18, dtype=np.int32).reshape(-1, 3)
+    colours = np.tile(np.array([[250, 5, 250]], np.uint8), (20, 1))
+    write_ply(tmp_path / "mesh.ply", Mesh(corners, triangles, colours))
+    write_ply(tmp_path / "plain.ply", Mesh(corners, triangles))
+
+    assert traces(tmp_path, (255, 0, 255), tolerance=60, pixels=12) == ["mesh.ply"]
