@@ -8,14 +8,20 @@ from numpy.typing import NDArray
 from episode_assets.bundle import HandArrays
 from episode_assets.bundle.layout import MEASURED
 from episode_assets.qc.evidence import Evidence
-from episode_assets.qc.hand_figures import TIPS, wrist_speed
+from episode_assets.qc.hand_checks import bone_figures, dropouts, longest_absence_s
+from episode_assets.qc.hand_figures import TIPS, WRIST, wrist_speed
 from episode_assets.qc.numbers import Block, number
 
 Floats = NDArray[np.float64]
 
+_MOVING_RAD_S = 0.2
+"""Who turns the head faster than this is doing something, and hands are expected."""
+_FILLABLE_FRAMES = 2
+_FEWEST, _LEAST_SPREAD = 10, 1e-6
 
-def hand_metrics(e: Evidence) -> Block | None:
-    """Return the block of hands, None where hands were not looked for."""
+
+def hand_metrics(e: Evidence, *, duration_s: float) -> Block | None:
+    """Return the block of hands, None where hands were not looked for; the duration is that of the whole file."""
     if e.hands is None or len(e) == 0:
         return None
     F, counts = len(e), e.hands.per_frame
@@ -41,9 +47,60 @@ def hand_metrics(e: Evidence) -> Block | None:
         "kpts_in_frame_pct": number(_in_frame_percent(e)),
         "palm_width_mean_m": number(_mean_over([_palm_widths(hand) for hand in sides.values()])),
         "grip_closure_mean_m": number(_mean_over([_grips(hand) for hand in sides.values()])),
-        **{key: value for name, hand in sides.items() for key, value in _side(e, name, hand).items()},
+        **{
+            key: value
+            for name, hand in sides.items()
+            for key, value in _side(e, name, hand, duration_s).items()
+        },
+        **_of_wearer(e),
         "any_hand_s": number(float(e.seconds[e.left.valid | e.right.valid].sum())),
         "both_hands_s": number(float(e.seconds[e.left.valid & e.right.valid].sum())),
+    }
+
+
+def _of_wearer(e: Evidence) -> Block:
+    """Return what is known of the wearer's hands beyond how often they are seen."""
+    any_hand = e.left.valid | e.right.valid
+    moving = np.nan_to_num(e.gyro_rad_s) > _MOVING_RAD_S
+    lost = sum(int(dropouts(e, hand, _FILLABLE_FRAMES).sum()) for hand in (e.left, e.right))
+    return {
+        "longest_absence_s": number(longest_absence_s(e)),
+        "wearer_any_hand_moving_pct": _percent(int((any_hand & moving).sum()), int(moving.sum())),
+        "dropout_frames": lost,
+        "confidence_vs_bone_error": number(_confidence_against_error(e)),
+    }
+
+
+def _confidence_against_error(e: Evidence) -> float | None:
+    """Return the correlation of confidence and bone error; None where either hardly changes. Negative is good."""
+    confidence, error = [], []
+    for hand in (e.left, e.right):
+        deviation = bone_figures(hand).deviation
+        known = np.isfinite(deviation) & hand.valid
+        confidence.append(hand.confidence[known].astype(np.float64))
+        error.append(deviation[known])
+    x, y = np.concatenate(confidence), np.concatenate(error)
+    if len(x) < _FEWEST or min(float(np.std(x)), float(np.std(y))) < _LEAST_SPREAD:
+        return None
+    return float(np.corrcoef(x, y)[0, 1])
+
+
+def _wrist_track(hand: HandArrays, pictures: int, duration_s: float) -> Block:
+    """Return way and speed of the wrist in the camera's frame as Stera has them.
+
+    From one detection to the next whatever lies between, at the mean rate of the recording; `wrist_speed` is the true
+    one.
+    """
+    wrist = hand.joints_cam[:, WRIST].astype(np.float64)
+    wrist = wrist[np.isfinite(wrist).all(axis=1)]
+    if len(wrist) < 2:
+        return {"length_m": None, "speed_mean_mps": None, "speed_max_mps": None}
+    steps = np.linalg.norm(np.diff(wrist, axis=0), axis=1)
+    rate_hz = max(pictures / duration_s if duration_s > 0 else 30.0, 1.0)
+    return {
+        "length_m": number(steps.sum()),
+        "speed_mean_mps": number(steps.mean() * rate_hz),
+        "speed_max_mps": number(steps.max() * rate_hz),
     }
 
 
@@ -51,7 +108,7 @@ def _percent(part: int, whole: int) -> float | None:
     return number(100 * part / whole) if whole > 0 else 0.0
 
 
-def _side(e: Evidence, name: str, hand: HandArrays) -> Block:
+def _side(e: Evidence, name: str, hand: HandArrays, duration_s: float) -> Block:
     confidence = hand.confidence[hand.valid & (hand.kind == MEASURED)]
     speed = wrist_speed(e, hand)
     speed = speed[np.isfinite(speed)]
@@ -62,6 +119,7 @@ def _side(e: Evidence, name: str, hand: HandArrays) -> Block:
             f"{name}_conf_p{p}": number(np.percentile(confidence, p)) if len(confidence) else None
             for p in (10, 50, 90)
         },
+        f"{name}_wrist_track": _wrist_track(hand, len(e.rgb_stamps_ns), duration_s),
         f"{name}_wrist_depth_mean_m": number(np.nanmean(depth)) if np.isfinite(depth).any() else None,
         f"{name}_wrist_speed_mean_mps": number(speed.mean()) if len(speed) else None,
         f"{name}_wrist_speed_max_mps": number(speed.max()) if len(speed) else None,

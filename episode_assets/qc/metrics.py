@@ -59,7 +59,7 @@ def metric_blocks(e: Evidence, config: QualityConfig) -> dict[str, Block | None]
         "tracking_state": _tracking(e),
         "tf": _tf(e),
         "sync": _sync(e),
-        "hands": hand_metrics(e),
+        "hands": hand_metrics(e, duration_s=file_duration_s(e)),
     }
 
 

@@ -23,7 +23,7 @@ from episode_assets.demo import HAND_SIDES, DemoTruth, write_demo
 from episode_assets.hands import HandPoseConfig, PrecomputedOptions, estimate_hands
 from episode_assets.qc import check_quality
 from episode_assets.recording import RecordingView, scan_recording
-from episode_assets_tests.qc.fault_suite.draw import FRAMES_PER_S, Case
+from episode_assets_tests.qc.fault_suite.draw import SWAPPED_FRAMES, Case
 
 STAND_IN = "benchmarks.no_faces:make"
 _BLUR = FaceBlurConfig(detector=STAND_IN, audit_detector=STAND_IN, preset="ultrafast")
@@ -106,16 +106,17 @@ def _faulty_frames(case: Case, truth: DemoTruth) -> tuple[int, ...]:
         after = int(np.searchsorted(seconds, fault.start_s))
         return (after - 1, after)
     if _is_swapped(case):
-        return _ten_with_both_hands(truth, round(fault.start_s * FRAMES_PER_S))
+        return _with_both_hands(truth, int(np.searchsorted(seconds, fault.start_s)))
     return tuple(np.flatnonzero((seconds >= fault.start_s) & (seconds < fault.stop_s)).tolist())
 
 
-def _ten_with_both_hands(truth: DemoTruth, wanted: int) -> tuple[int, ...]:
-    """Return ten frames in a row, as near to the wanted place as can be, in which both hands are in the scene."""
+def _with_both_hands(truth: DemoTruth, wanted: int) -> tuple[int, ...]:
+    """Return frames in a row, as near to the wanted place as can be, in which both hands are in the scene."""
     both = np.isfinite(truth.hand_joints_cam).all(axis=(1, 2, 3))
-    starts = [i for i in range(1, len(both) - 11) if both[i - 1 : i + 11].all()]
+    length = SWAPPED_FRAMES
+    starts = [i for i in range(1, len(both) - length) if both[i - 1 : i + length + 1].all()]
     first = min(starts, key=lambda i: abs(i - wanted))
-    return tuple(range(first, first + 10))
+    return tuple(range(first, first + length))
 
 
 def _faces(truth: DemoTruth) -> list[DrawnArea]:

@@ -14,7 +14,8 @@ import numpy as np
 
 from episode_assets.demo import DemoConfig
 
-FRAMES_PER_S = 15
+RATES_HZ = (10, 10, 15)
+SWAPPED_FRAMES = 10
 EDGE_S = 2.5
 """No fault begins or ends nearer to an end of its recording: what is left there is still worth keeping."""
 
@@ -123,7 +124,9 @@ FAULTS: Mapping[str, _Kind] = {
     "frozen": _Kind(4.0, _MOVING, "frozen_interval_s"),
     "shifted clock": _Kind(0.2, ("usual", "fast turn", "one hand", "no hand")),
     "gap": _Kind(8.0, tuple(SCENES), "gap_interval_s"),
-    "swapped hands": _Kind(10 / FRAMES_PER_S, ("usual", "dark room", "fast turn", "tripod"), spread=0.0),
+    "swapped hands": _Kind(
+        SWAPPED_FRAMES / max(RATES_HZ), ("usual", "dark room", "fast turn", "tripod"), spread=0.0
+    ),
     "covered lens": _Kind(3.0, tuple(SCENES), "covered_interval_s"),
 }
 
@@ -178,7 +181,7 @@ def _case(
         "width": 320,
         "height": 180,
         "depth_width": 64,
-        "fps": FRAMES_PER_S,
+        "fps": int(random.choice(RATES_HZ)),
         "seed": int(random.integers(2**31)),
         "furnishing": "seeded",
         "motion": random.uniform(0.7, 2.0),
