@@ -12,12 +12,28 @@ from types import TracebackType
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from episode_assets.outcome import Json
 
 PACKED_ROWS = 1024
 """Rows in one chunk of a compressed table; about 250 kB of hand joints."""
+
+
+class Rows:
+    """A dataset of the file that is written some rows at a time."""
+
+    def __init__(self, dataset: h5py.Dataset, entry: dict[str, Json]) -> None:
+        self._dataset = dataset
+        self._entry = entry
+        self._found = 0
+
+    def write(self, start: int, array: NDArray[np.generic], *, found: int | None = None) -> None:
+        """Write rows from `start` on; `found` is how many of them hold a measurement, for the dataset list."""
+        self._dataset[start : start + len(array)] = array
+        if found is not None:
+            self._found += found
+            self._entry["valid_count"] = self._found
 
 
 class AnnotationFile:
@@ -62,19 +78,35 @@ class AnnotationFile:
             valid_count: How many rows hold a measurement, for the dataset list.
             is_packed: Compress with shuffle and deflate in chunks of rows; for tables that are mostly missing.
         """
+        rows = self.rows(path, array.shape, array.dtype, units=units, is_packed=is_packed)
+        rows.write(0, array, found=valid_count)
+
+    def rows(
+        self,
+        path: str,
+        shape: tuple[int, ...],
+        dtype: DTypeLike,
+        *,
+        units: str | None = None,
+        is_packed: bool = False,
+    ) -> Rows:
+        """Make a dataset that is written some rows at a time; the rest is as for `put`.
+
+        Rows of a compressed one should come in whole chunks of `PACKED_ROWS`: those that come in parts are packed
+        again for each.
+        """
         options: dict[str, object] = {}
-        if is_packed and array.size:
-            rows = min(PACKED_ROWS, len(array))
+        if is_packed and 0 not in shape:
             options = {
-                "chunks": (rows, *array.shape[1:]),
+                "chunks": (min(PACKED_ROWS, shape[0]), *shape[1:]),
                 "compression": "gzip",
                 "compression_opts": 1,
                 "shuffle": True,
             }
-        dataset = self._file.create_dataset(path, data=array, track_times=False, **options)
+        dataset = self._file.create_dataset(path, shape, dtype, track_times=False, **options)
         if units is not None:
             dataset.attrs["units"] = units
-        self.listed(path, array.shape, array.dtype, units=units, valid_count=valid_count)
+        return Rows(dataset, self._entered(path, shape, dataset.dtype, units=units))
 
     def listed(
         self,
@@ -86,12 +118,18 @@ class AnnotationFile:
         valid_count: int | None = None,
     ) -> None:
         """Enter a dataset into the list without writing it; `put` does so by itself."""
+        entry = self._entered(path, shape, dtype, units=units)
+        if valid_count is not None:
+            entry["valid_count"] = valid_count
+
+    def _entered(
+        self, path: str, shape: tuple[int, ...], dtype: np.dtype[np.generic], *, units: str | None
+    ) -> dict[str, Json]:
         entry: dict[str, Json] = {"path": path, "shape": list(shape), "dtype": str(dtype)}
         if units is not None:
             entry["units"] = units
-        if valid_count is not None:
-            entry["valid_count"] = valid_count
         self._datasets.append(entry)
+        return entry
 
     def describe(self, path: str, attributes: Mapping[str, str | int | float | NDArray[np.generic]]) -> None:
         """Set attributes of a group (made when missing) or of the root `/`, in the order of their names."""

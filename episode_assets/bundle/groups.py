@@ -28,9 +28,9 @@ from episode_assets.bundle.depth import (
 )
 from episode_assets.bundle.depth_video import DepthVideo, depth_coder
 from episode_assets.bundle.faces import write_privacy
-from episode_assets.bundle.hands import HandArrays, choose_hands, write_hands
+from episode_assets.bundle.hands import choose_hands, write_hands
 from episode_assets.bundle.inputs import Inputs, clock_word
-from episode_assets.bundle.mano import MANO_SPACE, mano_arrays, write_mano
+from episode_assets.bundle.mano import MANO_SPACE, ManoWriter
 from episode_assets.bundle.streams import (
     write_imu,
     write_poses,
@@ -278,10 +278,7 @@ def write_hand_group(file: AnnotationFile, hands: Path | None, inputs: Inputs, a
         account.save(name)
         return choice.count
 
-    def also(side: layout.Side, hand: HandArrays) -> None:
-        write_mano(file, side, mano_arrays(mano, inputs.frames, side, hand))
-
-    write_hands(file, path, choice, inputs.frames, also=also)
+    write_hands(file, path, choice, inputs.frames, also=partial(ManoWriter, file, mano, inputs.frames))
     file.describe("/hand-pose", {"mano_space": MANO_SPACE})
     account.save(name)
     account.skip(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +16,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from episode_assets.bundle.annotation import AnnotationFile
+from episode_assets.bundle.annotation import AnnotationFile, Rows
 from episode_assets.bundle.layout import (
     ANCHORS,
     JOINT_LAYOUT,
-    JOINT_NAMES,
     MEASURED,
     SIDES,
     SPACE_CAMERA,
@@ -27,6 +27,7 @@ from episode_assets.bundle.layout import (
     SPACE_NONE,
     Side,
 )
+from episode_assets.bundle.picture_blocks import picture_blocks
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.footage import (
     FrameTable,
@@ -143,29 +144,6 @@ class HandChoice:
         return sum(len(rows) for rows in self.rows.values())
 
 
-@dataclass(frozen=True)
-class HandTable:
-    """Both hands of the wearer, and what did not fit.
-
-    Attributes:
-        sides: Arrays by side.
-        choice: Where they come from in the table.
-    """
-
-    sides: Mapping[Side, HandArrays]
-    choice: HandChoice
-
-
-def read_hands(path: Path, frames: FrameTable) -> HandTable:
-    """Lay the rows of `hands.parquet` out over the pictures of the bundle, by message number.
-
-    Raises:
-        ArtifactDamaged: The table is unreadable or lacks columns.
-    """
-    choice = choose_hands(path, frames)
-    return HandTable({side: hand_arrays(path, choice, side, len(frames)) for side in SIDES}, choice)
-
-
 def choose_hands(path: Path, frames: FrameTable) -> HandChoice:
     """Choose one hand of the wearer per side and picture: the one of highest confidence.
 
@@ -194,21 +172,27 @@ def choose_hands(path: Path, frames: FrameTable) -> HandChoice:
     )
 
 
-def hand_arrays(path: Path, choice: HandChoice, side: Side, F: int) -> HandArrays:
-    """Unpack the chosen rows of one side, a batch at a time.
+def hand_blocks(path: Path, choice: HandChoice, side: Side, F: int) -> Iterator[tuple[int, HandArrays]]:
+    """Yield the chosen rows of one side laid out over blocks of pictures, and the first picture of each.
 
     Raises:
-        ArtifactDamaged: The table is unreadable or lacks columns.
+        ArtifactDamaged: The table is unreadable, lacks columns, or its rows are not in the order of the pictures.
     """
-    hand = HandArrays.missing(F)
+    for block in picture_blocks(_chosen(path, choice, side), F, where=path.name, remedy=REMEDY):
+        hand = HandArrays.missing(block.count)
+        for piece in block.pieces:
+            _lay_out(piece.rows, piece.at, hand)
+        yield block.start, hand
+
+
+def _chosen(path: Path, choice: HandChoice, side: Side) -> Iterator[tuple[pa.Table, NDArray[np.int64]]]:
     rows, pictures = choice.rows[side], choice.pictures[side]
     start = 0
     for batch in hand_batches(path, VALUES):
         chosen = slice(*np.searchsorted(rows, (start, start + batch.num_rows)))
         if chosen.start < chosen.stop:
-            _lay_out(batch.take(pa.array(rows[chosen] - start)), pictures[chosen], hand)
+            yield batch.take(pa.array(rows[chosen] - start)), pictures[chosen]
         start += batch.num_rows
-    return hand
 
 
 def hand_batches(path: Path, columns: list[str]) -> Iterator[pa.Table]:
@@ -283,33 +267,42 @@ def list_column(
     return result.reshape(-1, *shape)
 
 
+class AlsoWritten(Protocol):
+    """Somebody who writes more about the hands of one side, a block at a time."""
+
+    def write(self, start: int, hand: HandArrays) -> None:
+        """Write what belongs to the pictures from `start` on; blocks come in order."""
+
+
 def write_hands(
     file: AnnotationFile,
     path: Path,
     choice: HandChoice,
     frames: FrameTable,
     *,
-    also: Callable[[Side, HandArrays], None] = lambda _side, _hand: None,
+    also: Callable[[Side], AlsoWritten] | None = None,
 ) -> None:
     """Write `/hand-pose`; `<side>_joints` holds metres where depth anchored the hand, else pixels with z = 0.
 
     The attribute `smoothing` is `track` where joints of any row were moved, see `<side>_smoothed`, else `none`.
-    One side is held at a time; `also` is called with each.
+    Memory does not grow with the number of pictures; who writes `also` is asked for once for each side.
     """
+    F = len(frames)
     file.put("/hand-pose/timestamps", frames.stamp_ns / 1e9, units="s")
     is_metric = is_smoothed = False
     for side in SIDES:
-        hand = hand_arrays(path, choice, side, len(frames))
-        is_metric = is_metric or bool(np.any(hand.space == SPACE_CAMERA))
-        is_smoothed = is_smoothed or bool(hand.smoothed.any())
-        _write_side(file, f"/hand-pose/{side}", hand)
-        also(side, hand)
+        tables, more = _side_tables(file, f"/hand-pose/{side}", F), None if also is None else also(side)
+        for start, hand in hand_blocks(path, choice, side, F):
+            is_metric = is_metric or bool(np.any(hand.space == SPACE_CAMERA))
+            is_smoothed = is_smoothed or bool(hand.smoothed.any())
+            _write_block(tables, start, hand)
+            if more is not None:
+                more.write(start, hand)
     file.describe(
         "/hand-pose",
         {
             "coord_frame": "camera_3d" if is_metric else "image_2d",
             "joint_layout": JOINT_LAYOUT,
-            "joint_names": ",".join(JOINT_NAMES),
             "backend": choice.backend,
             "space_words": "0 none, 1 image pixels, 2 camera metres",
             "anchor_words": ",".join(ANCHORS),
@@ -318,23 +311,51 @@ def write_hands(
     )
 
 
-def _write_side(file: AnnotationFile, prefix: str, hand: HandArrays) -> None:
-    found = int(hand.valid.sum())
+_DATASETS: Mapping[str, tuple[str, str | None]] = {
+    "valid": ("valid", None),
+    "confidence": ("confidence", None),
+    "kpts_2d_rgb": ("joints_px", "px"),
+    "joints_world": ("joints_world", "m"),
+    "joint_valid": ("joint_valid", None),
+    "space": ("space", None),
+    "kind": ("kind", None),
+    "track": ("track", None),
+    "anchor": ("anchor", None),
+    "scale": ("scale", None),
+    "smoothed": ("smoothed", None),
+    "uncertainty_px": ("uncertainty_px", "px"),
+    "uncertainty_m": ("uncertainty_m", "m"),
+}
+"""Dataset behind `/hand-pose/<side>_`, the field of `HandArrays` in it, and its unit; joints are put together."""
+
+_PLAIN = frozenset({"valid", "confidence"})
+"""Datasets that are not compressed, as in the Stera layout."""
+
+_COUNTED = frozenset({"joints", "valid", "confidence", "kpts_2d_rgb"})
+"""Datasets whose entry in the list says in how many pictures a hand is there."""
+
+
+def _side_tables(file: AnnotationFile, prefix: str, F: int) -> dict[str, Rows]:
+    one = HandArrays.missing(1)
+    tables = {"joints": file.rows(f"{prefix}_joints", (F, JOINTS, 3), np.float32, is_packed=True)}
+    for dataset, (name, units) in _DATASETS.items():
+        row = getattr(one, name)
+        tables[dataset] = file.rows(
+            f"{prefix}_{dataset}",
+            (F, *row.shape[1:]),
+            row.dtype,
+            units=units,
+            is_packed=dataset not in _PLAIN,
+        )
+    return tables
+
+
+def _write_block(tables: Mapping[str, Rows], start: int, hand: HandArrays) -> None:
     joints = hand.joints_cam.copy()
     is_image = hand.space == SPACE_IMAGE
     joints[is_image, :, :2] = hand.joints_px[is_image]
     joints[is_image, :, 2] = np.where(np.isnan(hand.joints_px[is_image, :, 0]), np.nan, 0.0)
-    file.put(f"{prefix}_joints", joints, valid_count=found, is_packed=True)
-    file.put(f"{prefix}_valid", hand.valid, valid_count=found)
-    file.put(f"{prefix}_confidence", hand.confidence, valid_count=found)
-    file.put(f"{prefix}_kpts_2d_rgb", hand.joints_px, units="px", valid_count=found, is_packed=True)
-    file.put(f"{prefix}_joints_world", hand.joints_world, units="m", is_packed=True)
-    file.put(f"{prefix}_joint_valid", hand.joint_valid, is_packed=True)
-    file.put(f"{prefix}_space", hand.space, is_packed=True)
-    file.put(f"{prefix}_kind", hand.kind, is_packed=True)
-    file.put(f"{prefix}_track", hand.track, is_packed=True)
-    file.put(f"{prefix}_anchor", hand.anchor, is_packed=True)
-    file.put(f"{prefix}_scale", hand.scale, is_packed=True)
-    file.put(f"{prefix}_smoothed", hand.smoothed, is_packed=True)
-    file.put(f"{prefix}_uncertainty_px", hand.uncertainty_px, units="px", is_packed=True)
-    file.put(f"{prefix}_uncertainty_m", hand.uncertainty_m, units="m", is_packed=True)
+    blocks = {"joints": joints, **{name: getattr(hand, field) for name, (field, _) in _DATASETS.items()}}
+    found = int(hand.valid.sum())
+    for name, block in blocks.items():
+        tables[name].write(start, block, found=found if name in _COUNTED else None)

@@ -6,7 +6,7 @@ the numbers of the very hand that is there. Reading hands belongs to the room of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from episode_assets.bundle.annotation import AnnotationFile
 from episode_assets.bundle.hands import REMEDY, HandArrays, hand_batches, list_column
 from episode_assets.bundle.layout import Side
+from episode_assets.bundle.picture_blocks import Block, picture_blocks
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.footage import FrameTable, bool_column, int_column, rows_of_messages
 
@@ -123,34 +124,58 @@ def _schema_of(path: Path) -> pa.Schema:
     return schema
 
 
-def mano_arrays(path: Path, frames: FrameTable, side: Side, hand: HandArrays) -> ManoArrays:
-    """Lay the rows of one side out over the pictures: those of the tracks that `/hand-pose` shows there.
+class ManoWriter:
+    """Writes the numbers of one side beside its joints: those of the tracks that `/hand-pose` shows.
 
-    Raises:
-        ArtifactDamaged: The table is unreadable or lacks columns.
+    Args:
+        file: Where to.
+        path: `mano.parquet`.
+        frames: The pictures.
+        side: Which hand.
     """
-    mano = ManoArrays.missing(len(frames))
+
+    def __init__(self, file: AnnotationFile, path: Path, frames: FrameTable, side: Side) -> None:
+        F, prefix = len(frames), f"/hand-pose/{side}"
+        self._valid = file.rows(f"{prefix}_mano_valid", (F,), np.bool_, is_packed=True)
+        self._tables = {
+            dataset: file.rows(
+                f"{prefix}_{dataset}",
+                (F, *_SHAPES[name]),
+                np.float32,
+                units=_UNITS.get(name),
+                is_packed=True,
+            )
+            for dataset, name in _DATASETS.items()
+        }
+        self._blocks = picture_blocks(_of_side(path, frames, side), F, where=path.name, remedy=REMEDY)
+
+    def write(self, start: int, hand: HandArrays) -> None:
+        """Write what belongs to the hand in the pictures from `start` on; blocks come in order.
+
+        Raises:
+            ArtifactDamaged: The table is unreadable, lacks columns, or its rows are not in the order of the pictures.
+        """
+        mano = _laid_out(next(self._blocks), hand)
+        found = int(mano.valid.sum())
+        self._valid.write(start, mano.valid, found=found)
+        for dataset, name in _DATASETS.items():
+            self._tables[dataset].write(start, getattr(mano, name), found=found)
+
+
+def _of_side(path: Path, frames: FrameTable, side: Side) -> Iterator[tuple[pa.Table, NDArray[np.int64]]]:
     for batch in hand_batches(path, [*_KEYS, *_SHAPES]):
         frame = rows_of_messages(int_column(batch, "message_number"), frames)
         is_side = pc.equal(batch["side"], side).fill_null(False).to_numpy()
-        is_shown = hand.valid[frame] & (hand.track[frame] == int_column(batch, "track"))
-        rows = np.flatnonzero((frame >= 0) & is_side & bool_column(batch, "wearer") & is_shown)
-        chosen, pictures = batch.take(pa.array(rows)), frame[rows]
+        rows = np.flatnonzero((frame >= 0) & is_side & bool_column(batch, "wearer"))
+        yield batch.take(pa.array(rows)), frame[rows]
+
+
+def _laid_out(block: Block, hand: HandArrays) -> ManoArrays:
+    mano = ManoArrays.missing(block.count)
+    for piece in block.pieces:
+        is_shown = hand.valid[piece.at] & (hand.track[piece.at] == int_column(piece.rows, "track"))
+        shown, pictures = piece.rows.filter(pa.array(is_shown)), piece.at[is_shown]
         mano.valid[pictures] = True
         for name, shape in _SHAPES.items():
-            getattr(mano, name)[pictures] = list_column(chosen, name, shape)
+            getattr(mano, name)[pictures] = list_column(shown, name, shape)
     return mano
-
-
-def write_mano(file: AnnotationFile, side: Side, mano: ManoArrays) -> None:
-    """Write the numbers of one side beside its joints."""
-    found = int(mano.valid.sum())
-    file.put(f"/hand-pose/{side}_mano_valid", mano.valid, valid_count=found, is_packed=True)
-    for dataset, name in _DATASETS.items():
-        file.put(
-            f"/hand-pose/{side}_{dataset}",
-            getattr(mano, name),
-            units=_UNITS.get(name),
-            valid_count=found,
-            is_packed=True,
-        )
