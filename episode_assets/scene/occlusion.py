@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.ply import Mesh
-from episode_assets.scene.cleaning import areas_m2
 from episode_assets.scene.lens import Lens
 
 CELLS_ACROSS = 192
@@ -20,9 +19,10 @@ CELLS_ACROSS = 192
 
 LEVELS = 6
 LEAST_SPACING_M = 0.015
-MOST_BY_AREA = 60_000
-MOST_BY_LENGTH = 1_000_000
-"""Samples that a mesh of regular triangles, and one of needles, may get."""
+MOST_SAMPLES = 250_000
+COARSER = 1.25
+"""Spacing of the samples, how many there may be on triangles that are larger than it, and the step by which the spacing
+grows until there are so few."""
 
 LARGEST_SLOPE = 3.0
 """Beyond 72 degrees between view and normal a surface hides itself; it takes hardly any colour from there anyway."""
@@ -46,17 +46,35 @@ class Samples:
 
 
 def sampled(mesh: Mesh) -> Samples:
-    """Return samples of the surface, as dense as their largest number allows."""
-    import trimesh
+    """Return samples of the surface: its vertices, and an even grid on every triangle that is larger than the spacing.
 
-    area = float(areas_m2(mesh.vertices, mesh.triangles).sum())
-    corners = mesh.vertices.astype(np.float64)
-    sides = corners[mesh.triangles] - corners[np.roll(mesh.triangles, 1, axis=1)]
-    length = float(np.linalg.norm(sides, axis=2).sum())
-    spacing = max(LEAST_SPACING_M, float(np.sqrt(area / MOST_BY_AREA)), length / MOST_BY_LENGTH)
-    points, _ = trimesh.remesh.subdivide_to_size(corners, mesh.triangles, max_edge=spacing, max_iter=64)
-    _, first = np.unique(np.floor(points / (spacing / 2)).astype(np.int64), axis=0, return_index=True)
-    return Samples(points[np.sort(first)].astype(np.float32), spacing)
+    The spacing is as fine as the largest number of samples allows.
+    """
+    corners = mesh.vertices[mesh.triangles]
+    longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1, initial=0.0)
+    spacing = LEAST_SPACING_M
+    while _grid_points(longest / spacing) > MOST_SAMPLES:
+        spacing *= COARSER
+    steps = np.ceil(longest / spacing).astype(np.int64)
+    grids = [_grid(corners[steps == step], int(step)) for step in np.unique(steps[steps > 1])]
+    points = np.concatenate([mesh.vertices, *grids])
+    cells = np.floor(points / (spacing / 2)).astype(np.int64)
+    _, first = np.unique(cells @ np.array([1 << 42, 1 << 21, 1]), return_index=True)
+    return Samples(points[np.sort(first)], spacing)
+
+
+def _grid_points(steps: NDArray[np.floating]) -> float:
+    many = np.ceil(steps[steps > 1]).astype(np.float64)
+    return float(((many + 1) * (many + 2) / 2).sum())
+
+
+def _grid(corners: Points, steps: int) -> Points:
+    """Return the points that cut each side of triangles (M, 3, 3) into so many equal parts, and those between."""
+    first, second = (part.reshape(-1) for part in np.mgrid[: steps + 1, : steps + 1])
+    is_inside = first + second <= steps
+    first, second = first[is_inside], second[is_inside]
+    shares = np.stack([first, second, steps - first - second], axis=1).astype(np.float32) / np.float32(steps)
+    return np.asarray(np.einsum("gk,mkc->mgc", shares, corners).reshape(-1, 3), dtype=np.float32)
 
 
 @dataclass(frozen=True)
