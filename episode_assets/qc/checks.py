@@ -121,7 +121,7 @@ def with_peak(ranges: Sequence[FrameRange], values: np.ndarray, *, lowest: bool 
         inside = values[item.first : item.last + 1]
         inside = inside[np.isfinite(inside)]
         peak = None if len(inside) == 0 else float(inside.min() if lowest else inside.max())
-        result.append(FrameRange(item.first, item.last, peak))
+        result.append(FrameRange(item.first, item.last, peak, item.note))
     return result
 
 

@@ -171,7 +171,7 @@ def reason(e: Evidence, check: Check, item: FrameRange) -> dict[str, Json]:
         "t_start": e.t(first),
         "t_end": e.t(last),
         "value": number(item.peak),
-        "text": check.note or check.detail,
+        "text": item.note or check.note or check.detail,
     }
 
 

@@ -22,8 +22,10 @@ from episode_assets.errors import ArtifactDamaged
 from episode_assets.progress import Progress
 from episode_assets.qc.depth_figures import DepthMeter, DepthNumbers
 from episode_assets.qc.hand_depth import HandDepth
+from episode_assets.qc.map_figures import MeshFigures, mesh_figures
 from episode_assets.qc.ranges import Flags, Stamps, frame_seconds
 from episode_assets.recording import (
+    CameraInfoStream,
     ImuStream,
     Inventory,
     PoseStream,
@@ -136,6 +138,13 @@ class Evidence:
         left, right: Hands of the wearer.
         hands: Counts of the hand table; None when hands were not looked for.
         faces: Blurred rectangles.
+        roll_rad: (F,) roll of the scene in the pictures, NaN where unknown.
+        optical_from_imu: (3, 3) rotation, None where the recording does not say how the IMU sits.
+        calibration: Calibrations of the colour camera as sent, None without.
+        depth_calibration: Those of the depth camera.
+        mesh: Figures of the mesh as recorded, None without.
+        scene_mesh: Figures of the mesh of the bundle, None without.
+        scene_mesh_has_colours: Whether that mesh is coloured, from blurred pictures.
     """
 
     recording_id: str
@@ -164,6 +173,13 @@ class Evidence:
     right: HandArrays
     hands: HandTable | None
     faces: FaceBoxes
+    roll_rad: Floats
+    optical_from_imu: Floats | None
+    calibration: CameraInfoStream | None
+    depth_calibration: CameraInfoStream | None
+    mesh: MeshFigures | None
+    scene_mesh: MeshFigures | None
+    scene_mesh_has_colours: bool
 
     def __len__(self) -> int:
         return len(self.stamps_ns)
@@ -209,6 +225,13 @@ def gather(
         right=bundle.right,
         hands=None if hands is None else _read_hand_table(hands / HANDS, bundle.message_numbers, at_hands),
         faces=bundle.face_boxes,
+        roll_rad=raw.attitude(stamps).roll_rad,
+        optical_from_imu=None if raw.optical_from_imu is None else raw.optical_from_imu[:3, :3],
+        calibration=raw.camera_info,
+        depth_calibration=raw.depth_camera_info,
+        mesh=None if raw.mesh is None else mesh_figures(raw.mesh.vertices, raw.mesh.triangles),
+        scene_mesh=None if bundle.mesh is None else mesh_figures(bundle.mesh.vertices, bundle.mesh.triangles),
+        scene_mesh_has_colours=bundle.mesh is not None and bundle.mesh.colours is not None,
     )
 
 

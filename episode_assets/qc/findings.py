@@ -124,7 +124,7 @@ def _placed(e: Evidence, check: Check, item: FrameRange) -> Finding:
         value=item.peak,
         unit=check.peak_unit,
         threshold=check.peak_threshold,
-        text=check.note or check.detail,
+        text=item.note or check.note or check.detail,
         advice=advice_for(check.id),
     )
 

@@ -18,10 +18,10 @@ from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.depth_figures import DEPTH_BINS_M
 from episode_assets.qc.evidence import Evidence
 from episode_assets.qc.hand_metrics import hand_metrics
-from episode_assets.qc.motion_checks import STANDARD_GRAVITY
+from episode_assets.qc.imu_checks import HIGH_ROTATION_RAD_S, JOLT_M_S2, STANDARD_GRAVITY
 from episode_assets.qc.numbers import Block, number
 from episode_assets.qc.ranges import Stamps, runs
-from episode_assets.qc.stream_checks import REASON_WORDS, STATE_WORDS
+from episode_assets.qc.tracking_checks import REASON_WORDS, STATE_WORDS
 from episode_assets.recording.timeline import median_step_ns, nearest
 
 Floats = NDArray[np.float64]
@@ -40,8 +40,6 @@ REFERENCE_TOPICS = (
     "/trajectory",
 )
 DEPTH_BIN_NAMES = ("<1m", "1-2m", "2-5m", ">5m")
-JOLT_M_S2 = 20.0
-HIGH_ROTATION_RAD_S = 2.0
 STATIONARY_M_S = 0.05
 _SHORTEST_STEP_S = 1e-6
 _MOST_TOPICS = 60

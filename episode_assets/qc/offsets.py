@@ -70,6 +70,13 @@ class Course:
     stamp_ns: Stamps
     at: Floats
 
+    def between(self, start_ns: Stamps, end_ns: Stamps) -> Floats:
+        """Return the motion (Q, d) between pairs of stamps; beyond the ends there is none."""
+        origin = self.stamp_ns[0]
+        start, end, at = ((column - origin) / 1e9 for column in (start_ns, end_ns, self.stamp_ns))
+        steps = [np.interp(end, at, column) - np.interp(start, at, column) for column in self.at.T]
+        return np.stack(steps, axis=1)
+
 
 @dataclass(frozen=True)
 class Offset:
@@ -101,6 +108,18 @@ def displacements_of_poses(pose: PoseStream, noise_rad: float = 0.003) -> Displa
     every = max(1, round(1e9 / _FASTEST_HZ / step_ns)) if step_ns else 1
     stamps, quaternions = pose.stamp_ns[::every], pose.quaternion_xyzw[::every]
     return _without_gaps(stamps[:-1], stamps[1:], _turns(quaternions), noise_rad)
+
+
+def angular_speed(pose: PoseStream) -> tuple[Stamps, Floats]:
+    """Return stamps (N-1,) in the middle of each step and angular speeds (N-1,) rad/s from poses."""
+    if len(pose.stamp_ns) < 2:
+        return np.zeros(0, np.int64), np.zeros(0)
+    steps_ns = np.diff(pose.stamp_ns)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        speed = np.where(
+            steps_ns > 0, np.linalg.norm(_turns(pose.quaternion_xyzw), axis=1) / (steps_ns / 1e9), np.nan
+        )
+    return pose.stamp_ns[:-1] + steps_ns // 2, speed
 
 
 def course_of_imu(imu: ImuStream) -> Course:

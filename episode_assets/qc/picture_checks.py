@@ -7,6 +7,7 @@ import numpy as np
 from episode_assets.qc.checks import Check, absent, from_ranges, with_peak
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
+from episode_assets.qc.motion_evidence import moves
 from episode_assets.qc.ranges import Flags, FrameRange, flags_of, runs
 
 _MOSTLY_INVALID_RATIO = 0.2
@@ -27,6 +28,7 @@ def picture_checks(e: Evidence, config: QualityConfig) -> list[Check]:
         _overexposed(e, config),
         _underexposed(e, config, is_black),
         _exposure_jump(e, config),
+        _colour_cast(e, config, is_black),
         _undecodable(e),
     ]
 
@@ -75,22 +77,9 @@ def _is_covered(e: Evidence, config: QualityConfig, item: FrameRange) -> bool:
         medians = e.depth.median_m[inside]
         near = np.isfinite(medians).any() and np.nanmedian(medians) < config.covered_depth_max_m
         return bool(is_blind or near)
-    return _moves(e, config, item) is True and bool(
+    return moves(e, config, item) is True and bool(
         np.nanmedian(e.signals.diff_previous[inside]) < _STILL_DIFF
     )
-
-
-def _moves(e: Evidence, config: QualityConfig, item: FrameRange) -> bool | None:
-    """Return whether gyro or pose prove motion in a range, None where neither is known."""
-    gyro = e.gyro_rad_s[item.first : item.last + 1]
-    position = e.camera_position_m[item.first : item.last + 1]
-    position = position[np.isfinite(position).all(axis=1)]
-    known = [value for value in (np.isfinite(gyro).any(), len(position) > 1) if value]
-    if not known:
-        return None
-    turns = bool(np.isfinite(gyro).any() and np.nanpercentile(gyro, 75) > config.moving_gyro_rad_s)
-    travels = bool(len(position) > 1 and np.ptp(position, axis=0).max() > config.moving_pose_m)
-    return turns or travels
 
 
 def _frozen(e: Evidence, config: QualityConfig, is_black: Flags) -> tuple[Check, Check]:
@@ -103,10 +92,10 @@ def _frozen(e: Evidence, config: QualityConfig, is_black: Flags) -> tuple[Check,
     frozen, still = [], []
     for item in runs(same, breaks=e.gap_before, at_least=config.frozen_frames_min):
         # The picture before the run is the one that is repeated.
-        moves = _moves(e, config, FrameRange(max(item.first - 1, 0), item.last))
-        if moves:
+        is_moving = moves(e, config, FrameRange(max(item.first - 1, 0), item.last))
+        if is_moving:
             frozen.append(item)
-        elif moves is None or repeated[item.first : item.last + 1].any():
+        elif is_moving is None or repeated[item.first : item.last + 1].any():
             still.append(item)
     return (
         from_ranges(
@@ -204,6 +193,27 @@ def _exposure_jump(e: Evidence, config: QualityConfig) -> Check:
     )
 
 
+def _colour_cast(e: Evidence, config: QualityConfig, is_black: Flags) -> Check:
+    """Find pictures with next to nothing of one colour: a wrong white balance, a filter, a dead channel."""
+    s = e.signals
+    channels = np.stack([s.red_mean, s.green_mean, s.blue_mean])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cast = np.ptp(channels, axis=0) / channels.mean(axis=0)
+    is_lit = s.mean > config.underexposed_median_max
+    flags = (np.nan_to_num(cast) > config.colour_cast_min_ratio) & is_lit & ~is_black
+    at_least = max(1, round(config.colour_cast_s * 1e9 / e.median_step_ns)) if e.median_step_ns else 1
+    return from_ranges(
+        "colour_cast",
+        "rgb",
+        with_peak(runs(flags, at_least=at_least), cast),
+        found="warn",
+        seconds=e.seconds,
+        note="with a strong cast of one colour",
+        threshold=config.colour_cast_min_ratio,
+        peak_unit="of the mean",
+    )
+
+
 def _undecodable(e: Evidence) -> Check:
     total = len(e) + len(e.dropped)
     if not e.dropped:
@@ -218,4 +228,21 @@ def _undecodable(e: Evidence) -> Check:
         float(len(e.dropped)),
         "pictures",
         0.0,
+        tuple(_place_of_dropped(e)),
+        note="pictures between these two frames do not decode",
     )
+
+
+def _place_of_dropped(e: Evidence) -> list[FrameRange]:
+    """Return the frames on either side of the messages that are not in the video, and which those are."""
+    between: dict[int, list[str]] = {}
+    for number, stamp_ns, reason in e.dropped:
+        after = int(np.searchsorted(e.stamps_ns, stamp_ns))
+        between.setdefault(after, []).append(f"message {number} ({reason})")
+    return [
+        FrameRange(
+            max(after - 1, 0), min(after, len(e) - 1), note=f"not in the video: {', '.join(names[:5])}"
+        )
+        for after, names in sorted(between.items())
+        if len(e)
+    ]

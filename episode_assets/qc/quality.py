@@ -10,24 +10,28 @@ from episode_assets.bundle import EpisodeBundle
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.outcome import Json, Note, Outcome
 from episode_assets.progress import Progress, silent
+from episode_assets.qc.calibration_checks import calibration_checks
 from episode_assets.qc.checks import Check, boundary_flags, hard_flags
 from episode_assets.qc.config import QualityConfig
+from episode_assets.qc.depth_checks import depth_checks
 from episode_assets.qc.document import Judgement, document, dumps, kept_summary
 from episode_assets.qc.evidence import SIGNALS, Evidence, gather
 from episode_assets.qc.findings import findings_of
 from episode_assets.qc.fingerprint import fingerprint, wall_offset_ns
 from episode_assets.qc.hand_checks import hand_checks
+from episode_assets.qc.imu_checks import imu_checks
 from episode_assets.qc.intervals import KeptInterval, keep
 from episode_assets.qc.metrics import metric_blocks
-from episode_assets.qc.motion_checks import motion_checks
 from episode_assets.qc.numbers import Block
 from episode_assets.qc.page import render
 from episode_assets.qc.picture_checks import picture_checks
 from episode_assets.qc.pictures import stamps_as_json, take_pictures
+from episode_assets.qc.pose_checks import pose_checks
 from episode_assets.qc.privacy import pictures_among, privacy_block, privacy_check, require_audit, unverified
 from episode_assets.qc.scoring import score, stera_score, verdict
 from episode_assets.qc.stream_checks import stream_checks
 from episode_assets.qc.sync_checks import sync_checks
+from episode_assets.qc.tracking_checks import tracking_checks
 from episode_assets.recording import RecordingView
 
 QC_JSON = "qc.json"
@@ -105,14 +109,7 @@ def judge(
     unverified_names: tuple[str, ...] = (),
 ) -> Judgement:
     """Run all checks on the evidence and decide; nothing is read or decoded, so thresholds are cheap to change."""
-    checks = (
-        *picture_checks(e, config),
-        *stream_checks(e, config),
-        *sync_checks(e, config),
-        *motion_checks(e, config),
-        *hand_checks(e, config),
-        privacy_check(unverified_names),
-    )
+    checks = _all_checks(e, config, unverified_names)
     kept = _kept(e, checks, config)
     points, deductions = score(e, checks, config)
     comparison, _ = stera_score(blocks, config, has_pose=e.pose is not None)
@@ -128,6 +125,23 @@ def judge(
         kept=tuple(kept),
         unverified=pictures,
         findings=findings_of(e, checks, deductions),
+    )
+
+
+def _all_checks(e: Evidence, config: QualityConfig, unverified_names: tuple[str, ...]) -> tuple[Check, ...]:
+    in_time = sync_checks(e, config)
+    late_ms = next((check.value or 0.0 for check in in_time if check.id == "sync_pose_imu"), 0.0)
+    return (
+        *picture_checks(e, config),
+        *stream_checks(e, config),
+        *in_time,
+        *tracking_checks(e, config),
+        *pose_checks(e, config, imu_late_ms=late_ms),
+        *imu_checks(e, config),
+        *depth_checks(e, config),
+        *calibration_checks(e, config),
+        *hand_checks(e, config),
+        privacy_check(unverified_names),
     )
 
 

@@ -23,11 +23,13 @@ class FrameRange:
         first: Position of the first frame.
         last: Position of the last frame, at least `first`.
         peak: The most telling value inside, in the unit of the check; None where there is none.
+        note: What this range shows, in words, where it is not what all ranges of the check show.
     """
 
     first: int
     last: int
     peak: float | None = None
+    note: str = ""
 
     def __len__(self) -> int:
         return self.last - self.first + 1

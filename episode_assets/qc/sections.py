@@ -18,12 +18,13 @@ from episode_assets.qc.marks import css_of, shown_findings
 from episode_assets.qc.markup import MINUS, TIMES, text
 from episode_assets.qc.pictures import SheetPicture
 from episode_assets.qc.ranges import Stamps
-from episode_assets.qc.stream_checks import TRACKING_NORMAL
 from episode_assets.qc.svg import clock, ring
 from episode_assets.qc.timeline_rows import MOST_BARS, Bar, flag_row, span_of, time_axis, time_row
+from episode_assets.qc.tracking_checks import TRACKING_NORMAL
 from episode_assets.qc.widgets import VERDICT_CSS, Content, badge, facts, show, spoken, table, tiles
 
 _MOST_DOUBTS = 6
+_MOST_INTERVALS = 60
 _REFERENCE = {
     "recording": "Recording",
     "rgb": "Pictures",
@@ -120,7 +121,23 @@ def timeline(e: Evidence, judgement: Judgement) -> str:
     """What is kept, what was found, and which streams are live, all on one line of time."""
     rows = [_kept_row(e, judgement), *_finding_rows(e, judgement)]
     rows += ["<h3>Streams</h3>", *_coverage(e), time_axis(span_of(e))]
-    return f'<div class="card">{"".join(rows)}</div>'
+    return f'<div class="card">{"".join(rows)}{_kept_table(e, judgement)}</div>'
+
+
+def _kept_table(e: Evidence, judgement: Judgement) -> str:
+    """The kept intervals with what ends them, folded."""
+    rows = "".join(
+        f"<tr><td class=n>{item.first:,}</td><td class=n>{item.last:,}</td><td class=n>"
+        f"{text(clock(e.t(e.stamps_ns[item.first])))}</td><td class=n>{text(clock(e.t(e.stamps_ns[item.last])))}</td>"
+        f"<td>{text(spoken(item.reason_before))}</td><td>{text(spoken(item.reason_after))}</td></tr>"
+        for item in judgement.kept[:_MOST_INTERVALS]
+    )
+    if not rows:
+        return ""
+    heads = ("first frame", "last frame", "from", "to", "begins after", "ends before")
+    count = counted(len(judgement.kept), "kept interval")
+    listed = table("Kept intervals, from which datasets are cut", heads, rows, numbers=(0, 1, 2, 3))
+    return f"<details><summary>{count}</summary>{listed}</details>"
 
 
 def _kept_row(e: Evidence, judgement: Judgement) -> str:

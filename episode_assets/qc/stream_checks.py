@@ -1,55 +1,80 @@
-"""Checks of stamps, gaps, tracking, sync and damage: what the streams say about themselves and each other."""
+"""Checks of stamps: gaps, clock jumps, order, rate, jitter, the clock of the recorder, and damage of the file."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from episode_assets.geometry import quaternion_to_matrix, rotation_angle
 from episode_assets.qc.checks import Check, Status, absent, counted
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
-from episode_assets.qc.ranges import FrameRange, runs
-from episode_assets.recording import PoseStream
-from episode_assets.recording.timeline import GAP_FACTOR, gap_before, median_step_ns
+from episode_assets.qc.ranges import FrameRange, Stamps
+from episode_assets.qc.tracking_checks import reasons_between
+from episode_assets.recording.timeline import GAP_FACTOR, gap_before
 
-TRACKING_NORMAL = 2
-STATE_WORDS = ("not available", "limited", "normal")
-REASON_WORDS = ("none", "initialising", "excessive motion", "insufficient features", "relocalising")
+NOMINAL_HZ = (5, 10, 15, 20, 24, 25, 30, 50, 60, 100, 200)
+"""Rates that cameras and IMUs are set to; the nearest one is taken for what was meant."""
+
+_JUMP_NS = 10_000_000_000
+_RATE_PARTS = 10
+_FEWEST_STEPS = 30
 
 
 def stream_checks(e: Evidence, config: QualityConfig) -> list[Check]:
-    """Return all checks of streams."""
+    """Return all checks of stamps."""
     return [
         _rgb_gap(e),
-        *_side_gaps(e),
+        *(_side_gap(e, name, stamps) for name, stamps in side_stamps(e).items()),
+        _clock_jump(e),
+        _rgb_rate(e, config),
+        _rgb_jitter(e, config),
         _order(e),
-        _tracking_lost(e),
-        _relocalisation(e, config),
+        _clock_drift(e, config),
         _truncated(e),
     ]
 
 
+def side_stamps(e: Evidence) -> Mapping[str, Stamps | None]:
+    """Return the stamps of the streams beside the pictures, by name; None where absent."""
+    return {
+        "depth": e.depth_stamps_ns,
+        "pose": None if e.pose is None else e.pose.stamp_ns,
+        "imu": None if e.imu is None else e.imu.stamp_ns,
+    }
+
+
+def nominal_hz(step_ns: int) -> int | None:
+    """Return the nearest usual rate of a median step; None without one."""
+    return min(NOMINAL_HZ, key=lambda hz: abs(np.log(hz * step_ns / 1e9))) if step_ns > 0 else None
+
+
+def clock_jumps(e: Evidence) -> np.ndarray:
+    """Return the positions of frames before which every stream at once leaps by more than 10 s.
+
+    A clock that was set leaves nothing out; a stream that pauses alone does.
+    """
+    others = [stamps for stamps in side_stamps(e).values() if stamps is not None and len(stamps) > 1]
+    far = np.flatnonzero(np.diff(e.stamps_ns, prepend=e.stamps_ns[:1]) > _JUMP_NS)
+    if not others:
+        return far[:0]
+    return np.array([i for i in far if all(_is_empty(e, stamps, int(i)) for stamps in others)], np.int64)
+
+
+def _is_empty(e: Evidence, stamps: Stamps, frame: int) -> bool:
+    """Return whether a stream says nothing in the middle of the leap before a frame, and goes on behind it."""
+    before, after = int(e.stamps_ns[frame - 1]), int(e.stamps_ns[frame])
+    margin = (after - before) // 10
+    inside = np.searchsorted(stamps, after - margin) - np.searchsorted(stamps, before + margin)
+    return bool(inside == 0 and stamps[-1] >= after - margin)
+
+
 def lost_time_s(e: Evidence) -> float:
-    """Return the seconds inside RGB gaps beyond one median step each."""
-    steps = np.diff(e.stamps_ns)[e.gap_before[1:]]
+    """Return the seconds inside RGB gaps beyond one median step each; leaps of the clock are none."""
+    is_gap = e.gap_before.copy()
+    is_gap[clock_jumps(e)] = False
+    steps = np.diff(e.stamps_ns)[is_gap[1:]]
     return float(np.maximum(steps - e.median_step_ns, 0).sum() / 1e9)
-
-
-def tracking_lost_s(e: Evidence) -> float:
-    """Return the seconds in which tracking was not normal, inside the span of the frames."""
-    tracking = e.tracking
-    if tracking is None or len(tracking.stamp_ns) < 2 or len(e) < 2:
-        return 0.0
-    first, last = int(e.stamps_ns[0]), int(e.stamps_ns[-1])
-    edges = np.clip(np.append(tracking.stamp_ns, last), first, last)
-    steps = np.minimum(np.diff(edges), _state_holds_ns(tracking.stamp_ns))
-    return float(steps[tracking.state != TRACKING_NORMAL].sum() / 1e9)
-
-
-def _state_holds_ns(stamps_ns: np.ndarray) -> int:
-    # A regular state stream that pauses says nothing about the pause; one that speaks on change holds for long.
-    step = median_step_ns(stamps_ns)
-    return 10 * step if 0 < step < 1_000_000_000 else np.iinfo(np.int64).max
 
 
 def _rgb_gap(e: Evidence) -> Check:
@@ -57,7 +82,9 @@ def _rgb_gap(e: Evidence) -> Check:
     if len(positions) == 0:
         return Check("rgb_gap", "rgb", "pass", "the pictures have no gap", 0.0, "s", is_boundary=True)
     steps = np.diff(e.stamps_ns, prepend=e.stamps_ns[0])
-    ranges = tuple(FrameRange(int(i) - 1, int(i), round(steps[i] / 1e9, 6)) for i in positions)
+    ranges = tuple(
+        FrameRange(int(i) - 1, int(i), round(steps[i] / 1e9, 6), _cause(e, int(i))) for i in positions
+    )
     lost = sum(max(round(int(steps[i]) / e.median_step_ns) - 1, 0) for i in positions)
     seconds = lost_time_s(e)
     return Check(
@@ -65,7 +92,7 @@ def _rgb_gap(e: Evidence) -> Check:
         "rgb",
         "warn",
         f"{counted(len(positions), 'gap')}, {seconds:.1f} s, about {counted(lost, 'picture')} missing"
-        f"{_cause(e, positions)}",
+        f"{_causes(ranges)}",
         round(seconds, 3),
         "s",
         0.0,
@@ -78,23 +105,20 @@ def _rgb_gap(e: Evidence) -> Check:
     )
 
 
-def _cause(e: Evidence, positions: np.ndarray) -> str:
+def _cause(e: Evidence, frame: int) -> str:
+    """Return what a gap before a frame comes from, where something tells; pictures are not sent without tracking."""
     if e.tracking is None:
         return ""
-    explained = 0
-    for i in positions:
-        inside = (e.tracking.stamp_ns > e.stamps_ns[i - 1]) & (e.tracking.stamp_ns < e.stamps_ns[i])
-        explained += bool((e.tracking.state[inside] != TRACKING_NORMAL).any())
-    return f"; tracking was lost during {explained} of them" if explained else ""
+    start, end = int(e.stamps_ns[frame - 1]), int(e.stamps_ns[frame])
+    reasons = reasons_between(e.tracking, start + 1, end - 1)
+    return f"a gap between these two frames: tracking was lost ({reasons})" if reasons else ""
 
 
-def _side_gaps(e: Evidence) -> list[Check]:
-    streams = {
-        "depth": e.depth_stamps_ns,
-        "pose": None if e.pose is None else e.pose.stamp_ns,
-        "imu": None if e.imu is None else e.imu.stamp_ns,
-    }
-    return [_side_gap(e, name, stamps) for name, stamps in streams.items()]
+def _causes(ranges: tuple[FrameRange, ...]) -> str:
+    explained = [item.note for item in ranges if item.note]
+    if not explained:
+        return ""
+    return f"; tracking was lost during {len(explained)} of them ({explained[0].rpartition('(')[2]}"
 
 
 def _side_gap(e: Evidence, name: str, stamps: np.ndarray | None) -> Check:
@@ -136,6 +160,55 @@ def _is_shared(e: Evidence, start_ns: int, end_ns: int) -> bool:
     return bool(len(positions)) and bool((overlap > 0.5 * (end_ns - start_ns)).any())
 
 
+def _clock_jump(e: Evidence) -> Check:
+    jumps = clock_jumps(e)
+    steps = np.diff(e.stamps_ns, prepend=e.stamps_ns[:1])
+    ranges = tuple(FrameRange(int(i) - 1, int(i), round(steps[i] / 1e9, 3)) for i in jumps)
+    detail = f"the clock leaps {counted(len(jumps), 'time')} in every stream at once" if ranges else "no leap"
+    return Check(
+        "clock_jump",
+        "all",
+        "warn" if ranges else "pass",
+        detail,
+        float(len(jumps)),
+        "jumps",
+        0.0,
+        ranges,
+        peak_unit="s",
+        peak_threshold=_JUMP_NS / 1e9,
+        note="the clock leaps in every stream at once",
+    )
+
+
+def _rgb_rate(e: Evidence, config: QualityConfig) -> Check:
+    """Compare the median rate of parts of the recording: a recorder that slows down shows there."""
+    steps = np.diff(e.stamps_ns)
+    if len(steps) < _FEWEST_STEPS:
+        return absent("rgb_rate", "rgb", "too few pictures to tell a rate")
+    parts = [float(np.median(part)) for part in np.array_split(steps, _RATE_PARTS)]
+    drift = max(parts) / max(min(parts), 1.0) - 1
+    nominal = nominal_hz(e.median_step_ns)
+    status: Status = "warn" if drift > config.rate_drift_max_ratio else "pass"
+    detail = (
+        f"{1e9 / e.median_step_ns:.2f} pictures/s ({nominal} were meant), tenths differ by {100 * drift:.1f} %"
+        if e.median_step_ns
+        else "the median step is 0"
+    )
+    limit = 100 * config.rate_drift_max_ratio
+    return Check("rgb_rate", "rgb", status, detail, round(100 * drift, 2), "%", limit)
+
+
+def _rgb_jitter(e: Evidence, config: QualityConfig) -> Check:
+    steps = np.diff(e.stamps_ns)[~e.gap_before[1:]]
+    if len(steps) == 0 or e.median_step_ns == 0:
+        return absent("rgb_jitter", "rgb", "too few pictures to tell a jitter")
+    apart = np.abs(steps - e.median_step_ns) / 1e6
+    p95, limit = float(np.percentile(apart, 95)), config.jitter_max_ratio * e.median_step_ns / 1e6
+    status: Status = "warn" if p95 > limit else "pass"
+    detail = f"95 % of the steps are within {p95:.1f} ms of the median, all within {apart.max():.1f} ms"
+    return Check("rgb_jitter", "rgb", status, detail, round(p95, 2), "ms", round(limit, 2))
+
+
 def _order(e: Evidence) -> Check:
     topics = [info for role in e.inventory.roles if (info := e.inventory.role(role)) is not None]
     backward = {info.role or "": info.backward_steps for info in topics if info.backward_steps}
@@ -148,83 +221,45 @@ def _order(e: Evidence) -> Check:
         *(f"{name}: {n} stamps repeat" for name, n in sorted(repeated.items())),
     ]
     status: Status = "warn" if "rgb" in {*backward, *repeated} else "pass"
-    return Check("stamp_order", "all", status, "; ".join(words), float(count), "messages", 0.0)
+    ranges = tuple(_disorder(e)) if status == "warn" else ()
+    return Check("stamp_order", "all", status, "; ".join(words), float(count), "messages", 0.0, ranges)
 
 
-def _tracking_lost(e: Evidence) -> Check:
-    if e.tracking is None:
-        return absent("tracking_lost", "tracking", "no tracking state")
-    flags = (e.tracking_state >= 0) & (e.tracking_state != TRACKING_NORMAL)
-    seconds = tracking_lost_s(e)
-    ranges = tuple(FrameRange(item.first, item.last) for item in runs(flags, breaks=e.gap_before))
-    lost = e.tracking.state != TRACKING_NORMAL
-    if seconds == 0 and not ranges:
-        return Check(
-            "tracking_lost", "tracking", "pass", "tracking was normal throughout", 0.0, "s", is_hard=True
-        )
-    reasons = sorted({_word(REASON_WORDS, int(code)) for code in np.unique(e.tracking.reason[lost])})
-    return Check(
-        "tracking_lost",
-        "tracking",
-        "warn",
-        f"tracking was not normal for {seconds:.1f} s ({', '.join(reasons)}); "
-        f"{counted(int(flags.sum()), 'picture')} inside",
-        round(seconds, 3),
-        "s",
-        0.0,
-        ranges,
-        is_hard=True,
-        note=f"tracking not normal ({', '.join(reasons)})",
-        affected_s=seconds,
+def _disorder(e: Evidence) -> list[FrameRange]:
+    """Return between which frames pictures were written in another order than stamped, or left out for their stamp."""
+    numbers = np.diff(e.message_number)
+    dropped = {number for number, _, _ in e.dropped}
+    found = []
+    for i in np.flatnonzero(numbers != 1):
+        first, last = int(e.message_number[i]), int(e.message_number[i + 1])
+        missing = [number for number in range(first + 1, last) if number not in dropped]
+        if numbers[i] < 0:
+            found.append(FrameRange(int(i), int(i) + 1, note="stamps step back between these two messages"))
+        elif missing and not _is_placed_elsewhere(e, missing):
+            found.append(
+                FrameRange(int(i), int(i) + 1, note="a message between repeats the stamp of another")
+            )
+    return found
+
+
+def _is_placed_elsewhere(e: Evidence, numbers: list[int]) -> bool:
+    return bool(np.isin(numbers, e.message_number).all())
+
+
+def _clock_drift(e: Evidence, config: QualityConfig) -> Check:
+    """Compare the stamps of pictures with when they were written."""
+    info = e.inventory.role("rgb")
+    offset = None if info is None else info.log_offset
+    if offset is None or offset.drift_ppm is None:
+        return absent("clock_drift", "all", "too little to compare stamps with log times")
+    status: Status = "warn" if abs(offset.drift_ppm) > config.clock_drift_max_ppm else "pass"
+    detail = (
+        f"pictures are written {offset.median_ns / 1e6:+.1f} ms after their stamps, and that grows by "
+        f"{offset.drift_ppm:+.0f} ppm"
     )
-
-
-def _word(words: tuple[str, ...], code: int) -> str:
-    return words[code] if 0 <= code < len(words) else f"code {code}"
-
-
-def _relocalisation(e: Evidence, config: QualityConfig) -> Check:
-    """Find steps of the camera right after tracking returned, or across a gap in which it was lost."""
-    if e.pose is None or e.tracking is None:
-        return absent("relocalisation", "pose", "needs poses and tracking state")
-    lost_until = e.tracking.stamp_ns[e.tracking.state != TRACKING_NORMAL]
-    places = []
-    for i in range(1, len(e)):
-        window = (int(e.stamps_ns[i - 1]) - 500_000_000, int(e.stamps_ns[i]))
-        was_lost = np.searchsorted(lost_until, window[0]) < np.searchsorted(lost_until, window[1])
-        if not was_lost:
-            continue
-        step = float(np.linalg.norm(e.camera_position_m[i] - e.camera_position_m[i - 1]))
-        if step > config.relocalisation_step_m:
-            places.append(FrameRange(i - 1, i, round(step, 3)))
-    if not places:
-        return Check("relocalisation", "pose", "pass", "no jump after tracking returned", 0.0, "jumps", 0.0)
     return Check(
-        "relocalisation",
-        "pose",
-        "warn",
-        f"the camera jumps {counted(len(places), 'time')} right after tracking returned",
-        float(len(places)),
-        "jumps",
-        0.0,
-        tuple(places),
-        peak_unit="m",
-        peak_threshold=config.relocalisation_step_m,
-        is_boundary=True,
-        note="the map moved when tracking returned (metres)",
+        "clock_drift", "all", status, detail, round(offset.drift_ppm, 1), "ppm", config.clock_drift_max_ppm
     )
-
-
-def angular_speed(pose: PoseStream) -> tuple[np.ndarray, np.ndarray]:
-    """Return stamps (N-1,) in the middle of each step and angular speeds (N-1,) rad/s from poses."""
-    if len(pose.stamp_ns) < 2:
-        return np.zeros(0, np.int64), np.zeros(0)
-    R = quaternion_to_matrix(pose.quaternion_xyzw)
-    steps_s = np.diff(pose.stamp_ns) / 1e9
-    angle = rotation_angle(np.swapaxes(R[:-1], -1, -2) @ R[1:])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        speed = np.where(steps_s > 0, angle / steps_s, np.nan)
-    return pose.stamp_ns[:-1] + np.diff(pose.stamp_ns) // 2, speed
 
 
 def _truncated(e: Evidence) -> Check:

@@ -17,8 +17,8 @@ from episode_assets.qc.evidence import Evidence
 from episode_assets.qc.marks import marks_in
 from episode_assets.qc.markup import DASH, text
 from episode_assets.qc.metrics import nearest_distance_ms
+from episode_assets.qc.offsets import angular_speed
 from episode_assets.qc.ranges import Flags, Stamps
-from episode_assets.qc.stream_checks import angular_speed
 from episode_assets.qc.svg import Line, Mark, histogram, line_chart, plan
 from episode_assets.qc.timeline_rows import flag_row, span_of, time_axis
 from episode_assets.qc.widgets import (
@@ -260,7 +260,7 @@ def sync(e: Evidence, judgement: Judgement, content: Content) -> str:
     for key, (title, stamps) in streams.items():
         block = content["metrics"]["sync"][key]
         share = None if block is None else block["within_50ms_pct"]
-        cells.append((show(share, "%", 0), f"{title.lower()}: within 50 ms"))
+        cells.append((show(share, "%", 0), f"{title}, within 50 ms"))
         if stamps is not None and len(stamps):
             drawn.append(_distances(title, nearest_distance_ms(e.rgb_stamps_ns, stamps)))
     offsets = [check for check in judgement.checks if check.id.startswith("sync_")]

@@ -240,7 +240,7 @@ def test_an_hour_full_of_findings_stays_within_the_limits(evidence):
         e, judgement, blocks, privacy_block(e, PASSED, {}), QualityConfig(), signals_sha256="0" * 64
     )
 
-    assert content["reasons_total"] == 1800
+    assert content["reasons_total"] >= 1800
     assert len(dumps(content).encode()) < 300_000
     assert len(render(e, judgement, content, Pictures()).encode()) < 1_500_000
 

@@ -1,0 +1,180 @@
+"""Checks of the IMU: gravity, saturation, dead axes, jolts, and how much of the time the head turns too fast."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.qc.checks import Check, Status, absent, counted
+from episode_assets.qc.config import QualityConfig
+from episode_assets.qc.evidence import Evidence
+from episode_assets.qc.ranges import FrameRange, Stamps, flags_of, runs
+from episode_assets.recording import ImuStream
+from episode_assets.recording.timeline import nearest
+
+STANDARD_GRAVITY = 9.81
+JOLT_M_S2 = 20.0
+HIGH_ROTATION_RAD_S = 2.0
+
+_IDS = ("imu_gravity", "gravity_direction", "imu_saturated", "imu_dead_axis", "imu_jolts", "head_motion")
+_AXES = ("x", "y", "z")
+_QUIET_RAD_S = 0.1
+_FEWEST_QUIET = 10
+_SATURATED_SAMPLES = 3
+_SATURATED_FROM = {"acceleration": 15.0, "rotation": 4.0}
+_DEAD_NS = 1_000_000_000
+
+Floats = NDArray[np.float64]
+
+
+def imu_checks(e: Evidence, config: QualityConfig) -> list[Check]:
+    """Return all checks of the IMU."""
+    if e.imu is None or len(e.imu.stamp_ns) == 0:
+        return [absent(id_, "imu", "no IMU samples") for id_ in _IDS]
+    return [
+        _gravity(e.imu, config),
+        _gravity_direction(e, e.imu, config),
+        _saturated(e, e.imu),
+        _dead_axis(e, e.imu),
+        _jolts(e, e.imu, config),
+        _head_motion(e, e.imu, config),
+    ]
+
+
+def _gravity(imu: ImuStream, config: QualityConfig) -> Check:
+    if imu.gravity != "included":
+        return absent("imu_gravity", "imu", f"gravity is {imu.gravity} in the acceleration")
+    with np.errstate(invalid="ignore"):
+        size = float(np.linalg.norm(np.nanmean(imu.linear_acceleration, axis=0)))
+    deviation = abs(size - STANDARD_GRAVITY)
+    status: Status = "pass" if deviation < config.imu_gravity_max_dev else "warn"
+    detail = f"mean acceleration {size:.2f} m/s2, {deviation:.2f} from gravity"
+    return Check(
+        "imu_gravity", "imu", status, detail, round(deviation, 3), "m/s2", config.imu_gravity_max_dev
+    )
+
+
+def _gravity_direction(e: Evidence, imu: ImuStream, config: QualityConfig) -> Check:
+    """Compare up as the resting accelerometer feels it, through extrinsics and poses, with the world's nearest axis.
+
+    Worlds of camera poses are aligned with gravity, by one of their axes.
+    """
+    id_ = "gravity_direction"
+    if imu.gravity != "included" or e.optical_from_imu is None:
+        why = "needs gravity in the acceleration, and to know how the IMU sits against the camera"
+        return absent(id_, "imu", why)
+    place = nearest(imu.stamp_ns, e.stamps_ns, tolerance_ns=max(e.median_step_ns, 1))
+    quiet = (np.linalg.norm(imu.angular_velocity[place], axis=1) < _QUIET_RAD_S) & (place >= 0)
+    in_optical = imu.linear_acceleration[place] @ e.optical_from_imu.T
+    in_world = np.einsum("nij,nj->ni", e.camera_rotation, in_optical)
+    usable = quiet & np.isfinite(in_world).all(axis=1)
+    if np.count_nonzero(usable) < _FEWEST_QUIET:
+        return absent(id_, "imu", "no pose at rest")
+    felt = np.median(in_world[usable], axis=0)
+    angle = float(np.degrees(np.arccos(np.clip(np.abs(felt).max() / np.linalg.norm(felt), 0, 1))))
+    status: Status = "pass" if angle < config.gravity_angle_max_deg else "warn"
+    detail = f"gravity as felt lies {angle:.1f} deg from the axis of the world that is upright"
+    return Check(id_, "imu", status, detail, round(angle, 2), "deg", config.gravity_angle_max_deg)
+
+
+def _saturated(e: Evidence, imu: ImuStream) -> Check:
+    """Find runs at the largest value of an axis: a sensor that meets its range repeats it."""
+    found: list[FrameRange] = []
+    for name, values in _measured(imu):
+        largest = np.nanmax(np.abs(values), axis=0, initial=0.0)
+        for axis in np.flatnonzero(largest > _SATURATED_FROM[name]):
+            flags = np.abs(values[:, axis]) >= largest[axis]
+            note = f"{name} {_AXES[axis]} at its limit"
+            found += _frames_of(
+                e, imu.stamp_ns, runs(flags, at_least=_SATURATED_SAMPLES), float(largest[axis]), note
+            )
+    return _listed("imu_saturated", found, "no axis meets its range", "the IMU meets its range")
+
+
+def _dead_axis(e: Evidence, imu: ImuStream) -> Check:
+    found: list[FrameRange] = []
+    for name, values in _measured(imu):
+        for axis in range(values.shape[1]):
+            same = np.zeros(len(values), np.bool_)
+            same[1:] = np.diff(values[:, axis]) == 0
+            dead = [
+                item for item in runs(same) if imu.stamp_ns[item.last] - imu.stamp_ns[item.first] > _DEAD_NS
+            ]
+            found += _frames_of(
+                e, imu.stamp_ns, dead, float(values[0, axis]), f"{name} {_AXES[axis]} stands still"
+            )
+    return _listed("imu_dead_axis", found, "every axis changes", "an axis of the IMU stands still")
+
+
+def _measured(imu: ImuStream) -> tuple[tuple[str, Floats], ...]:
+    pairs = (("acceleration", imu.linear_acceleration), ("rotation", imu.angular_velocity))
+    return tuple((name, values) for name, values in pairs if np.isfinite(values).any())
+
+
+def _frames_of(
+    e: Evidence, stamps_ns: Stamps, samples: list[FrameRange], peak: float, note: str
+) -> list[FrameRange]:
+    """Return the frames shown during runs of samples; what lies before or after all frames is left out."""
+    ranges = []
+    for item in samples:
+        first = int(np.searchsorted(e.stamps_ns, stamps_ns[item.first], side="right")) - 1
+        last = int(np.searchsorted(e.stamps_ns, stamps_ns[item.last], side="right")) - 1
+        if last >= 0 and first < len(e):
+            ranges.append(FrameRange(max(first, 0), last, round(peak, 4), note))
+    return ranges
+
+
+def _listed(id_: str, found: list[FrameRange], good: str, bad: str) -> Check:
+    if not found:
+        return Check(id_, "imu", "pass", good, 0.0, "stretches", 0.0)
+    ranges = tuple(sorted(found, key=lambda item: item.first))
+    detail = f"{bad} in {counted(len(ranges), 'stretch', 'stretches')}: {ranges[0].note}"
+    return Check(id_, "imu", "warn", detail, float(len(ranges)), "stretches", 0.0, ranges, note=bad)
+
+
+def _jolts(e: Evidence, imu: ImuStream, config: QualityConfig) -> Check:
+    with np.errstate(invalid="ignore"):
+        hard = np.linalg.norm(imu.linear_acceleration, axis=1) > JOLT_M_S2
+    events = runs(hard)
+    minutes = max(float(imu.stamp_ns[-1] - imu.stamp_ns[0]) / 60e9, 1e-3)
+    rate = len(events) / minutes
+    is_many = rate > config.jolts_per_min_max and len(events) > 1
+    status: Status = "warn" if is_many else "pass"
+    ranges = tuple(_frames_of(e, imu.stamp_ns, events, JOLT_M_S2, "a jolt")) if is_many else ()
+    detail = f"{counted(len(events), 'jolt')} above {JOLT_M_S2:g} m/s2, {rate:.1f} a minute"
+    return Check(
+        "imu_jolts",
+        "imu",
+        status,
+        detail,
+        round(rate, 2),
+        "per min",
+        config.jolts_per_min_max,
+        ranges,
+        peak_unit="m/s2",
+        peak_threshold=JOLT_M_S2,
+        note="a jolt",
+    )
+
+
+def _head_motion(e: Evidence, imu: ImuStream, config: QualityConfig) -> Check:
+    """Tell how much of the time the head turns so fast that pictures are of little use for learning."""
+    with np.errstate(invalid="ignore"):
+        fast = np.linalg.norm(imu.angular_velocity, axis=1) > HIGH_ROTATION_RAD_S
+    share = float(fast.mean())
+    is_much = share > config.head_motion_max_ratio
+    frames = np.nan_to_num(e.gyro_rad_s) > HIGH_ROTATION_RAD_S
+    ranges = tuple(runs(frames)) if is_much else ()
+    detail = f"the head turns faster than {HIGH_ROTATION_RAD_S:g} rad/s for {100 * share:.1f} % of the time"
+    return Check(
+        "head_motion",
+        "imu",
+        "warn" if is_much else "pass",
+        detail,
+        round(100 * share, 2),
+        "%",
+        100 * config.head_motion_max_ratio,
+        ranges,
+        note="the head turns fast",
+        affected_s=float(e.seconds[flags_of(list(ranges), len(e))].sum()),
+    )
