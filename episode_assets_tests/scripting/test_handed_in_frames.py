@@ -68,14 +68,21 @@ def test_what_the_audit_finds_in_them_is_blurred_and_counted_before_it_reaches_t
 
 def test_a_find_stays_covered_before_and_after_it(opened: Opener, tmp_path: Path) -> None:
     session = opened()
-    hand_in_all(session)
+    for frame in session.frames():
+        picture = np.full_like(frame.rgb, 200)
+        if frame.index == 15:
+            picture[60:100, 120:160] = MAGENTA
+        session.add_rgb_frame(frame.index, picture)
     session.export(tmp_path / "out")
 
     with EpisodeBundle.open(tmp_path / "out") as bundle:
-        frames = set(bundle.face_boxes.frame_index.tolist())
+        frames = bundle.face_boxes.frame_index.tolist()
 
-    # A hold of 0.3 s is four messages, and message 7 gave no frame; from 9 to 14 the way between finds is covered.
-    assert frames == set(range(5, 19))
+    # A hold of 0.3 s is four messages; message 16 shows the mark, and the group before it ends with message 14.
+    shown = pictures_of(tmp_path / "out" / "rgb.mp4")
+    is_covered = [bool(picture[70:90, 130:150].mean() < 150) for picture in shown]
+    assert frames == list(range(11, 20))
+    assert is_covered == [index in frames for index in range(USABLE)]
 
 
 def test_frames_keep_what_was_not_blurred(opened: Opener, tmp_path: Path) -> None:
