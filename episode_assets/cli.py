@@ -390,10 +390,11 @@ def audit(video: Path, faces: Path | None, turned: str | None, config_file: Path
 @one_line_errors
 def verify(store_uri: str | None) -> None:
     """Hash the files of every latest version again and name those that do not match their manifest."""
+    from episode_assets.pipeline.archive import ARCHIVE_REPORT
     from episode_assets.pipeline.settings import load_settings
 
     store = _open_store(_places(store_uri))
-    keys = [key for asset in load_settings().assets for key in store.keys(asset)]
+    keys = [key for asset in (*load_settings().assets, ARCHIVE_REPORT) for key in store.keys(asset)]
     problems = [f"{key}: {problem}" for key in keys for problem in _problems(store, key)]
     for problem in problems:
         click.echo(problem)
@@ -480,7 +481,7 @@ def _run(
     import dagster as dg
 
     from episode_assets.definitions import build_defs, default_workers
-    from episode_assets.defs.launch import pack, process
+    from episode_assets.defs import launch
     from episode_assets.defs.resources import PipelineResource
     from episode_assets.pipeline.settings import load_settings
 
@@ -493,10 +494,12 @@ def _run(
     with dg.DagsterInstance.get() as instance:
         for entry in entries:
             click.echo(f"{entry.recording_id}")
-            failed |= _report(process(defs, instance, entry.recording_id, progress=bars), bars)
+            failed |= _report(launch.process(defs, instance, entry.recording_id, progress=bars), bars)
         if any(store.keys(f"lerobot_episode/{name}") for name in settings.recipes):
             click.echo("datasets")
-            failed |= _report(pack(defs, instance, progress=bars), bars)
+            failed |= _report(launch.pack(defs, instance, progress=bars), bars)
+        click.echo("archive")
+        failed |= _report(launch.report(defs, instance, progress=bars), bars)
     return failed
 
 

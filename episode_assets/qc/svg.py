@@ -162,7 +162,7 @@ def plan(
         marks: Findings to show on the path.
     """
     is_known = np.isfinite(points).all(axis=1)
-    piece = np.cumsum(breaks | ~is_known)[is_known]
+    piece = np.cumsum(breaks | ~is_known, dtype=np.int64)[is_known]
     points, seconds = points[is_known], seconds[is_known]
     if len(points) < 2:
         return empty_figure(title)
