@@ -64,14 +64,12 @@ class SeenHand:
         joints_px: (21, 2) float64 pixels of the picture.
         joints_m: (21, 3) float64 metres in the camera's optical frame; NaN where the hand has no place in space.
         confidence: 0..1, that a hand is there.
-        mano: (157,) numbers of a network of the MANO family, see `box_backend.BoxReadings`; (0,) from others.
     """
 
     is_right: bool
     joints_px: Floats
     joints_m: Floats
     confidence: float
-    mano: NDArray[np.float32]
 
 
 class HandsOneByOne:
@@ -163,7 +161,6 @@ class HandsOneByOne:
                 joints_px=rows.joints_px[row].astype(np.float64),
                 joints_m=placed.joints_m[row],
                 confidence=float(rows.presence[row]),
-                mano=rows.mano[row],
             )
             for row in mine[np.argsort(owners.is_right[mine], kind="stable")].tolist()
         )
