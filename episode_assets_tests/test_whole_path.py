@@ -181,7 +181,7 @@ def test_everything_is_current_until_a_setting_changes_and_then_says_so(done) ->
     assert set(now.values()) == {"current"}
     assert then["blurred_rgb"] == ("outdated", "config")
     assert then["hand_poses"] == ("current", "")
-    assert then["episode_bundle"] == ("blocked", "after blurred_rgb")
+    assert then["episode_bundle"] == ("blocked", "after blurred_rgb, scene_mesh")
 
 
 def test_published_files_are_read_only_and_an_export_is_not(done, tmp_path: Path) -> None:

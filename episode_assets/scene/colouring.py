@@ -52,19 +52,31 @@ class Refusal(NamedTuple):
     detail: str
 
 
-def refusal(views: Views, config: ColourConfig) -> Refusal | None:
-    """Return why a mesh of this recording can get no colours, None where it can."""
+def refusal(views: Views, config: ColourConfig, *, frame_id: str) -> Refusal | None:
+    """Return why a mesh in the frame `frame_id` can get no colours, None where it can."""
     if not config.enabled:
         return Refusal("not_asked_for", "the settings ask for no colours")
+    found = _without_poses(views, frame_id) or _without_lens(views)
+    if found is None and len(chosen_pictures(views, config)) == 0:
+        return Refusal("no_posed_pictures", "no picture has both intrinsics and a pose near enough")
+    return found
+
+
+def _without_poses(views: Views, frame_id: str) -> Refusal | None:
     if not views.has_poses:
         return Refusal("no_pose_messages", "the recording has no camera poses")
+    ours, theirs = frame_id.strip("/"), views.frame_id.strip("/")
+    if ours and theirs and ours != theirs:
+        return Refusal("other_frame", f"the mesh lies in the frame {ours!r}, the camera poses in {theirs!r}")
+    return None
+
+
+def _without_lens(views: Views) -> Refusal | None:
     if views.rgb is None:
         return Refusal("no_intrinsics", "no intrinsics are known for the pictures")
     if not is_known(views.rgb):
         model, count = views.rgb.distortion_model, len(views.rgb.D)
         return Refusal("unknown_lens", f"the lens model {model!r} with {count} coefficients is not known")
-    if len(chosen_pictures(views, config)) == 0:
-        return Refusal("no_posed_pictures", "no picture has both intrinsics and a pose near enough")
     return None
 
 

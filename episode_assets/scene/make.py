@@ -127,7 +127,9 @@ def _fused_mesh(
 def _colours(
     mesh: Mesh, views: Views, config: SceneMeshConfig, document: MeshDocument, progress: Progress
 ) -> Mesh:
-    why_not = refusal(views, config.colour)
+    soup = views.raw.mesh
+    frame_id = soup.frame_id if soup is not None and document.source == "marker" else views.frame_id
+    why_not = refusal(views, config.colour, frame_id=frame_id)
     if why_not is not None:
         document.skip(f"{MESH}:colours", why_not.code, why_not.detail)
         return mesh

@@ -24,7 +24,7 @@ from episode_assets.footage import (
     read_face_boxes,
     read_frame_table,
 )
-from episode_assets.recording import RecordingView, nearest
+from episode_assets.recording import PoseStream, RecordingView, nearest
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,13 @@ class Views:
     @property
     def has_poses(self) -> bool:
         """Whether the recording says anywhere where the camera was."""
-        return self.raw.pose is not None or self.raw.trajectory is not None
+        return _poses_of(self.raw) is not None
+
+    @property
+    def frame_id(self) -> str:
+        """The fixed frame of the poses; empty where nobody names it."""
+        pose = _poses_of(self.raw)
+        return "" if pose is None else pose.frame_id
 
     def partners(self, stamps_ns: NDArray[np.int64], of_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return for each of (Q,) stamps the position of the nearest of (N,), -1 where none is near enough."""
@@ -89,9 +95,14 @@ def open_views(raw: RecordingView, blurred: Path, *, pairing_s: float) -> Views:
     )
 
 
+def _poses_of(raw: RecordingView) -> PoseStream | None:
+    """Return the camera's poses as sent, else those of the sparse path."""
+    return raw.pose if raw.pose is not None else raw.trajectory
+
+
 def _poses_at(raw: RecordingView, stamps_ns: NDArray[np.int64], tolerance_s: float) -> FramePoses:
     return poses_of_pictures(
-        raw.pose if raw.pose is not None else raw.trajectory,
+        _poses_of(raw),
         stamps_ns,
         raw.link_from_optical[0],
         offset_m=raw.optical_offset_m,

@@ -341,12 +341,13 @@ def mesh_marker(
     id_: int = 0,
     action: int = 0,
     at: tuple[Any, Any] = ((0, 0, 0), (0, 0, 0, 1)),
+    frame_id: str = "world",
 ) -> Any:
     """The square, or other triangles, as a triangle list whose corners carry a colour."""
     colour = message("std_msgs/msg/ColorRGBA", r=1.0, g=0.0, b=1.0, a=1.0)
     return message(
         "visualization_msgs/msg/Marker",
-        header=header(stamp_ns, "world"),
+        header=header(stamp_ns, frame_id),
         ns="mesh",
         id=id_,
         type=11,

@@ -120,6 +120,15 @@ def test_what_colours_need_and_is_not_there_is_named(
     assert made.outcome.privacy["colours"] == "dropped"
 
 
+def test_a_mesh_in_another_frame_than_the_poses_gets_no_colours(room: Place, tmp_path: Path) -> None:
+    place = room.with_markers(tmp_path / "elsewhere", [marker(TRIANGLE, frame_id="robot")])
+
+    made = place.build(tmp_path / "mesh")
+
+    assert made.skipped() == {"mesh.ply:colours": "other_frame"}
+    assert "'robot'" in made.outcome.skipped[0].detail
+
+
 def test_markers_replace_delete_and_move_what_they_name(room: Place, tmp_path: Path) -> None:
     lifted = ((0.0, 0.5, 0.0), (0.0, 0.0, np.sqrt(0.5), np.sqrt(0.5)))  # a quarter turn about z, then up
     place = room.with_markers(
