@@ -51,8 +51,8 @@ def _scene(logged: Collection[str]) -> rrb.Spatial3DView:
 
     # Without poses there is no world to stand in; everything is where the camera sees it.
     origin = names.WORLD if names.CAMERA in logged else names.OPTICAL
-    # The points of depth lie on the mesh, and hide it.
-    hidden = [f"- /{names.DEPTH}/**"] if names.MESH in logged else []
+    # The points of depth and of the cloud lie on the mesh, and hide it.
+    hidden = [f"- /{path}/**" for path in (names.DEPTH, names.CLOUD)] if names.MESH in logged else []
     return rrb.Spatial3DView(
         origin=origin,
         contents=["$origin/**", *hidden],

@@ -136,6 +136,17 @@ class RerunFile:
             )
             self._stream.static(names.MESH, mesh)
 
+    def log_point_cloud(self, points: NDArray[np.floating]) -> None:
+        """Write the points of the surroundings: (n, 3) world metres; all in one colour, for they have none."""
+        chosen = np.linspace(0, len(points) - 1, min(len(points), names.MOST_CLOUD_POINTS)).astype(np.int64)
+        with self._stream.failures():
+            import rerun as rr
+
+            cloud = rr.Points3D(
+                whole(points[chosen], np.float32), colors=names.CLOUD_COLOUR, radii=names.CLOUD_RADIUS_M
+            )
+            self._stream.static(names.CLOUD, cloud)
+
     def log_trajectory(self, pieces: Sequence[NDArray[np.floating]]) -> None:
         """Write the whole way of the camera: (n, 3) world metres for each piece without a gap."""
         with self._stream.failures():

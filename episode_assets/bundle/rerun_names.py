@@ -19,6 +19,7 @@ TIME, FRAME = "time", "frame"
 
 WORLD = "world"
 MESH = "world/mesh"
+CLOUD = "world/pointcloud"
 TRAJECTORY = "world/trajectory"
 TRAIL = "world/trail"
 BODY = "world/skeleton"
@@ -58,6 +59,7 @@ TRAIL_COLOUR: Colour = (0, 220, 240)
 TRAJECTORY_COLOUR: Colour = (90, 110, 120)
 FACE_COLOUR: Colour = (255, 140, 40)
 MESH_COLOUR: Colour = (150, 150, 160)
+CLOUD_COLOUR: Colour = (80, 80, 90)
 AXIS_COLOURS: dict[str, Colour] = {"x": (230, 80, 80), "y": (80, 200, 80), "z": (80, 120, 240)}
 
 
@@ -70,11 +72,15 @@ class Radii(NamedTuple):
 
 HAND_IN_SPACE, HAND_IN_PICTURE, BODY_IN_SPACE = Radii(0.007, 0.004), Radii(3.0, 1.5), Radii(0.008, 0.004)
 TRAIL_RADIUS_M, TRAJECTORY_RADIUS_M = 0.004, 0.002
+CLOUD_RADIUS_M = 0.004
 IMAGE_PLANE_M = 0.15
 AXIS_LENGTH_M = 0.08
 
 TRAIL_PICTURES = 30
 """How many of the latest camera positions the trail joins."""
+
+MOST_CLOUD_POINTS = 200_000
+"""Of more points in a cloud, evenly picked ones are shown."""
 
 FARTHEST_COLOURED_MM = 3000.0
 """Depth from which on colours do not change any more."""

@@ -85,6 +85,8 @@ def _log_still_things(file: RerunFile, bundle: EpisodeBundle) -> None:
     mesh, poses = bundle.mesh, bundle.poses
     if mesh is not None:
         file.log_mesh(mesh.vertices, mesh.triangles, mesh.colours)
+    if bundle.point_cloud is not None:
+        file.log_point_cloud(bundle.point_cloud.points)
     is_broken = bundle.frames.gap_before | ~poses.valid
     pieces = np.split(poses.world_from_optical[:, :3, 3], np.flatnonzero(is_broken))
     walked = [piece[np.isfinite(piece).all(axis=1)] for piece in pieces]

@@ -21,7 +21,7 @@ from episode_assets.bundle.layout import FINGER_BONES, PALM_BONES
 from episode_assets.bundle.rerun_columns import Moments
 from episode_assets.bundle.rerun_depth import depth_png
 from episode_assets.bundle.rerun_file import RerunFile
-from episode_assets.errors import BadConfig
+from episode_assets.errors import BadConfig, ViewFailed
 from episode_assets.geometry import quaternion_to_matrix
 from episode_assets.hands import UPPER_BODY_FILE
 from episode_assets.storage import ArtifactKey, Store
@@ -276,6 +276,26 @@ def test_the_mesh_has_the_corners_and_colours_of_its_ply(make: Maker) -> None:
     )
     normals = np.array(reading.still(rerun_names.MESH, "Mesh3D:vertex_normals"))
     assert np.abs(normals[:, 1]) == pytest.approx(1.0)
+
+
+def test_the_point_cloud_is_there_in_one_colour(make: Maker) -> None:
+    made = make(Scene(frames=3), config=ASKED)
+    reading = reading_of(made)
+
+    (points,) = datasets_of(made, "/point-cloud/points")
+    assert np.array_equal(reading.still(rerun_names.CLOUD, "Points3D:positions"), points)
+    assert len(reading.still(rerun_names.CLOUD, "Points3D:colors")) == 1
+
+
+def test_of_a_large_cloud_evenly_picked_points_are_shown(tmp_path: Path) -> None:
+    with RerunFile(tmp_path / "cloud.rrd", recording_id="cloud") as file:
+        file.log_point_cloud(np.arange(3 * 500_000, dtype=np.float32).reshape(-1, 3))
+
+    points = np.array(RerunReading(tmp_path / "cloud.rrd").still(rerun_names.CLOUD, "Points3D:positions"))
+
+    assert len(points) == rerun_names.MOST_CLOUD_POINTS
+    assert np.diff(points[:, 0]).min() > 0
+    assert (points[0, 0], points[-1, 0]) == (0, 3 * 499_999)
 
 
 # --- people ----------------------------------------------------------------------------------------------------
@@ -561,6 +581,16 @@ def test_a_video_that_viewers_cannot_take_leaves_the_rest_alone(make: Maker) -> 
     assert made.reasons()["visualization.rrd"] == "not_written"
     (reason,) = [item for item in made.outcome.skipped if item.name == "visualization.rrd"]
     assert "another order" in reason.detail
+
+
+def test_a_mistake_that_is_not_one_of_rerun_is_not_hidden(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), RerunFile(tmp_path / "broken.rrd", recording_id="broken") as file:
+        file.log_scene(np.eye(4))
+        raise KeyError("ours")
+
+    short = RerunFile(tmp_path / "short.rrd", recording_id="short")
+    with pytest.raises(ViewFailed, match="3 pictures expected, 0 are in the video"), short:
+        short.log_video(Moments.of_pictures(np.arange(3)), [], "h264")
 
 
 def test_settings_that_mean_nothing_are_refused() -> None:
