@@ -5,6 +5,8 @@ Every row carries the number that the marks on the charts lead to, and a link th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from episode_assets.qc.checks import Check, counted
 from episode_assets.qc.document import Judgement
 from episode_assets.qc.evidence import Evidence
@@ -15,7 +17,14 @@ from episode_assets.qc.pictures import Pictures, SheetPicture
 from episode_assets.qc.svg import clock
 from episode_assets.qc.widgets import answers, badge, show, spoken, table
 
-_NEVER = {"pass": 4, "fail": 0, "warn": 1, "not_run": 2, "not_applicable": 3}
+_OPEN = "Checks to look at"
+_FOLDS = {
+    _OPEN: ("fail", "warn", "not_run"),
+    "had nothing to judge": ("not_applicable",),
+    "passed": ("pass",),
+}
+_ORDER = {"fail": 0, "warn": 1, "not_run": 2}
+_CHECK_HEADS = ("check", "answer", "detail")
 _HEADS = ("picture", "finding", "weight", "time", "frames", "value", "what it is and what to do", "points")
 
 
@@ -37,13 +46,19 @@ def findings(judgement: Judgement, pictures: Pictures) -> str:
 
 
 def checks(judgement: Judgement) -> str:
-    """All checks with what they answered; those that passed are folded."""
-    odd = sorted((item for item in judgement.checks if item.status != "pass"), key=_order)
-    fine = [item for item in judgement.checks if item.status == "pass"]
-    heads = ("check", "answer", "detail")
-    open_ = table("Checks to look at", heads, answers(odd)) if odd else ""
-    passed = f"<summary>{counted(len(fine), 'check')} passed</summary>"
-    return f"{open_}<details>{passed}{table('Checks that passed', heads, answers(fine))}</details>"
+    """All checks with what they answered; those that passed or had nothing to judge are folded."""
+    by_answer = {
+        word: [item for item in judgement.checks if item.status in words] for word, words in _FOLDS.items()
+    }
+    looked_at = sorted(by_answer.pop(_OPEN), key=lambda item: _ORDER[item.status])
+    shown = table(_OPEN, _CHECK_HEADS, answers(looked_at)) if looked_at else ""
+    return shown + "".join(_fold(word, items) for word, items in by_answer.items() if items)
+
+
+def _fold(word: str, items: Sequence[Check]) -> str:
+    caption = f"{counted(len(items), 'check')} {word}"
+    listed = table(caption, _CHECK_HEADS, answers(items))
+    return f"<details><summary>{text(caption)}</summary>{listed}</details>"
 
 
 def contact_sheet(e: Evidence, pictures: Pictures) -> str:
@@ -52,10 +67,6 @@ def contact_sheet(e: Evidence, pictures: Pictures) -> str:
         return '<p class="card soft">No pictures were asked for.</p>'
     shots = "".join(_shot(e, picture) for picture in pictures.sheet)
     return f'<div class="sheet">{shots}</div>'
-
-
-def _order(check: Check) -> int:
-    return _NEVER[check.status]
 
 
 def _row(number: int, item: Finding, picture: SheetPicture | None) -> str:

@@ -93,6 +93,8 @@ def _flat(values: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
     for name, value in values.items():
         if isinstance(value, Mapping):
             found += _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+            found += [(f"{prefix}{name} {place}", _plain(item)) for place, item in enumerate(value, start=1)]
         elif isinstance(value, list | tuple):
             found.append((f"{prefix}{name}", ", ".join(_plain(item) for item in value) or DASH))
         else:

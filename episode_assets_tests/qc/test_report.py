@@ -12,13 +12,15 @@ import pytest
 from episode_assets.errors import ArtifactDamaged, BadConfig, UnauditedArtifact
 from episode_assets.qc import QualityConfig
 from episode_assets.qc.document import document, dumps
+from episode_assets.qc.marks import shown_findings
 from episode_assets.qc.metrics import metric_blocks, nearest_distance_ms
 from episode_assets.qc.page import render
 from episode_assets.qc.pictures import Pictures
 from episode_assets.qc.privacy import privacy_block
 from episode_assets.qc.quality import judge
 from episode_assets.qc.scoring import stera_score
-from episode_assets_tests.qc.episodes import PASSED, make_episode, repeated
+from episode_assets.qc.series import pieces, stretches, thinned
+from episode_assets_tests.qc.episodes import PASSED, judged, make_episode, repeated
 
 SECTIONS = (
     "summary",
@@ -142,7 +144,7 @@ def test_no_date_is_given_for_an_uptime_clock(reported):
     recording = load(reported[0])["metrics"]["recording"]
 
     assert recording["clock"] == "uptime"
-    assert recording["start_time"] is None
+    assert (recording["start_iso"], recording["end_iso"], recording["weekday"]) == ("", "", "")
 
 
 def test_the_page_is_whole_and_asks_for_nothing_outside(reported):
@@ -328,3 +330,56 @@ def test_nearest_distances_are_signed_and_ties_go_to_the_earlier():
     )
 
     assert found.tolist() == [-2.0, -1.0]
+
+
+def test_names_of_ten_kilobytes_stay_within_the_limits(evidence):
+    names = [f"/{number}/{'x' * 10_000}" for number in range(80)]
+    topic = evidence.inventory.topics[0]
+    inventory = replace(evidence.inventory, topics=tuple(replace(topic, topic=name) for name in names))
+    tf = replace(evidence.tf, parent=tuple(names[n % 80] for n in range(len(evidence.tf.parent))))
+    e = replace(evidence, inventory=inventory, tf=tf)
+    blocks = metric_blocks(e, QualityConfig())
+    judgement = judge(e, blocks, QualityConfig())
+
+    content = document(
+        e, judgement, blocks, privacy_block(e, PASSED, {}), QualityConfig(), signals_sha256="0" * 64
+    )
+
+    assert len(content["metrics"]["recording"]["topic_counts"]) == 60
+    assert len(dumps(content).encode()) < 300_000
+    assert len(render(e, judgement, content, Pictures()).encode()) < 1_000_000
+
+
+def test_the_page_lists_at_most_a_hundred_findings_and_no_kind_crowds_out_another(evidence):
+    e = repeated(evidence, 60)
+    mean, dark = e.signals.mean.copy(), e.signals.dark_ratio.copy()
+    is_black = np.arange(len(e)) // 15 % 2 == 1
+    mean[is_black], dark[is_black] = 3.0, 1.0
+    bright = e.signals.bright_ratio.copy()
+    bright[30:45] = 0.9
+    judgement = judged(
+        e := replace(e, signals=replace(e.signals, mean=mean, dark_ratio=dark, bright_ratio=bright))
+    )
+
+    shown = shown_findings(judgement)
+
+    assert sum(item.kind == "black" for item in judgement.findings) > 200
+    assert len(shown) == 100
+    assert {item.kind for item in shown} == {item.kind for item in judgement.findings}
+    assert list(shown) == [item for item in judgement.findings if item in shown]
+
+
+def test_long_lines_keep_their_spikes_and_gaps():
+    values = np.zeros(54_000)
+    values[31_234] = 9.0
+    values[40_000:40_100] = np.nan
+    seconds = np.arange(54_000) / 15
+
+    kept = thinned(values, stretches(seconds, [(100.0, 102.0)]))
+
+    assert 31_234 in kept
+    assert len(kept) <= 1600
+    assert sum(100.0 <= seconds[row] <= 102.0 for row in kept) == 31
+    piece = pieces(values, None)
+    assert piece[kept[0]] != piece[kept[-1]]
+    assert np.isfinite(values[kept]).all()
