@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CameraIntrinsics:
     """A pinhole camera for images of one size.
 
@@ -33,7 +33,7 @@ class CameraIntrinsics:
     distortion_model: str = "plumb_bob"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pose6D:
     """A place and a direction in space: `p_world = rotation p_link + translation`.
 
@@ -74,7 +74,7 @@ class Origin:
     depth_stamp_ns: int | None
 
 
-@dataclass
+@dataclass(eq=False)
 class SyncedFrame:
     """One colour picture and what is nearest to it in time.
 

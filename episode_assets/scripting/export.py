@@ -81,6 +81,7 @@ def export_episode(session: MCAPReader, out_dir: Path, options: ExportOptions) -
     try:
         aside.mkdir(mode=0o700)
         outcome = _write(session, aside, options)
+        _make_own(aside)
         manifest = write_manifest(
             aside,
             outcome,
@@ -130,6 +131,15 @@ def _write(session: MCAPReader, directory: Path, options: ExportOptions) -> Outc
         if is_left_out
     ]
     return leave_out(directory, outcome, tuple(left_out)) if left_out else outcome
+
+
+def _make_own(directory: Path) -> None:
+    """Copy what is linked to files of the session, so that who writes to an exported file changes no other."""
+    for path in directory.rglob("*"):
+        if path.is_file() and path.stat().st_nlink > 1:
+            own = path.with_name(f"{path.name}.own")
+            shutil.copyfile(path, own)
+            own.replace(path)
 
 
 def _with_thumbnail(

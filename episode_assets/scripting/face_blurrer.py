@@ -88,7 +88,8 @@ class FaceBlurrer:
         if isinstance(item, SyncedFrame) and item.origin is not None:
             origin = item.origin
             hidden = self._one_by_one(item, origin.session).blur(origin.position, item.stamp_ns, picture)
-            origin.session.note_faces(item.index, hidden.faces)
+            if (rgb.shape[1], rgb.shape[0]) == origin.session.picture_size:
+                origin.session.note_faces(item.index, hidden.faces)
         else:
             alone = self._alone(rgb)
             alone.forget()

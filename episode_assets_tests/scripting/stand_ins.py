@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,15 +37,17 @@ class Marks:
 
 
 class Restless(Marks):
-    """Finds a face in every picture, each time somewhere else."""
+    """Takes whatever has most detail for a face, so that there is another one wherever nothing is hidden yet."""
 
     def found(self, picture: np.ndarray) -> Boxes:
-        height, width = picture.shape[:2]
-        if width < 300:  # a closer look, or a picture at another scale
+        side = 30
+        rows, columns = picture.shape[0] // side, picture.shape[1] // side
+        blocks = picture[: rows * side, : columns * side].reshape(rows, side, columns, side, 3)
+        detail = blocks.std(axis=(1, 3)).mean(axis=2)
+        if detail.size == 0 or detail.max() < 3:
             return no_boxes()
-        draw = np.random.default_rng(zlib.crc32(picture.astype(np.uint8).tobytes()))
-        x, y = draw.uniform(0, 0.7, 2) * (width, height)
-        return np.array([[x, y, x + 30, y + 30, 0.9]], np.float32)
+        row, column = np.unravel_index(detail.argmax(), detail.shape)
+        return np.array([[*(side * np.array([column, row, column + 1, row + 1])), 0.9]], np.float32)
 
 
 def make_marks(*, score_threshold: float) -> Marks:

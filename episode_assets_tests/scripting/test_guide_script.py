@@ -99,8 +99,10 @@ def test_the_script_of_the_guide_runs_and_leaks_nothing(
         assert stage in shown
 
 
-def test_raw_frames_are_blurred_as_the_recording_would_be(marked: Demo, tmp_path: Path) -> None:
-    session = MCAPReader(marked.path, scratch=tmp_path / "scratch")
+def test_raw_frames_are_blurred_as_the_recording_would_be(
+    opened: Opener, marked: Demo, tmp_path: Path
+) -> None:
+    session = opened(marked.path)
     middle = None
     for frame in session.frames():
         session.add_rgb_frame(frame.index, frame.rgb)
@@ -114,8 +116,10 @@ def test_raw_frames_are_blurred_as_the_recording_would_be(marked: Demo, tmp_path
     assert manifest["privacy"]["unverified"] == []
 
 
-def test_without_any_frame_the_whole_recording_is_blurred(marked: Demo, tmp_path: Path) -> None:
-    session = MCAPReader(marked.path, scratch=tmp_path / "scratch")
+def test_without_any_frame_the_whole_recording_is_blurred(
+    opened: Opener, marked: Demo, tmp_path: Path
+) -> None:
+    session = opened(marked.path)
 
     judged = Evaluate(session).compute()
     manifest = session.export(tmp_path / "out")

@@ -33,7 +33,7 @@ def held_after(session: MCAPReader, scratch: Path, frames: int) -> int:
 
 def test_three_times_the_frames_are_held_in_as_much_memory(tmp_path: Path) -> None:
     config = DemoConfig(
-        seconds=10.0,
+        seconds=6.0,
         width=320,
         height=180,
         with_face=False,
@@ -43,8 +43,8 @@ def test_three_times_the_frames_are_held_in_as_much_memory(tmp_path: Path) -> No
     )
     demo = make_demo(tmp_path / "long.mcap", config)
     with MCAPReader(demo.path, scratch=tmp_path / "scratch", blur=MARK_BLUR) as session:
-        short = held_after(session, tmp_path / "short", 50)
-        long = held_after(session, tmp_path / "long", 150)
+        short = held_after(session, tmp_path / "short", 40)
+        long = held_after(session, tmp_path / "long", 90)
 
-    # A picture has 86 kB, encoded 40 kB: all 150 of them would be 6 MB.
+    # A picture has 86 kB, encoded 40 kB: the 50 more would be 2 MB.
     assert long < short + 1e6
