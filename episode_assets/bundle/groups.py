@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -181,19 +182,21 @@ def write_stream_groups(file: AnnotationFile, inputs: Inputs, account: Account) 
     """Write `/cam-pose`, `/imu`, `/tracking`, `/tf` and `/trajectory`, each where the recording has it."""
     raw = inputs.raw
     _write_pose_group(file, inputs, account)
-    writers: dict[str, Callable[[], None] | None] = {
-        "imu": None if raw.imu is None else partial(write_imu, file, raw.imu, raw.optical_from_imu),
-        "tracking": None if raw.tracking is None else partial(write_tracking, file, raw.tracking),
-        "tf": None if raw.tf is None else partial(write_tf, file, raw.tf),
-        "trajectory": None if raw.trajectory is None else partial(write_trajectory, file, raw.trajectory),
+    writers: dict[str, Callable[[Any], None]] = {
+        "imu": lambda imu: write_imu(file, imu, raw.optical_from_imu),
+        "tracking": partial(write_tracking, file),
+        "tf": partial(write_tf, file),
+        "trajectory": partial(write_trajectory, file),
     }
     for group, write in writers.items():
-        name = layout.in_annotation(group)
-        if write is None:
+        stream, name = getattr(raw, group), layout.in_annotation(group)
+        if stream is None:
             account.skip(name, f"no_{group}_messages", _why_missing(group, raw))
         else:
-            write()
+            write(stream)
             account.save(name)
+        del stream
+        raw.let_go()
 
 
 def _why_missing(group: str, raw: RecordingView) -> str:

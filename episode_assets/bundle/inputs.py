@@ -94,13 +94,15 @@ def gather(
         offset_m=raw.optical_offset_m,
         tolerance_s=config.pose_tolerance_s,
     )
+    pose_source = _source_of(raw.pose)
+    raw.let_go()
     return Inputs(
         raw=raw,
         frames=frames,
         boxes=read_face_boxes(blurred / "faces.parquet", frames),
         rgb=rgb,
         pose=pose,
-        pose_source=_source_of(raw.pose),
+        pose_source=pose_source,
         poses=poses,
         config=config,
         privacy=privacy,

@@ -5,7 +5,8 @@ Bytes are deterministic: fixed row groups, one compression, columns in one order
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,43 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
 
 
 def read_table(path: Path) -> Any:
-    """Return a Parquet file as a pyarrow table, without threads."""
-    return pq.read_table(path, use_threads=False, memory_map=False)
+    """Return a Parquet file as a pyarrow table, without threads.
+
+    `pq.read_table` would take three times the memory, and the import of another package.
+    """
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        return file.read(use_threads=False)
 
 
 def checked_table(path: Path) -> Any:
     """Return a Parquet file of a scan; raises ArtifactDamaged where it is missing or not readable."""
-    try:
+    with _named_trouble(path):
         return read_table(path)
-    except (OSError, pa.ArrowException) as error:
+
+
+class StoredColumns:
+    """A Parquet file of a scan whose columns are read when they are asked for: memory holds one of them at a time.
+
+    Raises:
+        ArtifactDamaged: The file is missing or not readable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _named_trouble(path):
+            self.num_rows: int = pq.read_metadata(path).num_rows
+
+    def column(self, name: str) -> Any:
+        """Return one column as pyarrow has it; raises ArtifactDamaged where it is not there or not readable."""
+        with _named_trouble(self._path), pq.ParquetFile(self._path, pre_buffer=False) as file:
+            return file.read(columns=[name], use_threads=False).column(name)
+
+
+@contextmanager
+def _named_trouble(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, KeyError, pa.ArrowException) as error:
         raise ArtifactDamaged(
             f"{path.name} cannot be read: {error}", where=str(path.parent), remedy="run raw_mcap again"
         ) from error
@@ -60,11 +89,9 @@ def column(table: Any, name: str) -> NDArray[Any]:
 
 def stack(table: Any, names: tuple[str, ...]) -> NDArray[np.float64]:
     """Return several float columns as a read-only (N, len(names)) array."""
-    values = (
-        np.stack([column(table, name) for name in names], axis=1)
-        if table.num_rows
-        else np.empty((0, len(names)))
-    )
+    values = np.empty((table.num_rows, len(names)))
+    for index, name in enumerate(names):
+        values[:, index] = table.column(name).to_numpy(zero_copy_only=False)
     values.flags.writeable = False
     return values
 

@@ -20,7 +20,7 @@ from episode_assets.recording.attachments import Attachment
 from episode_assets.recording.attitude import Attitude, Rig, find_attitude
 from episode_assets.recording.clouds import CloudStream
 from episode_assets.recording.containers.source import Source
-from episode_assets.recording.frames import edges_by_child, transform_between
+from episode_assets.recording.frames import Edge, edges_by_child, transform_between
 from episode_assets.recording.inventory import Inventory
 from episode_assets.recording.mesh import MeshSoup, soup
 from episode_assets.recording.pictures.images import ImageStream
@@ -41,7 +41,7 @@ from episode_assets.recording.tables import (
     K_COLUMNS,
     POINT_COLUMNS,
     POSE_COLUMNS,
-    checked_table,
+    StoredColumns,
     column,
     stack,
     texts,
@@ -88,6 +88,13 @@ class RecordingView:
                 where=self.source,
                 remedy="register the changed file as a new recording",
             )
+
+    def let_go(self) -> None:
+        """Forget the streams that were loaded, so that memory need not hold all at once; they load when asked for."""
+        for name, value in vars(type(self)).items():
+            if isinstance(value, cached_property):
+                self.__dict__.pop(name, None)
+        pa.default_memory_pool().release_unused()
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -260,8 +267,13 @@ class RecordingView:
     @property
     def optical_from_imu(self) -> NDArray[np.float64] | None:
         """Transform (4, 4), p_optical = T p_imu in metres, from the frame tree; None where it does not join both."""
-        transform = transform_between(self._rig.edges, self._frame("imu").strip("/"), self._rig.optical)
+        optical = self._frame("rgb").strip("/")
+        transform = transform_between(self._edges, self._frame("imu").strip("/"), optical)
         return None if transform is None else np.round(transform, 12) + 0.0
+
+    @cached_property
+    def _edges(self) -> dict[str, Edge]:
+        return {} if self.tf is None else edges_by_child(self.tf)
 
     @cached_property
     def _rig(self) -> Rig:
@@ -269,7 +281,7 @@ class RecordingView:
             poses=self.pose,
             link=self.inventory.link_from_optical,
             imu=self.imu,
-            edges={} if self.tf is None else edges_by_child(self.tf),
+            edges=self._edges,
             optical=self._frame("rgb").strip("/"),
             library=self.inventory.library,
         )
@@ -278,9 +290,9 @@ class RecordingView:
         info = self.inventory.role(role)
         return info.frame_id if info else ""
 
-    def _table(self, role: str) -> pa.Table | None:
+    def _table(self, role: str) -> StoredColumns | None:
         path = self.directory / STREAMS / f"{role}.parquet"
-        return checked_table(path) if path.exists() else None
+        return StoredColumns(path) if path.exists() else None
 
     def _poses(self, role: str) -> PoseStream | None:
         table = self._table(role)
