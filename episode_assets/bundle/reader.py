@@ -403,7 +403,7 @@ class EpisodeBundle:
 
     @cached_property
     def mesh(self) -> Mesh | None:
-        """The welded mesh in the world frame; None when the recording has none."""
+        """The mesh of the scene, its colours those of blurred pictures; None where there is none."""
         if layout.MESH not in mapping_of(self.meta, "files"):
             return None
         return read_ply(self.path / layout.MESH, remedy=REMEDY)
