@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from episode_assets_tests.qc.episodes import check_of, judged
+from episode_assets.qc import QualityConfig
+from episode_assets.qc.sync_checks import sync_checks
+from episode_assets_tests.qc.episodes import check_of, judged, repeated
 
 
 def with_numbers(e, where, **numbers):
@@ -50,3 +52,38 @@ def test_equal_poses_are_a_tripods_only_where_the_gyro_is_quiet(evidence, gyro_r
     judgement = judged(replace(evidence, pose=still, gyro_rad_s=np.full(len(evidence), gyro_rad_s)))
 
     assert check_of(judgement, "pose_validity").status == status
+
+
+def turning(e, *, gyro_clock):
+    """Return 24 s of evidence in which pictures and gyro see the same turns, by clocks that `gyro_clock` relates."""
+    e = repeated(e, 3)
+    random = np.random.default_rng(3)
+    seconds = np.arange(-1, 25, 0.01)
+    rates = np.stack(
+        [np.convolve(random.normal(size=len(seconds)), np.hanning(40), "same") for _ in "xyz"], 1
+    )
+    angles = np.cumsum(rates, axis=0) * 0.01
+    since = (e.stamps_ns - e.stamps_ns[0]) / 1e9
+    seen = np.stack([np.interp(since, seconds, column) for column in angles.T], axis=1)
+    shift = np.diff(seen, axis=0, prepend=seen[:1]) @ random.normal(size=(3, 2)) * 240
+    stamps = e.stamps_ns[0] + (gyro_clock(seconds) * 1e9).astype(np.int64)
+    imu = replace(e.imu, stamp_ns=stamps, angular_velocity=rates, linear_acceleration=0 * rates)
+    signals = replace(e.signals, shift_x_px=shift[:, 0], shift_y_px=shift[:, 1])
+    return replace(e, imu=imu, signals=signals)
+
+
+@pytest.mark.parametrize(
+    ("gyro_clock", "status"),
+    [
+        (lambda t: t, "pass"),
+        (lambda t: 1.004 * t, "warn"),
+        (lambda t: t + 0.06 * (abs(t - 12) < 4), "pass"),
+    ],
+    ids=["one clock", "clocks that run apart", "an offset that comes and goes"],
+)
+def test_clocks_run_apart_in_one_direction(evidence, gyro_clock, status):
+    checks = {
+        check.id: check for check in sync_checks(turning(evidence, gyro_clock=gyro_clock), QualityConfig())
+    }
+
+    assert checks["sync_drift"].status == status, checks["sync_drift"].detail

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from episode_assets.anonymization import FaceBlurConfig, blur_recording
 from episode_assets.anonymization.redaction_document import DrawnArea, Span
-from episode_assets.bundle import EpisodeBundle, write_bundle
+from episode_assets.bundle import BundleConfig, EpisodeBundle, write_bundle
 from episode_assets.demo import HAND_SIDES, DemoTruth, write_demo
 from episode_assets.hands import HandPoseConfig, PrecomputedOptions, estimate_hands
 from episode_assets.qc import check_quality
@@ -26,6 +26,7 @@ from episode_assets.recording import RecordingView, scan_recording
 from episode_assets_tests.qc.fault_suite.draw import SWAPPED_FRAMES, Case
 
 STAND_IN = "benchmarks.no_faces:make"
+_BUNDLE = BundleConfig(visualization=False)
 _BLUR = FaceBlurConfig(detector=STAND_IN, audit_detector=STAND_IN, preset="ultrafast")
 
 
@@ -61,35 +62,56 @@ class Reported:
 
 def report_case(case: Case) -> Reported:
     """Record a case, take it through scan, blur, hands, bundle and report, and return what the report says."""
-    with TemporaryDirectory() as name:
-        base = Path(name)
-        folders = {folder: base / folder for folder in ("raw", "blurred", "hands", "bundle", "report")}
-        for folder in folders.values():
-            folder.mkdir()
-        recording = base / "demo.mcap"
-        truth = write_demo(recording, config=case.config)
-        faulty = _faulty_frames(case, truth)
-        scan_recording(str(recording), folders["raw"], recording_id=f"demo-{case.number:08x}")
-        view = RecordingView.open(folders["raw"], str(recording))
-        blurred = blur_recording(view, folders["blurred"], config=_BLUR, redactions=_faces(truth))
-        assert blurred.privacy is not None
-        assert blurred.privacy["audit"] == "passed", blurred.privacy
-        given = base / "hands.parquet"
-        _write_hands(truth, given, swapped=faulty if _is_swapped(case) else ())
-        config = HandPoseConfig(backend="precomputed", precomputed=PrecomputedOptions(file=str(given)))
-        estimate_hands(view, folders["hands"], config=config)
-        write_bundle(view, folders["blurred"], folders["hands"], folders["bundle"], privacy=blurred.privacy)
-        with EpisodeBundle.open(folders["bundle"]) as bundle:
-            check_quality(
-                bundle,
-                folders["blurred"],
-                folders["hands"],
-                view,
-                folders["report"],
-                privacy=blurred.privacy,
-            )
-        content = json.loads((folders["report"] / "qc.json").read_text(encoding="utf-8"))
-    return Reported(case, faulty, len(truth.stamp_ns), content)
+    with TemporaryDirectory() as base:
+        return report_episode(make_episode(case, Path(base)))
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A case on its way to the report; `base` holds a folder for each of its artifacts."""
+
+    case: Case
+    base: Path
+    privacy: dict[str, Any]
+    faulty: tuple[int, ...]
+    frames: int
+
+
+def make_episode(case: Case, base: Path) -> Episode:
+    """Record a case and take it as far as its bundle, in an empty folder."""
+    for folder in ("raw", "blurred", "hands", "bundle", "report"):
+        (base / folder).mkdir()
+    truth = write_demo(base / "demo.mcap", config=case.config)
+    faulty = _faulty_frames(case, truth)
+    scan_recording(str(base / "demo.mcap"), base / "raw", recording_id=f"demo-{case.number:08x}")
+    view = RecordingView.open(base / "raw", str(base / "demo.mcap"))
+    blurred = blur_recording(view, base / "blurred", config=_BLUR, redactions=_faces(truth))
+    assert blurred.privacy is not None
+    assert blurred.privacy["audit"] == "passed", blurred.privacy
+    given = base / "hands.parquet"
+    _write_hands(truth, given, swapped=faulty if _is_swapped(case) else ())
+    config = HandPoseConfig(backend="precomputed", precomputed=PrecomputedOptions(file=str(given)))
+    estimate_hands(view, base / "hands", config=config)
+    write_bundle(
+        view, base / "blurred", base / "hands", base / "bundle", config=_BUNDLE, privacy=blurred.privacy
+    )
+    return Episode(case, base, dict(blurred.privacy), faulty, len(truth.stamp_ns))
+
+
+def report_episode(episode: Episode) -> Reported:
+    """Judge an episode and return what its report says."""
+    base = episode.base
+    with EpisodeBundle.open(base / "bundle") as bundle:
+        check_quality(
+            bundle,
+            base / "blurred",
+            base / "hands",
+            RecordingView.open(base / "raw", str(base / "demo.mcap")),
+            base / "report",
+            privacy=episode.privacy,
+        )
+    content = json.loads((base / "report" / "qc.json").read_text(encoding="utf-8"))
+    return Reported(episode.case, episode.faulty, episode.frames, content)
 
 
 def _is_swapped(case: Case) -> bool:

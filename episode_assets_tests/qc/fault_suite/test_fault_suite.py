@@ -9,6 +9,8 @@ import pytest
 from episode_assets_tests.qc.fault_suite.draw import FAULTS, SCENES, draw_cases
 from episode_assets_tests.qc.fault_suite.suite import run_draw, table
 
+SHORT_SEED = 11
+
 
 def test_a_draw_follows_from_its_seed_and_has_every_fault_once():
     draw, again, other = (draw_cases(seed, clean=18) for seed in (5, 5, 6))
@@ -17,6 +19,13 @@ def test_a_draw_follows_from_its_seed_and_has_every_fault_once():
     assert draw.cases != other.cases
     assert sorted(case.fault.kind for case in draw.faulty) == sorted(FAULTS)
     assert {case.scene for case in draw.cases if case.fault is None} == set(SCENES)
+
+
+def test_every_fault_is_found_in_a_short_draw():
+    """The same every time; the drawn ones are long."""
+    result = run_draw(draw_cases(SHORT_SEED, clean=3, seconds=9.0, shorter=2.0))
+
+    assert not result.complaints, "\n".join(table(result))
 
 
 @pytest.mark.long
