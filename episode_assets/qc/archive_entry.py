@@ -14,6 +14,7 @@ from typing import Any
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.outcome import Json
 from episode_assets.qc.document import SCHEMA
+from episode_assets.qc.fingerprint import read_curve
 
 ENTRY_VERSION = 1
 _MOST_KINDS = 12
@@ -54,8 +55,8 @@ class ArchiveEntry:
         found: Kinds of findings, those that cost most first.
         sketch: Smallest digests of its pictures.
         pictures: Distinct digests of its pictures.
-        brightness: Course of brightness, bytes in hex.
-        contrast: Course of contrast, bytes in hex.
+        brightness: Course of brightness, as `fingerprint.read_curve` reads it.
+        contrast: Course of contrast, likewise.
         picture: A tiny face-blurred JPEG in base64, or an empty string.
         picture_px: Width and height of it.
     """
@@ -142,8 +143,8 @@ def _entry(recording_id: str, version: str, content: Mapping[str, Any]) -> Archi
         found=_found(content["findings"]),
         sketch=tuple(str(digest) for digest in print_["sketch"]),
         pictures=int(print_["pictures"]),
-        brightness=str(print_["brightness"]),
-        contrast=str(print_["contrast"]),
+        brightness=_curve(print_["brightness"]),
+        contrast=_curve(print_["contrast"]),
         picture=picture,
         picture_px=size,
     )
@@ -153,6 +154,11 @@ def _wall_ns(stamp_ns: int, offset_ns: int | None) -> int | None:
     """Return the wall-clock time of a stamp, None where it is unknown or no time at which people record."""
     wall = None if offset_ns is None else int(stamp_ns) + int(offset_ns)
     return wall if wall is not None and _FIRST_NS <= wall < _LAST_NS else None
+
+
+def _curve(curve: str) -> str:
+    read_curve(curve)
+    return curve
 
 
 def _found(findings: list[Mapping[str, Any]]) -> tuple[FoundKind, ...]:

@@ -13,10 +13,9 @@ from itertools import combinations, pairwise
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from episode_assets.qc.archive_entry import ArchiveEntry
-from episode_assets.qc.fingerprint import POINTS, SKETCH
+from episode_assets.qc.fingerprint import POINTS, SKETCH, read_curve
 
 Method = Literal["equal files", "shared pictures", "same course of light", "overlapping time"]
 
@@ -38,9 +37,10 @@ METHODS: Mapping[Method, str] = {
 
 _LEAST_SHARED = 3
 _LENGTH_TOLERANCE = 0.02
-_LEAST_VARIATION = 3.0
-_MOST_DISTANCE = 2.5
-_LEAST_CORRELATION = 0.98
+_LEAST_VARIATION = 0.5
+_MOST_RESIDUE = 0.12
+_MOST_OFFSET = 4.0
+_MOST_CONTRAST = 2.5
 _LEAST_OVERLAP = 0.5
 _MOST_PAIRS = 500
 _MOST_OWNERS = 50
@@ -116,29 +116,25 @@ def _containment(a: ArchiveEntry, b: ArchiveEntry) -> float:
 
 def _same_light(entries: Sequence[ArchiveEntry]) -> Iterator[Duplicate]:
     usable = sorted(
-        (entry for entry in entries if len(entry.brightness) == len(entry.contrast) == 2 * POINTS),
+        (entry for entry in entries if len(entry.brightness) == len(entry.contrast) == 4 * POINTS),
         key=lambda entry: (entry.duration_s, entry.recording_id),
     )
     if not usable:
         return
-    light, contrast = (_curves(usable, name) for name in ("brightness", "contrast"))
-    lengths = np.array([entry.duration_s for entry in usable])
-    varies = light.std(axis=1) >= _LEAST_VARIATION
-    for i in np.flatnonzero(varies):
+    light = np.array([read_curve(entry.brightness) for entry in usable])
+    contrast = np.array([read_curve(entry.contrast) for entry in usable])
+    lengths, varies = np.array([entry.duration_s for entry in usable]), light.std(axis=1)
+    for i in np.flatnonzero(varies >= _LEAST_VARIATION):
         stop = int(np.searchsorted(lengths, lengths[i] * (1 + _LENGTH_TOLERANCE), side="right"))
-        others = np.arange(i + 1, stop)
-        others = others[varies[others]]
-        near = (np.abs(light[others] - light[i]).mean(axis=1) <= _MOST_DISTANCE) & (
-            np.abs(contrast[others] - contrast[i]).mean(axis=1) <= _MOST_DISTANCE
+        difference = light[i + 1 : stop] - light[i]
+        residue = difference.std(axis=1) / varies[i]
+        is_near = (
+            (residue <= _MOST_RESIDUE)
+            & (np.abs(difference.mean(axis=1)) <= _MOST_OFFSET)
+            & (np.abs(contrast[i + 1 : stop] - contrast[i]).mean(axis=1) <= _MOST_CONTRAST)
         )
-        for j in others[near]:
-            correlation = float(np.corrcoef(light[i], light[j])[0, 1])
-            if correlation >= _LEAST_CORRELATION:
-                yield _pair(usable[i], usable[j], "same course of light", correlation)
-
-
-def _curves(entries: Sequence[ArchiveEntry], name: str) -> NDArray[np.float64]:
-    return np.array([list(bytes.fromhex(getattr(entry, name))) for entry in entries], dtype=np.float64)
+        for j in np.flatnonzero(is_near):
+            yield _pair(usable[i], usable[i + 1 + j], "same course of light", 1 - float(residue[j]))
 
 
 def _overlapping(entries: Sequence[ArchiveEntry]) -> Iterator[Duplicate]:

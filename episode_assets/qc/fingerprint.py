@@ -14,11 +14,12 @@ from episode_assets.qc.evidence import Evidence, Floats
 
 SKETCH = 64
 POINTS = 64
+_STEPS = 128  # coding pictures anew moves their mean by hundredths of a level
 _TRUSTED = frozenset({"stamps are epoch", "log_time"})
 
 
 def fingerprint(e: Evidence) -> dict[str, Json]:
-    """Return `sketch` (digests in hex), `pictures` (distinct ones), `brightness` and `contrast` (bytes in hex)."""
+    """Return `sketch` (digests in hex), `pictures` (distinct ones), `brightness` and `contrast` (see `read_curve`)."""
     distinct = np.unique(e.signals.payload)
     return {
         "sketch": [str(digest) for digest in distinct[:SKETCH]],
@@ -38,7 +39,7 @@ def wall_offset_ns(e: Evidence) -> int | None:
 
 
 def _curve(e: Evidence, values: Floats) -> str:
-    """Return the means of equal stretches of time as bytes in hex; a stretch without pictures takes from both sides."""
+    """Return the means of equal stretches of time in hex; a stretch without pictures takes from both sides."""
     seconds = (e.stamps_ns - e.stamps_ns[0]) / 1e9
     place = np.minimum((seconds / max(float(seconds[-1]), 1e-9) * POINTS).astype(np.int64), POINTS - 1)
     is_known = np.isfinite(values)
@@ -48,4 +49,18 @@ def _curve(e: Evidence, values: Floats) -> str:
     count = np.bincount(place[is_known], minlength=POINTS)
     at = np.flatnonzero(count)
     means = np.interp(np.arange(POINTS), at, total[at] / count[at])
-    return bytes(np.clip(np.round(means), 0, 255).astype(np.uint8)).hex()
+    return write_curve(means)
+
+
+def write_curve(luma: Floats) -> str:
+    """Return luma values (0 to 255) in hex: two bytes each, the higher one first, in 1/128 of a level."""
+    return np.clip(np.round(luma * _STEPS), 0, 255 * _STEPS).astype(">u2").tobytes().hex()
+
+
+def read_curve(curve: str) -> Floats:
+    """Return the luma values of a curve.
+
+    Raises:
+        ValueError: The text is no curve.
+    """
+    return np.frombuffer(bytes.fromhex(curve), ">u2") / _STEPS

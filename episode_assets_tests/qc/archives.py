@@ -14,7 +14,7 @@ import numpy as np
 from episode_assets.outcome import Outcome
 from episode_assets.pipeline.archive import bring_archive_up_to_date
 from episode_assets.qc.archive import ARCHIVE_JSON
-from episode_assets.qc.fingerprint import POINTS, SKETCH
+from episode_assets.qc.fingerprint import POINTS, SKETCH, write_curve
 from episode_assets.storage import ArtifactKey, Store, fingerprint
 from episode_assets.video import encode_jpeg
 
@@ -90,8 +90,8 @@ def qc_content(
         "fingerprint": {
             "sketch": sorted(own if sketch is None else sketch),
             "pictures": round(duration_s * 15),
-            "brightness": bytes(np.asarray(curve).astype(np.uint8)).hex(),
-            "contrast": bytes((np.asarray(curve) / 3).astype(np.uint8)).hex(),
+            "brightness": write_curve(np.asarray(curve)),
+            "contrast": write_curve(np.asarray(curve) / 3),
         },
     }
 

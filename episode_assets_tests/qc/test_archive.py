@@ -18,6 +18,7 @@ from episode_assets.qc.archive import ARCHIVE_PAGE, Listed, survey
 from episode_assets.qc.archive_entry import entry_of
 from episode_assets.qc.archive_page import render_archive
 from episode_assets.qc.duplicates import find_duplicates
+from episode_assets.qc.fingerprint import fingerprint as fingerprint_of
 from episode_assets.storage import ArtifactKey, Store, fingerprint
 from episode_assets_tests.qc.archives import (
     MAY_2026_NS,
@@ -26,6 +27,7 @@ from episode_assets_tests.qc.archives import (
     qc_content,
     register,
 )
+from episode_assets_tests.qc.episodes import make_episode
 
 DAY_NS = 86_400_000_000_000
 _collections: list[list[str]] = []
@@ -278,6 +280,31 @@ def test_a_copy_that_was_coded_anew_is_found_by_its_course_of_light():
     (found,) = find_duplicates([*copies, *still, longer])
 
     assert (found.first, found.second, found.method) == ("a", "b", "same course of light")
+
+
+def test_copies_of_real_recordings_are_found(tmp_path):
+    kinds = {
+        "first": {},
+        "cut": {"lost_interval_s": (1.2, 1.8)},
+        "coded-anew": {"jpeg_quality": 60},
+        "other": {"seed": 8},
+    }
+    prints = {
+        name: fingerprint_of(
+            make_episode(tmp_path / name, seconds=2.5, hands=False, with_mesh=False, **options).evidence()
+        )
+        for name, options in kinds.items()
+    }
+    entries = [
+        entry_of(name, "0" * 16, qc_content(name) | {"fingerprint": found}) for name, found in prints.items()
+    ]
+
+    found = {(item.first, item.second): item for item in find_duplicates(entries)}
+
+    assert found["cut", "first"].method == "shared pictures"
+    assert found["coded-anew", "first"].method == "same course of light"
+    assert all(item.share > 0.85 for item in found.values())
+    assert not any("other" in pair for pair in found)
 
 
 def test_overlapping_stamps_count_with_a_wall_clock_only():
