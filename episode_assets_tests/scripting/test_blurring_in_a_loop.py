@@ -69,7 +69,8 @@ def test_the_picture_that_was_given_stays_as_it_is() -> None:
 
 
 def test_names_of_models_are_those_that_scripts_use() -> None:
-    assert FaceBlurrer(model="mediapipe").config.detector == "blazeface"
+    assert FaceBlurrer(model="mediapipe").config.detector == "centerface"
+    assert FaceBlurrer(model="blazeface").config.detector == "blazeface"
     assert FaceBlurrer().config.detector == "centerface"
     assert HandTracker().config.backend == "mediapipe"
 
