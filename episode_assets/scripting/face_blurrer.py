@@ -39,8 +39,8 @@ class FaceBlurrer:
     same face a moment earlier too, and where it was missed in between.
 
     Args:
-        model: `centerface` (the default, also for `mediapipe`), `blazeface`, `retinaface`, `egoblur`, or an import path;
-            see `FaceBlurConfig.detector`.
+        model: `centerface` (the default, also for `mediapipe`), `blazeface`, `retinaface`, `egoblur`, or an import
+            path; see `FaceBlurConfig.detector`.
         options: Other settings of `FaceBlurConfig` by name.
 
     Raises:
