@@ -21,6 +21,7 @@ from episode_assets.bundle.layout import FINGER_BONES, PALM_BONES
 from episode_assets.bundle.rerun_columns import Moments
 from episode_assets.bundle.rerun_depth import depth_png
 from episode_assets.bundle.rerun_file import RerunFile
+from episode_assets.bundle.visualization import write_visualization
 from episode_assets.errors import BadConfig, ViewFailed
 from episode_assets.geometry import quaternion_to_matrix
 from episode_assets.hands import UPPER_BODY_FILE
@@ -162,6 +163,30 @@ def test_the_optical_frame_is_not_turned_the_wrong_way(tmp_path: Path) -> None:
     assert reading.still(rerun_names.OPTICAL, "Transform3D:translation") == [pytest.approx([0.1, 0.2, 0.3])]
     assert reading.still(rerun_names.OPTICAL, "Transform3D:relation") in (None, [1])
     assert reading.still(rerun_names.WORLD, "ViewCoordinates:xyz") == [[3, 1, 6]]
+
+
+def test_the_camera_of_a_robot_stands_where_the_bundle_says_too(make: Maker, tmp_path: Path) -> None:
+    made = make(Scene(frames=5))
+    folder = made.path / "calibrations"
+    np.save(folder / "R_optical_to_link.npy", np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], np.float64))
+    meta = json.loads((folder / "meta.json").read_text()) | {"t_optical_to_link_m": [0.1, 0.2, 0.3]}
+    (folder / "meta.json").write_text(json.dumps(meta))
+    whole = json.loads((made.path / "meta.json").read_text())
+    whole["files"] |= {name: (made.path / name).stat().st_size for name in whole["files"]}
+    (made.path / "meta.json").write_text(json.dumps(whole))
+
+    with EpisodeBundle.open(made.path) as bundle:
+        write_visualization(bundle, tmp_path / "robot.rrd")
+
+    reading = RerunReading(tmp_path / "robot.rrd")
+    world_from_link = matrices(reading)
+    R = quaternion_to_matrix(reading.still(rerun_names.OPTICAL, "Transform3D:quaternion")[0])
+    t = np.array(reading.still(rerun_names.OPTICAL, "Transform3D:translation")[0])
+    (expected,) = datasets_of(made, "/rgb/world_from_optical")
+    assert world_from_link[..., :3] @ R == pytest.approx(expected[:, :3, :3], abs=1e-6)
+    assert world_from_link[..., :3] @ t + world_from_link[..., 3] == pytest.approx(
+        expected[:, :3, 3], abs=1e-6
+    )
 
 
 def test_a_camera_without_a_pose_is_hidden_and_its_trail_goes_on_later(tmp_path: Path) -> None:
@@ -436,6 +461,8 @@ def test_the_file_names_the_recording_and_opens_with_a_layout_of_its_own(make: M
     assert reading.recording.application_id == "episode_assets"
     assert [entry.application_id for entry in reading.blueprints] == ["episode_assets"]
     assert {name for chunk in reading.chunks for name in chunk.timeline_names} == {"time", "frame"}
+    assert reading.still("__properties", "RecordingInfo:name") == [RECORDING_ID]
+    assert reading.still("__properties", "RecordingInfo:start_time") is None
     assert "video and hands" in reading.words()
 
 
