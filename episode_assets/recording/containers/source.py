@@ -78,6 +78,10 @@ class Source:
         """Return `length` bytes from `offset`, fewer only at the end of the file."""
         if self._remote is not None:
             return self._read_remote(self._remote, offset, length)
+        # What damage claims may lie anywhere, and be larger than memory.
+        length = min(length, self.size - offset)
+        if offset < 0 or length <= 0:
+            return b""
         try:
             data = os.pread(self._descriptor, length, offset)
             while len(data) < length and (
