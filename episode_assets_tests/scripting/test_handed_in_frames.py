@@ -11,11 +11,13 @@ import h5py
 import numpy as np
 import pytest
 
+from episode_assets.anonymization import FaceBlurConfig
 from episode_assets.bundle import EpisodeBundle
 from episode_assets.demo import DemoConfig
-from episode_assets.errors import BadConfig
+from episode_assets.errors import AuditFailed, BadConfig, ModelMissing
 from episode_assets.scripting import MCAPReader, Visualizer
 from episode_assets.scripting.camera import SyncedFrame
+from episode_assets_tests.anonymization.stand_ins import BLIND
 from episode_assets_tests.conftest import Demo, make_demo
 from episode_assets_tests.leaks import traces
 from episode_assets_tests.scripting.conftest import MARK_BLUR, Opener
@@ -294,3 +296,33 @@ def test_colours_of_the_mesh_reach_no_file(opened: Opener, tmp_path: Path) -> No
     assert colours is None or not (abs(colours.astype(int) - MAGENTA) < 60).all(axis=1).any()
     assert session.mesh()[2] is None
     assert session.point_cloud()[1] is None
+
+
+def test_without_weights_nothing_is_exported(
+    opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("EPISODE_ASSETS_MODELS", "EPISODE_ASSETS_CACHE"):
+        monkeypatch.setenv(variable, str(tmp_path / "none"))
+    session = opened(blur=FaceBlurConfig())
+    frame = next(session.frames())
+
+    with pytest.raises(ModelMissing, match="centerface"):
+        session.add_rgb_frame(0, frame.rgb)
+    with pytest.raises(ModelMissing, match="centerface"):
+        session.export(tmp_path / "out")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["scratch"]
+
+
+@pytest.mark.parametrize("blind", ["detector", "audit_detector"])
+def test_a_detector_that_knows_no_face_takes_no_picture(opened: Opener, tmp_path: Path, blind: str) -> None:
+    session = opened(blur=replace(MARK_BLUR, **{blind: BLIND}))
+    frame = next(session.frames())
+
+    with pytest.raises(AuditFailed, match="known-answer"):
+        session.add_rgb_frame(0, frame.rgb)
+    with pytest.raises(AuditFailed):
+        session.export(tmp_path / "out")
+
+    assert not (tmp_path / "out").exists()
+    assert list((tmp_path / "scratch").rglob("*.segment")) == []
