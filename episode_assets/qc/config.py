@@ -100,6 +100,9 @@ class QualityConfig:
     blur_detail_relative_min: float = _number(
         0.35, 0, 1, "blurred: or below this share of the recording's median of that ratio"
     )
+    blur_flat_max_ratio: float = _number(
+        0.35, 0, 1, "blurred: pictures with a larger share of flat tiles are not judged"
+    )
     blur_frames_min: int = _number(3, 1, 1000, "blurred: frames in a row")
     frozen_diff_max: float = _number(0.35, 0, 255, "frozen: mean luma difference to the frame before")
     frozen_frames_min: int = _number(3, 1, 1000, "frozen: frames in a row")
@@ -121,7 +124,7 @@ class QualityConfig:
     )
     sync_offset_warn_ms: float = _number(20.0, 0, 10_000, "constant offset that is a warning, ms")
     sync_offset_fail_ms: float = _number(50.0, 0, 10_000, "constant offset that is a failure, ms")
-    sync_min_correlation: float = _number(0.6, 0, 1, "correlation from which an estimated offset is trusted")
+    sync_min_correlation: float = _number(0.75, 0, 1, "correlation from which an estimated offset is trusted")
     sync_min_motion_rad_s: float = _number(
         0.1, 0, 100, "spread of angular speed that an estimate needs, rad/s"
     )

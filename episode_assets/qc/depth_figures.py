@@ -61,7 +61,7 @@ class DepthNumbers:
         centre_valid_ratio: (F,) the same in the middle half of rows and columns.
         saturated_ratio: (F,) share of pixels at 65,535 mm.
         is_constant: (F,) bool, all measured pixels have one value.
-        is_repeated: (F,) bool, equal to the image of the frame before although its message is another.
+        is_repeated: (F,) bool, not empty and equal to the image of the frame before although its message is another.
         shift_px: (F, 2) motion against the image before at 160 px width, NaN where unknown.
         median_m: (F,) median of the valid pixels in metres, NaN without any.
         mean_m: (F,) mean of the valid pixels.
@@ -119,7 +119,8 @@ class DepthMeter:
         shift = self._motion.measure(_grey(image))
         if shift is not None:
             self._shift[frame] = shift.x_px, shift.y_px
-        self._repeated[frame] = self._previous is not None and np.array_equal(image, self._previous)
+        is_same = self._previous is not None and np.array_equal(image, self._previous)
+        self._repeated[frame] = is_same and self._valid[frame] > 0
         self._stera.see(number, image)
         self._previous, self._number = image, number
 

@@ -22,7 +22,7 @@ from episode_assets.errors import ArtifactDamaged
 from episode_assets.progress import Progress
 from episode_assets.qc.depth_figures import DepthMeter, DepthNumbers
 from episode_assets.qc.hand_depth import HandDepth
-from episode_assets.qc.map_figures import MeshFigures, mesh_figures
+from episode_assets.qc.map_figures import CloudFigures, MeshFigures, cloud_figures, mesh_figures
 from episode_assets.qc.ranges import Flags, Stamps, frame_seconds
 from episode_assets.recording import (
     CameraInfoStream,
@@ -145,6 +145,8 @@ class Evidence:
         mesh: Figures of the mesh as recorded, None without.
         scene_mesh: Figures of the mesh of the bundle, None without.
         scene_mesh_has_colours: Whether that mesh is coloured, from blurred pictures.
+        cloud: Figures of the point cloud of the bundle, None without.
+        trajectory: All poses of all path messages, None without.
     """
 
     recording_id: str
@@ -180,6 +182,8 @@ class Evidence:
     mesh: MeshFigures | None
     scene_mesh: MeshFigures | None
     scene_mesh_has_colours: bool
+    cloud: CloudFigures | None
+    trajectory: PoseStream | None
 
     def __len__(self) -> int:
         return len(self.stamps_ns)
@@ -232,6 +236,8 @@ def gather(
         mesh=None if raw.mesh is None else mesh_figures(raw.mesh.vertices, raw.mesh.triangles),
         scene_mesh=None if bundle.mesh is None else mesh_figures(bundle.mesh.vertices, bundle.mesh.triangles),
         scene_mesh_has_colours=bundle.mesh is not None and bundle.mesh.colours is not None,
+        cloud=cloud_figures(bundle.point_cloud),
+        trajectory=raw.trajectory,
     )
 
 

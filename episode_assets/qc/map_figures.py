@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.bundle.clouds import PointCloud
 from episode_assets.qc.numbers import Block, number
 
 Floats = NDArray[np.floating]
@@ -92,4 +93,45 @@ def mesh_block(figures: MeshFigures | None, *, coloured_percent: float | None = 
         "faces_per_m2": number(figures.faces / area) if area > 0 else None,
         "degenerate_faces": figures.degenerate,
         "far_vertices": figures.far,
+    }
+
+
+@dataclass(frozen=True)
+class CloudFigures:
+    """Figures of the point cloud of a bundle, which holds the means of the points in small cubes.
+
+    Attributes:
+        points: How many means.
+        measured: How many points they are the means of.
+        low_m: (3,) smallest coordinates.
+        high_m: (3,) largest.
+    """
+
+    points: int
+    measured: int
+    low_m: Floats
+    high_m: Floats
+
+
+def cloud_figures(cloud: PointCloud | None) -> CloudFigures | None:
+    """Return the figures of a point cloud; None where there is none or it is empty."""
+    if cloud is None or len(cloud.points) == 0:
+        return None
+    low, high = cloud.points.min(axis=0), cloud.points.max(axis=0)
+    return CloudFigures(len(cloud.points), int(cloud.count.sum()), low, high)
+
+
+def cloud_block(figures: CloudFigures | None) -> Block | None:
+    """Return the block of a point cloud; its colours were raw pixels and are gone."""
+    if figures is None:
+        return None
+    extents = (figures.high_m - figures.low_m).astype(np.float64)
+    volume = float(extents.prod())
+    return {
+        "point_count": figures.points,
+        "measured_point_count": figures.measured,
+        "bbox_extents": [number(value) for value in extents],
+        "bbox_volume_m3": number(volume),
+        "density_pts_per_m3": number(figures.points / volume) if volume > 0 else None,
+        "color_coverage_pct": None,
     }

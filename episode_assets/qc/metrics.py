@@ -6,8 +6,11 @@ registry. Where Stera's formula is known to mislead, its number keeps its name a
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
 import cv2
 import numpy as np
@@ -19,9 +22,11 @@ from episode_assets.qc.depth_figures import DEPTH_BINS_M
 from episode_assets.qc.evidence import Evidence
 from episode_assets.qc.hand_metrics import hand_metrics
 from episode_assets.qc.imu_checks import HIGH_ROTATION_RAD_S, JOLT_M_S2, STANDARD_GRAVITY
+from episode_assets.qc.map_figures import cloud_block, mesh_block
 from episode_assets.qc.numbers import Block, number
 from episode_assets.qc.ranges import Stamps, runs
 from episode_assets.qc.tracking_checks import REASON_WORDS, STATE_WORDS
+from episode_assets.recording import CameraInfoStream
 from episode_assets.recording.timeline import median_step_ns, nearest
 
 Floats = NDArray[np.float64]
@@ -43,6 +48,7 @@ DEPTH_BIN_NAMES = ("<1m", "1-2m", "2-5m", ">5m")
 STATIONARY_M_S = 0.05
 _SHORTEST_STEP_S = 1e-6
 _MOST_TOPICS = 60
+_LONGEST_NAME = 240
 
 
 def metric_blocks(e: Evidence, config: QualityConfig) -> dict[str, Block | None]:
@@ -56,6 +62,10 @@ def metric_blocks(e: Evidence, config: QualityConfig) -> dict[str, Block | None]
         "imu": _imu(e),
         "tracking_state": _tracking(e),
         "tf": _tf(e),
+        "trajectory_topic": _trajectory_topic(e),
+        "mesh": mesh_block(e.mesh),
+        "scene_mesh": _scene_mesh(e),
+        "point_cloud": cloud_block(e.cloud),
         "sync": _sync(e),
         "hands": hand_metrics(e, duration_s=file_duration_s(e)),
     }
@@ -79,9 +89,16 @@ def nearest_distance_ms(of: Stamps, to: Stamps) -> Floats:
     return np.asarray((to[nearest(to, of)] - of) / 1e6, dtype=np.float64)
 
 
+def bounded_name(name: str) -> str:
+    """Return a name out of a recording, cut where it is absurdly long; a digest keeps cut names apart."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[:_LONGEST_NAME]}~{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"
+
+
 def _recording(e: Evidence) -> Block:
     inventory, T = e.inventory, file_duration_s(e)
-    counts = {info.topic: info.count for info in inventory.topics}
+    counts = {bounded_name(info.topic): info.count for info in inventory.topics}
     is_epoch = inventory.clock == "epoch"
     seconds = round(T)
     return {
@@ -92,13 +109,26 @@ def _recording(e: Evidence) -> Block:
         "duration_s": number(T),
         "duration_hms": f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}",
         "clock": "epoch" if is_epoch else "uptime",
-        "start_time": inventory.first_ns / 1e9 if is_epoch and inventory.first_ns else None,
-        "end_time": inventory.last_ns / 1e9 if is_epoch and inventory.last_ns else None,
+        "start_time": (inventory.first_ns or 0) / 1e9,
+        "end_time": (inventory.last_ns or 0) / 1e9,
+        **_dates(inventory.first_ns, inventory.last_ns, is_epoch=is_epoch),
         "message_count": inventory.messages,
         "topic_counts": dict(sorted(counts.items())[:_MOST_TOPICS]),
         "topics_present_count": sum(count > 0 for count in counts.values()),
         "missing_reference_topics": [name for name in REFERENCE_TOPICS if not counts.get(name)],
         "truncated": inventory.truncated,
+    }
+
+
+def _dates(first_ns: int | None, last_ns: int | None, *, is_epoch: bool) -> Block:
+    """Return dates in UTC; an uptime has none."""
+    if not is_epoch or first_ns is None or last_ns is None:
+        return {"start_iso": "", "end_iso": "", "weekday": ""}
+    start, end = (datetime.fromtimestamp(ns // 10**9, UTC) for ns in (first_ns, last_ns))
+    return {
+        "start_iso": start.isoformat(timespec="seconds"),
+        "end_iso": end.isoformat(timespec="seconds"),
+        "weekday": start.strftime("%A"),
     }
 
 
@@ -132,18 +162,38 @@ def _rgb(e: Evidence) -> Block:
         "jitter_p95_ms": number(np.percentile(np.abs(steps_ms - median), 95)) if has_steps else None,
         "gap_count": stera_gap_count(stamps),
         "gaps": int(e.gap_before.sum()),
-        "intrinsics": _intrinsics(e.K, e.picture_size),
+        "intrinsics": _sent_intrinsics(e.calibration),
+        "picture_intrinsics": _picture_intrinsics(e),
         "luma_mean": number(np.nanmean(e.signals.mean)),
         "laplacian_variance_median": number(np.nanmedian(e.signals.laplacian_variance)),
     }
 
 
-def _intrinsics(K: Floats | None, size: tuple[int, int]) -> Block | None:
-    usable = None if K is None else K[np.isfinite(K).all(axis=(1, 2))]
+def _sent_intrinsics(sent: CameraInfoStream | None) -> Block | None:
+    """Return the first calibration as it was sent; it may be for the buffer of the camera and not for the pictures."""
+    if sent is None or len(sent.width) == 0:
+        return None
+    block = _intrinsics(sent.K[0], (int(sent.width[0]), int(sent.height[0])))
+    return block | {
+        "distortion_model": sent.distortion_model[0],
+        "distortion": [number(value) for value in sent.D[0]],
+    }
+
+
+def _picture_intrinsics(e: Evidence) -> Block | None:
+    """Return the median calibration of the pictures, and the range of fx as it focuses."""
+    usable = None if e.K is None else e.K[np.isfinite(e.K).all(axis=(1, 2))]
     if usable is None or len(usable) == 0:
         return None
-    width, height = size
-    (fx, _, cx), (_, fy, cy) = np.median(usable, axis=0)[:2]
+    focal = usable[:, 0, 0]
+    return _intrinsics(np.median(usable, axis=0), e.picture_size) | {
+        "fx_min": number(focal.min()),
+        "fx_max": number(focal.max()),
+    }
+
+
+def _intrinsics(K: Floats, size: tuple[int, int]) -> Block:
+    (width, height), ((fx, _, cx), (_, fy, cy)) = size, K[:2]
     return {
         "width": width,
         "height": height,
@@ -151,17 +201,15 @@ def _intrinsics(K: Floats | None, size: tuple[int, int]) -> Block | None:
         "fy": number(fy),
         "cx": number(cx),
         "cy": number(cy),
-        "fx_over_fy": number(fx / fy),
-        "fov_x_deg": number(math.degrees(2 * math.atan(width / (2 * fx)))),
-        "fov_y_deg": number(math.degrees(2 * math.atan(height / (2 * fy)))),
-        "aspect_ratio": number(width / height),
+        "fx_over_fy": number(fx / fy) if fy else None,
+        "fov_x_deg": number(math.degrees(2 * math.atan(width / (2 * fx)))) if fx else None,
+        "fov_y_deg": number(math.degrees(2 * math.atan(height / (2 * fy)))) if fy else None,
+        "aspect_ratio": number(width / height) if height else None,
         "principal_offset_px": [number(cx - width / 2), number(cy - height / 2)],
         "principal_offset_pct": [
-            number(100 * (cx - width / 2) / width),
-            number(100 * (cy - height / 2) / height),
+            number(100 * (offset - side / 2) / side) if side else None
+            for offset, side in ((cx, width), (cy, height))
         ],
-        "fx_min": number(usable[:, 0, 0].min()),
-        "fx_max": number(usable[:, 0, 0].max()),
     }
 
 
@@ -178,7 +226,7 @@ def _depth(e: Evidence) -> Block | None:
         "effective_fps": number(len(e.depth_stamps_ns) / T) if T > 0 else None,
         "span_fps": _rate(e.depth_stamps_ns),
         "median_dt_ms": number(step / 1e6) if step else None,
-        "intrinsics": None,
+        "intrinsics": _sent_intrinsics(e.depth_calibration),
         "paired_frames": int(depth.has.sum()),
         "sampled_frames": len(sampled),
         "valid_pct_mean": number(sampled.mean()) if len(sampled) else None,
@@ -226,6 +274,7 @@ def _trajectory(e: Evidence) -> Block | None:
     turn = np.abs(np.diff(heading))
     return {
         "pose_count": len(p),
+        "effective_rate_hz": number(len(p) / T) if T > 0 else None,
         "path_length_m": number(path),
         "net_displacement_m": number(net),
         "tortuosity": number(path / net) if net > 0 else None,
@@ -302,15 +351,15 @@ def _imu(e: Evidence) -> Block | None:
     gravity = float(np.linalg.norm(mean_a))
     # Without gravity in the signal a share of its mean says nothing; then motion is any acceleration.
     threshold = 0.5 if e.imu.gravity == "removed" else (1.1 * gravity if gravity else 11.0)
-    motion = float(steps_s[np.nan_to_num(size_a[1:]) > threshold].sum())
+    motion = float(steps_s[np.nan_to_num(size_a[:-1]) > threshold].sum())
     return {
         "sample_count": len(stamps),
         "effective_rate_hz": number(len(stamps) / max(D, 1e-3)),
         "rate_jitter_ms": number(1000 * steps_s.std()) if len(steps_s) else None,
         **_axes("accel", a),
         **_axes("gyro", w),
-        **_statistics("accel_norm", "", size_a, ("mean", "std", "p95", "max")),
-        **_statistics("gyro_norm", "", size_w, ("mean", "std", "p95", "max")),
+        **_statistics("accel_mag", "", size_a, ("mean", "std", "p95", "max")),
+        **_statistics("gyro_mag", "", size_w, ("mean", "std", "p95", "max")),
         "gravity_vector": [number(v) for v in mean_a],
         "gravity_magnitude": number(gravity),
         "gravity_deviation": number(abs(gravity - STANDARD_GRAVITY)),
@@ -326,13 +375,16 @@ def _imu(e: Evidence) -> Block | None:
 
 
 def _axes(name: str, values: Floats) -> Block:
+    formulas: dict[str, Callable[..., Floats]] = {
+        "mean": np.mean,
+        "std": np.std,
+        "min": np.min,
+        "max": np.max,
+    }
+    finite = values[np.isfinite(values).all(axis=1)]
     return {
-        f"{name}_{axis}_{key}": value
-        for column, axis in enumerate("xyz")
-        for key, value in (
-            (key.removeprefix("v_"), value)
-            for key, value in _statistics("v", "", values[:, column], ("mean", "std", "min", "max")).items()
-        )
+        f"{name}_axis_{key}": [number(value) for value in formula(finite, axis=0)] if len(finite) else None
+        for key, formula in formulas.items()
     }
 
 
@@ -353,25 +405,42 @@ def _tracking(e: Evidence) -> Block | None:
 
 
 def _tf(e: Evidence) -> Block | None:
+    """Return the edges of the frame tree that move; static ones come on a topic of their own and are counted beside."""
     if e.tf is None or len(e.tf.stamp_ns) == 0:
         return None
-    T = file_duration_s(e)
-    counts: dict[tuple[str, str], int] = {}
-    for pair in zip(e.tf.parent, e.tf.child, strict=True):
-        counts[pair] = counts.get(pair, 0) + 1
+    T = max(file_duration_s(e), 1e-3)
+    pairs = zip(e.tf.parent, e.tf.child, e.tf.is_static, strict=True)
+    counts = Counter((parent, child) for parent, child, is_static in pairs if not is_static)
     return {
-        "message_count": len(e.tf.stamp_ns),
+        "message_count": counts.total(),
         "unique_pair_count": len(counts),
+        "static_count": len(e.tf.stamp_ns) - counts.total(),
         "pairs": [
             {
-                "parent": parent,
-                "child": child,
+                "parent": bounded_name(parent),
+                "child": bounded_name(child),
                 "count": count,
-                "rate_hz": number(count / T) if T > 0 else None,
+                "rate_hz": number(count / T),
             }
-            for (parent, child), count in sorted(counts.items())[:_MOST_TOPICS]
+            for (parent, child), count in counts.most_common(_MOST_TOPICS)
         ],
     }
+
+
+def _trajectory_topic(e: Evidence) -> Block | None:
+    if e.trajectory is None or len(e.trajectory.stamp_ns) == 0:
+        return None
+    steps = np.linalg.norm(np.diff(e.trajectory.translation, axis=0), axis=1)
+    return {"pose_count": len(e.trajectory.stamp_ns), "path_length_m": number(np.nansum(steps))}
+
+
+def _scene_mesh(e: Evidence) -> Block | None:
+    block = mesh_block(e.scene_mesh)
+    if block is None or e.scene_mesh is None:
+        return None
+    inside = e.scene_mesh.share_inside(e.camera_position_m, margin_m=0.0)
+    path = None if inside is None else number(100 * inside)
+    return block | {"has_colours": e.scene_mesh_has_colours, "path_inside_pct": path}
 
 
 def _sync(e: Evidence) -> Block:

@@ -129,8 +129,10 @@ def _blurred(e: Evidence, config: QualityConfig, is_black: Flags) -> Check:
     usual, usual_detail = (float(np.nanmedian(v)) if len(e) else 0.0 for v in (sharpness, detail))
     limit = max(config.blur_laplacian_min, config.blur_relative_min * usual)
     detail_limit = max(config.blur_detail_min, config.blur_detail_relative_min * usual_detail)
-    is_blurred = (sharpness < limit) & (detail < detail_limit)
-    ranges = runs(is_blurred & ~is_black, at_least=config.blur_frames_min)
+    # Where half of the picture is bare there is too little left to tell.
+    is_judged = ~is_black & (s.flat_tiles_ratio < config.blur_flat_max_ratio)
+    is_blurred = (sharpness < limit) & (detail < detail_limit) & is_judged
+    ranges = runs(is_blurred, at_least=config.blur_frames_min)
     return from_ranges(
         "blurred",
         "rgb",

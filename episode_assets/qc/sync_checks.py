@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from episode_assets.qc.checks import Check, Status, absent
 from episode_assets.qc.config import QualityConfig
@@ -21,16 +22,20 @@ from episode_assets.qc.offsets import (
     estimate_offset,
 )
 
+Floats = NDArray[np.float64]
+
 _THIRDS = 3
+_AGREEING = 0.2
 _SIGMAS = 2.0
 """Standard errors by which an offset must lie beyond its threshold."""
+_SIGMAS = 2.0
 _CLEARLY = 0.1
 """By how much a peak of the correlation must stand above every other one."""
 
 
 def sync_checks(e: Evidence, config: QualityConfig) -> list[Check]:
     """Return the checks of offsets and of their drift."""
-    pictures = displacements_of_pictures(e.stamps_ns, e.signals.shift_px)
+    pictures = displacements_of_pictures(e.stamps_ns, _agreed_shift(e))
     gyro = None if e.imu is None else course_of_imu(e.imu)
     poses = None if e.pose is None else displacements_of_poses(e.pose)
     turned = None if e.pose is None else course_of_poses(e.pose)
@@ -48,6 +53,12 @@ def sync_checks(e: Evidence, config: QualityConfig) -> list[Check]:
     return [*checks, _depth_offset(e, config), _drift(pictures, gyro, config)]
 
 
+def _agreed_shift(e: Evidence) -> Floats:
+    """Return the shifts of pictures, (F, 2) px; NaN where too few points agree to tell the motion of the camera."""
+    agreed = np.nan_to_num(e.signals.shift_agreement) >= _AGREEING
+    return np.where(agreed[:, None], e.signals.shift_px, np.nan)
+
+
 def _depth_offset(e: Evidence, config: QualityConfig) -> Check:
     """Compare the motion of depth images with that of pictures; both are in pixels, and a pixel is enough."""
     id_ = "sync_rgb_depth"
@@ -56,7 +67,7 @@ def _depth_offset(e: Evidence, config: QualityConfig) -> Check:
     has = e.depth.has & (e.depth.stamp_ns >= 0)
     stamps, place = np.unique(e.depth.stamp_ns[has], return_index=True)
     moved = displacements_of_pictures(stamps, e.depth.shift_px[has][place])
-    course = course_of_pictures(e.stamps_ns, e.signals.shift_px)
+    course = course_of_pictures(e.stamps_ns, _agreed_shift(e))
     # The course is in pixels: what it tells of motion in rad/s is the gyro's or the poses' business.
     scale = _rad_per_pixel(e)
     seen = Course(course.stamp_ns, course.at * scale)

@@ -19,7 +19,10 @@ _COLUMNS, _ROWS = 16, 6
 _MARGIN_RATIO = 0.04
 _ASKED_HEIGHT_RATIO = 0.65
 _WINDOW_PX = (15, 15)
-_LEVELS = 4
+_LEVELS, _NEAR_LEVELS = 4, 2
+_SURE = 0.4
+_COARSE = 4
+_COARSE_LEAST_PX = 16
 _STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
 _FEWEST_POINTS = 8
 _AGREES_PX, _AGREES_RATIO = 1.0, 0.2
@@ -63,10 +66,46 @@ class MotionMeter:
         if previous is None or previous.shape != grey.shape:
             return None
         points = _grid(grey.shape[1], grey.shape[0])
-        found, status, _ = cv2.calcOpticalFlowPyrLK(
-            previous, grey, points, None, winSize=_WINDOW_PX, maxLevel=_LEVELS, criteria=_STOP
-        )
-        return _shift((found - points)[status.ravel() == 1, 0], len(points))
+        shift = _followed(previous, grey, points, np.zeros(2, np.float32))
+        if shift is not None and shift.agreement >= _SURE:
+            return shift
+        guess = _coarse(previous, grey)
+        again = None if guess is None else _followed(previous, grey, points, guess)
+        return max((item for item in (shift, again) if item), key=lambda item: item.agreement, default=None)
+
+
+def _followed(
+    before: Grey, now: Grey, points: NDArray[np.float32], guess: NDArray[np.float32]
+) -> Shift | None:
+    """Follow the points from where the guess has them, (2,) pixels."""
+    found, status, _ = cv2.calcOpticalFlowPyrLK(
+        before,
+        now,
+        points,
+        points + guess,
+        winSize=_WINDOW_PX,
+        maxLevel=_NEAR_LEVELS if guess.any() else _LEVELS,
+        criteria=_STOP,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )
+    return _shift((found - points)[status.ravel() == 1, 0], len(points))
+
+
+def _coarse(before: Grey, now: Grey) -> NDArray[np.float32] | None:
+    """Return where the middle of the upper half went, to 4 px, by correlation; None where pictures are too small.
+
+    Quick turns move a picture by a third of its width, which is too far to be followed from nothing.
+    """
+    height, width = (side // _COARSE for side in before.shape)
+    if min(height, width) < _COARSE_LEAST_PX:
+        return None
+    small = [cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA) for grey in (before, now)]
+    top, bottom = round(0.13 * height), round(0.53 * height)
+    left, right = round(0.3 * width), round(0.7 * width)
+    searched = small[1][: round(0.75 * height)]
+    scores = cv2.matchTemplate(searched, small[0][top:bottom, left:right], cv2.TM_CCOEFF_NORMED)
+    x, y = cv2.minMaxLoc(scores)[3]
+    return np.array([x - left, y - top], np.float32) * _COARSE
 
 
 def _grid(width: int, height: int) -> NDArray[np.float32]:
