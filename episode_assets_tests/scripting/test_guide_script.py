@@ -150,3 +150,20 @@ def test_a_visualizer_or_mesh_of_somebody_else_is_refused(opened: Opener, tmp_pa
     with pytest.raises(BadConfig, match="another session"):
         session.export(tmp_path / "out", visualizer=Visualizer(other))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_rerun_file_can_be_written_on_its_own(opened: Opener, marked: Demo, tmp_path: Path) -> None:
+    session = opened(marked.path)
+    viz = Visualizer(session, output=tmp_path / "views" / "run.rrd")
+    for frame in session.frames():
+        session.add_rgb_frame(frame.index, frame.rgb)
+        viz.log_frame(frame)
+
+    path = viz.export()
+
+    assert Path(path).stat().st_size > 1000
+    assert traces(tmp_path, MAGENTA, tolerance=60, pixels=12) == []
+    with pytest.raises(BadConfig, match="no place for the Rerun file"):
+        Visualizer(session).export()
+    with pytest.raises(BadConfig, match="not read from this session"):
+        Visualizer(opened(marked.path)).log_frame(frame)
