@@ -28,7 +28,6 @@ _THIRDS = 3
 _AGREEING = 0.2
 _SIGMAS = 2.0
 """Standard errors by which an offset must lie beyond its threshold."""
-_SIGMAS = 2.0
 _CLEARLY = 0.1
 """By how much a peak of the correlation must stand above every other one."""
 

@@ -19,12 +19,20 @@ def with_numbers(e, where, **numbers):
     return replace(e, signals=replace(e.signals, **columns))
 
 
-@pytest.mark.parametrize(("contrast", "status"), [(0.25, "pass"), (1.0, "warn")])
-def test_a_bare_wall_lacks_contrast_too_and_is_not_blurred(evidence, contrast, status):
+@pytest.mark.parametrize(
+    ("contrast", "flat", "status"), [(0.25, 0.1, "pass"), (1.0, 0.6, "pass"), (1.0, 0.1, "warn")]
+)
+def test_a_bare_wall_lacks_contrast_or_structure_too_and_is_not_blurred(evidence, contrast, flat, status):
     s = evidence.signals
     usual, spread = float(np.median(s.laplacian_variance)), float(np.median(s.std))
 
-    soft = with_numbers(evidence, slice(20, 40), laplacian_variance=0.1 * usual, std=contrast * spread)
+    soft = with_numbers(
+        evidence,
+        slice(20, 40),
+        laplacian_variance=0.1 * usual,
+        std=contrast * spread,
+        flat_tiles_ratio=flat,
+    )
 
     assert check_of(judged(soft), "blurred").status == status
 
