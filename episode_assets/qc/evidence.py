@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from episode_assets.anonymization.signals import REDUCED_WIDTH_PX
 from episode_assets.bundle import EpisodeBundle, FaceBoxes, HandArrays
-from episode_assets.bundle.layout import SIDES
+from episode_assets.bundle.layout import SIDES, Side
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.progress import Progress
 from episode_assets.qc.depth_figures import DepthMeter, DepthNumbers
@@ -147,6 +147,7 @@ class Evidence:
         scene_mesh_has_colours: Whether that mesh is coloured, from blurred pictures.
         cloud: Figures of the point cloud of the bundle, None without.
         trajectory: All poses of all path messages, None without.
+        hands_with_mano: Hands of the wearer that carry MANO numbers.
     """
 
     recording_id: str
@@ -184,6 +185,7 @@ class Evidence:
     scene_mesh_has_colours: bool
     cloud: CloudFigures | None
     trajectory: PoseStream | None
+    hands_with_mano: int
 
     def __len__(self) -> int:
         return len(self.stamps_ns)
@@ -238,7 +240,13 @@ def gather(
         scene_mesh_has_colours=bundle.mesh is not None and bundle.mesh.colours is not None,
         cloud=cloud_figures(bundle.point_cloud),
         trajectory=raw.trajectory,
+        hands_with_mano=sum(_with_mano(bundle, side) for side in SIDES),
     )
+
+
+def _with_mano(bundle: EpisodeBundle, side: Side) -> int:
+    path = f"/hand-pose/{side}_mano_valid"
+    return int(np.count_nonzero(bundle.array(path))) if bundle.has(path) else 0
 
 
 def _read(path: Path, columns: list[str]) -> pa.Table:

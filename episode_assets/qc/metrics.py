@@ -67,8 +67,17 @@ def metric_blocks(e: Evidence, config: QualityConfig) -> dict[str, Block | None]
         "scene_mesh": _scene_mesh(e),
         "point_cloud": cloud_block(e.cloud),
         "sync": _sync(e),
-        "hands": hand_metrics(e, duration_s=file_duration_s(e)),
+        "hands": _hands(e),
     }
+
+
+def _hands(e: Evidence) -> Block | None:
+    block = hand_metrics(e, duration_s=file_duration_s(e))
+    if block is None:
+        return None
+    # Hands with MANO over frames with any hand, as Stera has it: two hands in a frame make 200 %.
+    frames = block_number({"hands": block}, "hands", "frames_with_any_hand")
+    return block | {"mano_frames_pct": number(100 * e.hands_with_mano / frames) if frames else None}
 
 
 def file_duration_s(e: Evidence) -> float:
