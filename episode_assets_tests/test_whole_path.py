@@ -184,6 +184,18 @@ def test_everything_is_current_until_a_setting_changes_and_then_says_so(done) ->
     assert then["episode_bundle"] == ("blocked", "after blurred_rgb, scene_mesh")
 
 
+def test_the_bundle_holds_the_mesh_of_the_scene_coloured_and_byte_for_byte(done) -> None:
+    place, _, _ = done
+    recording_id = place.store.recordings.ids()[0]
+    scene, bundle = (
+        place.store.latest(ArtifactKey(asset, recording_id)) for asset in ("scene_mesh", "episode_bundle")
+    )
+
+    assert bundle.path("mesh.ply").read_bytes() == scene.path("mesh.ply").read_bytes()
+    assert bundle.manifest.inputs["scene_mesh"] == scene.content_digest
+    assert {scene.manifest.privacy["colours"], bundle.manifest.privacy["colours"]} == {"recoloured"}
+
+
 def test_published_files_are_read_only_and_an_export_is_not(done, tmp_path: Path) -> None:
     place, _, _ = done
     key = ArtifactKey("episode_bundle", place.store.recordings.ids()[0])

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from episode_assets.outcome import Json, Skipped
+from episode_assets.outcome import Json, Note, Skipped
 
 MESH = "mesh.ply"
 DOCUMENT = "mesh.json"
@@ -27,16 +27,19 @@ class MeshDocument:
         colours: `recoloured` from blurred pictures, or `dropped`.
         steps: Counts by step: what came in, what was removed or added.
         skipped: What is not there, and why.
+        warnings: What was odd on the way.
     """
 
     source: str = "none"
     colours: str = "dropped"
     steps: dict[str, Mapping[str, Json]] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
+    warnings: list[Note] = field(default_factory=list)
 
-    def skip(self, name: str, code: str, detail: str) -> None:
-        """Enter something that a user may look for and will not find."""
-        self.skipped.append(Skipped(name, code, detail))
+    def note(self, code: str, detail: str, *, count: int) -> None:
+        """Enter an observation; nothing is entered for a count of zero."""
+        if count:
+            self.warnings.append(Note(code, f"{count} {detail}", "mesh", count))
 
 
 def write_document(path: Path, document: MeshDocument) -> None:
@@ -47,8 +50,9 @@ def write_document(path: Path, document: MeshDocument) -> None:
         "source": document.source,
         "colours": document.colours,
         "steps": document.steps,
-        "skipped": [
-            {"name": item.name, "code": item.code, "detail": item.detail} for item in document.skipped
+        "skipped": [asdict(item) for item in document.skipped],
+        "warnings": [
+            {"code": note.code, "detail": note.detail, "count": note.count} for note in document.warnings
         ],
     }
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.outcome import Json
 from episode_assets.ply import Mesh
 from episode_assets.progress import Progress
 from episode_assets.recording import ImageStream
@@ -26,7 +25,7 @@ EDGE_SHARE = 0.05
 
 def fused(
     stream: ImageStream, views: Views, config: FusionConfig, progress: Progress
-) -> tuple[Mesh, dict[str, Json]]:
+) -> tuple[Mesh, dict[str, int]]:
     """Return the surface that the depth images agree on, and counts of the images.
 
     Memory is that of the field, at most 4 KiB for each of `config.blocks` blocks, whatever the number of images.
@@ -45,7 +44,7 @@ def fused(
             )
             used += 1
         progress("fusing depth", done + 1, len(chosen))
-    counts: dict[str, Json] = {
+    counts = {
         "images": len(stream),
         "images_posed": int(poses.valid.sum()),
         "images_used": used,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from episode_assets.footage import passed_audit
-from episode_assets.outcome import Json, Outcome
+from episode_assets.outcome import Json, Outcome, Skipped
 from episode_assets.ply import Mesh, write_ply
 from episode_assets.progress import Progress, silent
 from episode_assets.recording import RecordingView
@@ -65,6 +65,7 @@ def build_scene_mesh(
         core=(DOCUMENT,) if mesh is None else (MESH, DOCUMENT),
         saved=() if mesh is None else (MESH,),
         skipped=tuple(document.skipped),
+        warnings=tuple(document.warnings),
         summary=_summary(mesh, document),
         privacy={**verdict, "colours": document.colours},
     )
@@ -73,12 +74,8 @@ def build_scene_mesh(
 def _shape(views: Views, config: SceneMeshConfig, document: MeshDocument, progress: Progress) -> Mesh | None:
     """Return the mesh without colours; None where there is none, and the reason is in the document."""
     mesh = _source_mesh(views, config, document, progress)
-    if mesh is None:
-        return None
-    mesh, document.steps["clean"] = cleaned(mesh, config.shape)
-    if len(mesh.triangles) == 0:
-        document.source = "none"
-        document.skip(MESH, "empty_mesh", "nothing is left of the mesh after cleaning")
+    if isinstance(mesh, Skipped):
+        document.skipped.append(mesh)
         return None
     mesh, document.steps["close"] = closed(mesh, hole_edges=config.shape.hole_edges)
     mesh, document.steps["smooth"] = smoothed(mesh, config.shape)
@@ -88,38 +85,46 @@ def _shape(views: Views, config: SceneMeshConfig, document: MeshDocument, progre
 
 def _source_mesh(
     views: Views, config: SceneMeshConfig, document: MeshDocument, progress: Progress
-) -> Mesh | None:
+) -> Mesh | Skipped:
+    """Return the cleaned mesh of the source that was asked for, or why there is none."""
+    found: Mesh | Skipped = Skipped(MESH, "not_asked_for", "the settings ask for no mesh")
+    if config.source in ("auto", "marker"):
+        found = _marker_mesh(views, config, document)
+    if config.source == "fusion" or (config.source == "auto" and isinstance(found, Skipped)):
+        found = _fused_mesh(views, config, document, progress)
+    return found
+
+
+def _marker_mesh(views: Views, config: SceneMeshConfig, document: MeshDocument) -> Mesh | Skipped:
     soup = views.raw.mesh
-    if config.source == "none":
-        document.skip(MESH, "not_asked_for", "the settings ask for no mesh")
-        return None
-    if config.source != "fusion" and soup is not None and len(soup.triangles):
-        document.source = "marker"
-        mesh, dropped = weld(soup.vertices, soup.triangles)
-        document.steps["weld"] = {"triangles_in": len(soup.triangles), "dropped": dropped}
-        return mesh
-    if config.source == "marker":
-        document.skip(MESH, "no_mesh_messages", "the recording has no mesh")
-        return None
-    return _fused_mesh(views, config, document, progress)
+    if soup is None:
+        return Skipped(MESH, "no_mesh_messages", "the recording has no mesh")
+    mesh, dropped = weld(soup.vertices, soup.triangles)
+    document.steps["weld"] = {"triangles_in": len(soup.triangles), "dropped": dropped}
+    mesh, document.steps["clean"] = cleaned(mesh, config.shape)
+    document.note("mesh_triangles_dropped", "triangles of the recorder's mesh are no surface", count=dropped)
+    if len(mesh.triangles) == 0:
+        return Skipped(MESH, "empty_mesh", "nothing of the recorder's mesh is a surface")
+    document.source = "marker"
+    return mesh
 
 
 def _fused_mesh(
     views: Views, config: SceneMeshConfig, document: MeshDocument, progress: Progress
-) -> Mesh | None:
+) -> Mesh | Skipped:
     depth = views.raw.depth
     if depth is None or not views.has_poses:
         lacking = "depth" if depth is None else "camera poses"
-        document.skip(
+        return Skipped(
             MESH, "no_mesh_messages", f"the recording has no mesh, and no {lacking} to make one from"
         )
-        return None
-    mesh, document.steps["fuse"] = fused(depth, views, config.fusion, progress)
+    mesh, fuse = fused(depth, views, config.fusion, progress)
+    document.steps["fuse"] = fuse
+    mesh, document.steps["clean"] = cleaned(mesh, config.shape)
+    document.note("depth_undecodable", "depth images do not decode", count=fuse["images_undecodable"])
+    document.note("fusion_full", "blocks of space did not fit and are left out", count=fuse["blocks_refused"])
     if len(mesh.triangles) == 0:
-        document.skip(
-            MESH, "nothing_fused", "the recording has no mesh, and its depth images show no surface together"
-        )
-        return None
+        return Skipped(MESH, "nothing_fused", "the depth images of the recording show no surface together")
     document.source = "fusion"
     return mesh
 
@@ -131,7 +136,7 @@ def _colours(
     frame_id = soup.frame_id if soup is not None and document.source == "marker" else views.frame_id
     why_not = refusal(views, config.colour, frame_id=frame_id)
     if why_not is not None:
-        document.skip(f"{MESH}:colours", why_not.code, why_not.detail)
+        document.skipped.append(Skipped(f"{MESH}:colours", why_not.code, why_not.detail))
         return mesh
     mesh, document.steps["colour"] = coloured(mesh, views, config.colour, progress)
     document.colours = "recoloured"

@@ -152,7 +152,7 @@ def test_a_marker_that_deletes_all_leaves_nothing_to_show(room: Place, tmp_path:
 
     made = place.build(tmp_path / "mesh", SceneMeshConfig(source="marker"))
 
-    assert made.skipped() == {"mesh.ply": "no_mesh_messages"}
+    assert made.skipped() == {"mesh.ply": "empty_mesh"}
 
 
 @pytest.mark.parametrize(
@@ -173,6 +173,16 @@ def test_markers_of_nonsense_make_no_mesh_and_no_error(room: Place, tmp_path: Pa
 
     assert made.skipped().get("mesh.ply") in {"no_mesh_messages", "empty_mesh"}
     assert made.outcome.summary["vertices"] == 0
+
+
+def test_where_the_recorder_s_mesh_is_nonsense_one_is_fused(room: Place, tmp_path: Path) -> None:
+    place = room.with_markers(tmp_path / "marked", [marker(np.tile(TRIANGLE[0], (30, 1)))])
+
+    made = place.build(tmp_path / "mesh", SceneMeshConfig(fusion=FusionConfig(stride=15)))
+
+    assert made.document["source"] == "fusion"
+    assert made.skipped() == {}
+    assert {note.code: note.count for note in made.outcome.warnings} == {"mesh_triangles_dropped": 10}
 
 
 def test_a_good_triangle_among_nonsense_stays(room: Place, tmp_path: Path) -> None:
