@@ -148,6 +148,7 @@ class Evidence:
         cloud: Figures of the point cloud of the bundle, None without.
         trajectory: All poses of all path messages, None without.
         hands_with_mano: Hands of the wearer that carry MANO numbers.
+        up_in_world: (3,) unit vector against gravity in the world of the poses, None where nothing tells.
     """
 
     recording_id: str
@@ -186,6 +187,7 @@ class Evidence:
     cloud: CloudFigures | None
     trajectory: PoseStream | None
     hands_with_mano: int
+    up_in_world: Floats | None
 
     def __len__(self) -> int:
         return len(self.stamps_ns)
@@ -201,7 +203,7 @@ def gather(
     """Read all inputs; the bundle's depth images are visited one at a time."""
     stamps = bundle.stamps_ns
     step = median_step_ns(stamps)
-    poses = bundle.poses
+    poses, attitude = bundle.poses, raw.attitude(stamps)
     at_hands = (HandDepth(bundle, bundle.left), HandDepth(bundle, bundle.right))
     depth = _read_depth(bundle, len(raw.depth.stamp_ns) if raw.depth else 0, at_hands, progress)
     return Evidence(
@@ -231,7 +233,8 @@ def gather(
         right=bundle.right,
         hands=None if hands is None else _read_hand_table(hands / HANDS, bundle.message_numbers, at_hands),
         faces=bundle.face_boxes,
-        roll_rad=raw.attitude(stamps).roll_rad,
+        roll_rad=attitude.roll_rad,
+        up_in_world=attitude.up_in_world,
         optical_from_imu=None if raw.optical_from_imu is None else raw.optical_from_imu[:3, :3],
         calibration=raw.camera_info,
         depth_calibration=raw.depth_camera_info,

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.geometry import quaternion_to_matrix
+from episode_assets.qc.activity import activity_block
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.depth_figures import DEPTH_BINS_M
 from episode_assets.qc.evidence import Evidence
@@ -68,6 +69,7 @@ def metric_blocks(e: Evidence, config: QualityConfig) -> dict[str, Block | None]
         "point_cloud": cloud_block(e.cloud),
         "sync": _sync(e),
         "hands": _hands(e),
+        "activity": activity_block(e),
     }
 
 

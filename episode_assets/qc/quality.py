@@ -10,6 +10,7 @@ from episode_assets.bundle import EpisodeBundle
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.outcome import Json, Note, Outcome
 from episode_assets.progress import Progress, silent
+from episode_assets.qc.activity import idle_check
 from episode_assets.qc.calibration_checks import calibration_checks
 from episode_assets.qc.checks import Check, boundary_flags, hard_flags
 from episode_assets.qc.config import QualityConfig
@@ -141,6 +142,7 @@ def _all_checks(e: Evidence, config: QualityConfig, unverified_names: tuple[str,
         *depth_checks(e, config),
         *calibration_checks(e, config),
         *hand_checks(e, config),
+        idle_check(e, config),
         privacy_check(unverified_names),
     )
 

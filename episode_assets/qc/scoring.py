@@ -120,12 +120,17 @@ def score(e: Evidence, checks: Sequence[Check], config: QualityConfig) -> tuple[
     lost = [replace(item, points=round(item.points, 2)) for item in lost if item.points >= 0.005]
     total = float(np.clip(100 - sum(item.points for item in lost), 0, 100))
     not_run = [check.id for check in checks if check.status == "not_run"]
-    if not_run and total > config.not_run_cap:
+    if not_run and total > config.not_run_cap and not _is_precomputed(e):
         lost.append(
             Deduction("not_run", round(total - config.not_run_cap, 2), f"not run: {', '.join(not_run)}")
         )
         total = config.not_run_cap
     return round(total, 2), lost
+
+
+def _is_precomputed(e: Evidence) -> bool:
+    """Return whether hands were handed in: then no network was left out, and what cannot be judged is only named."""
+    return e.hands is not None and "precomputed" in e.hands.backend.split(",")
 
 
 def _share(e: Evidence, flags: Flags) -> float:
