@@ -1,8 +1,4 @@
-"""One way to a mesh for all tests of the scene: a demo recording, blurred where its truth says that a face is.
-
-The detector is a stand-in that knows only the face of the known-answer test; faces of the demo are drawn areas from
-its truth. No network runs.
-"""
+"""One way to a mesh for all tests of the scene: a demo recording, blurred where its truth says that a face is."""
 
 from __future__ import annotations
 
@@ -16,18 +12,16 @@ import numpy as np
 from mcap.reader import make_reader
 from mcap.writer import Writer
 
-from episode_assets.anonymization import FaceBlurConfig, blur_recording
-from episode_assets.anonymization.redaction_document import DrawnArea, Span
+from episode_assets.anonymization import blur_recording
 from episode_assets.demo import DemoConfig, DemoTruth, write_demo
 from episode_assets.outcome import Json, Outcome
 from episode_assets.ply import Mesh, read_ply
 from episode_assets.recording import RecordingView, scan_recording
 from episode_assets.scene import SceneMeshConfig, build_scene_mesh
 from episode_assets_tests.bundle.recordings import STORE, mesh_marker
+from episode_assets_tests.drawn_faces import BLUR, drawn_faces
 
 RECORDING_ID = "kitchen-0123abcd"
-STAND_IN = "benchmarks.no_faces:make"
-BLUR = FaceBlurConfig(detector=STAND_IN, audit_detector=STAND_IN, preset="ultrafast")
 MESH_TOPIC = "/map/mesh"
 
 
@@ -96,21 +90,10 @@ def make_place(folder: Path, **options: Any) -> Place:
     truth = write_demo(source, config=config)
     scan_recording(str(source), folder / "raw", recording_id=RECORDING_ID)
     view = RecordingView.open(folder / "raw", str(source))
-    outcome = blur_recording(view, folder / "blurred", config=BLUR, redactions=faces_of(truth))
+    outcome = blur_recording(view, folder / "blurred", config=BLUR, redactions=drawn_faces(truth))
     assert outcome.privacy is not None
     assert outcome.privacy["audit"] == "passed", outcome.privacy
     return Place(folder, source, folder / "raw", folder / "blurred", config, truth, outcome.privacy)
-
-
-def faces_of(truth: DemoTruth) -> list[DrawnArea]:
-    """Return an area over the head in every picture that shows it."""
-    width, height = truth.size_px
-    areas = []
-    for number, (x0, y0, x1, y1) in enumerate(truth.head_box_px):
-        if np.isfinite(x0):
-            low, high = (max(x0, 0.0), max(y0, 0.0)), (min(x1, width - 1.0), min(y1, height - 1.0))
-            areas.append(DrawnArea("face", "box", (low, high), False, Span("messages", number, number)))
-    return areas
 
 
 def marker(corners: Any, **options: Any) -> Callable[[int], Any]:

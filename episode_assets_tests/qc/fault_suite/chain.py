@@ -16,18 +16,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from episode_assets.anonymization import FaceBlurConfig, blur_recording
-from episode_assets.anonymization.redaction_document import DrawnArea, Span
+from episode_assets.anonymization import blur_recording
 from episode_assets.bundle import BundleConfig, EpisodeBundle, write_bundle
 from episode_assets.demo import HAND_SIDES, DemoTruth, write_demo
 from episode_assets.hands import HandPoseConfig, PrecomputedOptions, estimate_hands
 from episode_assets.qc import check_quality
 from episode_assets.recording import RecordingView, scan_recording
+from episode_assets_tests.drawn_faces import BLUR, drawn_faces
 from episode_assets_tests.qc.fault_suite.draw import SWAPPED_FRAMES, Case
 
-STAND_IN = "benchmarks.no_faces:make"
 _BUNDLE = BundleConfig(visualization=False)
-_BLUR = FaceBlurConfig(detector=STAND_IN, audit_detector=STAND_IN, preset="ultrafast")
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def make_episode(case: Case, base: Path) -> Episode:
     faulty = _faulty_frames(case, truth)
     scan_recording(str(base / "demo.mcap"), base / "raw", recording_id=f"demo-{case.number:08x}")
     view = RecordingView.open(base / "raw", str(base / "demo.mcap"))
-    blurred = blur_recording(view, base / "blurred", config=_BLUR, redactions=_faces(truth))
+    blurred = blur_recording(view, base / "blurred", config=BLUR, redactions=drawn_faces(truth))
     assert blurred.privacy is not None
     assert blurred.privacy["audit"] == "passed", blurred.privacy
     given = base / "hands.parquet"
@@ -139,16 +137,6 @@ def _with_both_hands(truth: DemoTruth, wanted: int) -> tuple[int, ...]:
     starts = [i for i in range(1, len(both) - length) if both[i - 1 : i + length + 1].all()]
     first = min(starts, key=lambda i: abs(i - wanted))
     return tuple(range(first, first + length))
-
-
-def _faces(truth: DemoTruth) -> list[DrawnArea]:
-    areas = []
-    for number, (x0, y0, x1, y1) in enumerate(truth.head_box_px):
-        if np.isfinite(x0):
-            width, height = truth.size_px
-            low, high = (max(x0, 0.0), max(y0, 0.0)), (min(x1, width - 1.0), min(y1, height - 1.0))
-            areas.append(DrawnArea("face", "box", (low, high), False, Span("messages", number, number)))
-    return areas
 
 
 def _write_hands(truth: DemoTruth, path: Path, *, swapped: tuple[int, ...]) -> None:
