@@ -166,10 +166,11 @@ def _paired_images(
         return
     picked = pairing.position[wanted]
     first, last = int(picked[0]), int(picked[-1])
+    bounds = np.searchsorted(picked, np.arange(first, last + 2)).tolist()
     for position, message in depth.read_past_damage(first, last + 1):
-        pictures = wanted[slice(*np.searchsorted(picked, (position, position + 1)))]
-        if len(pictures):
-            yield pictures.tolist(), _decoded(message)
+        start, stop = bounds[position - first], bounds[position - first + 1]
+        if start < stop:
+            yield wanted[start:stop].tolist(), _decoded(message)
 
 
 def _decoded(message: ImageMessage | UndecodableImage) -> NDArray[np.uint16] | None:

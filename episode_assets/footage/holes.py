@@ -65,6 +65,8 @@ class DepthHoles:
             frame: Row of the picture table.
             dt_ns: Stamp of the depth image minus that of the picture.
         """
+        if len(self.boxes) == 0:
+            return image
         rectangles = self.boxes.of_frames(self._frames_around(frame, dt_ns))
         if len(rectangles) == 0:
             return image
