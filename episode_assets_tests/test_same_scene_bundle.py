@@ -14,9 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 from episode_assets.anonymization import FaceBlurConfig, blur_recording
-from episode_assets.bundle import write_bundle
+from episode_assets.bundle import BundleConfig, write_bundle
 from episode_assets.hands import HandPoseConfig, estimate_hands
+from episode_assets.ply import read_ply
 from episode_assets.recording import RecordingView, scan_recording
+from episode_assets.scene import build_scene_mesh
 from episode_assets_tests.recording.scene.encodings import ENCODINGS, Encoding
 from episode_assets_tests.recording.scene.scene import Scene, film_scene
 
@@ -30,6 +32,8 @@ ABOUT_THE_FILE = frozenset({"source_sha256"})
 
 SEEN_IN_PICTURES = {
     "depth/frames",
+    "point-cloud/count",
+    "point-cloud/points",
     "privacy/boxes",
     "privacy/score",
     *(
@@ -46,7 +50,7 @@ SEEN_IN_PICTURES = {
         )
     ),
 }
-"""Arrays of annotation.hdf5 whose numbers come from what models see; depth has holes where they see faces."""
+"""Arrays of annotation.hdf5 whose numbers come from what models see; depth and clouds have holes at faces."""
 
 READ_BY_OTHERS_TOO = frozenset({"ros2 idl", "ros1 bag", "ros2 sqlite", "foxglove_msgs"})
 """Encodings of which each half is in another one: how messages are decoded, or what lies around them."""
@@ -73,15 +77,26 @@ def reference(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def bundle_of(encoding: Encoding, scene: Scene, folder: Path) -> Path:
     file = folder / encoding.file_name
-    raw, blurred, hands, bundle = (folder / name for name in ("raw", "blurred", "hands", "bundle"))
-    for directory in (raw, blurred, hands, bundle):
+    names = ("raw", "blurred", "hands", "mesh", "bundle")
+    raw, blurred, hands, mesh, bundle = (folder / name for name in names)
+    for directory in (raw, blurred, hands, mesh, bundle):
         directory.mkdir()
     encoding.write(file, scene)
     scan_recording(str(file), raw, recording_id="scene-00000000")
     view = RecordingView.open(raw, str(file))
     outcome = blur_recording(view, blurred, config=FaceBlurConfig())
     estimate_hands(view, hands, config=HandPoseConfig())
-    write_bundle(view, blurred, hands, bundle, privacy=outcome.privacy, task="sort the objects")
+    build_scene_mesh(view, blurred, mesh, privacy=outcome.privacy)
+    write_bundle(
+        view,
+        blurred,
+        hands,
+        bundle,
+        mesh=mesh,
+        config=BundleConfig(visualization=False),
+        privacy=outcome.privacy,
+        task="sort the objects",
+    )
     return bundle
 
 
@@ -192,7 +207,10 @@ def test_video_gives_the_same_bundle_but_for_what_coding_costs(
     files, true_files = other_files(bundle), other_files(reference)
     assert set(found) == set(true)
     assert set(files) == set(true_files)
-    assert set(differences(files, true_files)) == {"rgb.mp4", "thumbnail.jpg"}
+    assert set(differences(files, true_files)) == {"rgb.mp4", "thumbnail.jpg", "mesh.ply"}
+    shapes = [read_ply(folder / "mesh.ply", remedy="") for folder in (bundle, reference)]
+    assert np.array_equal(shapes[0].vertices, shapes[1].vertices)
+    assert np.array_equal(shapes[0].triangles, shapes[1].triangles)
     changed = [name for name in differences(found, true) if not name.startswith("privacy@")]
     assert set(changed) <= SEEN_IN_PICTURES
     assert mean_difference(found, true, "privacy/boxes") < 1
