@@ -191,6 +191,9 @@ def _write_hands(truth: DemoTruth, directory: Path, recording_id: str) -> None:
     pq.write_table(pa.Table.from_pylist(rows, HANDS_SCHEMA), directory / "hands.parquet")
 
 
+_OF_ALL_FRAMES = ("histogram", "optical_from_imu", "up_in_world")
+
+
 def repeated(e: Evidence, times: int) -> Evidence:
     """Return evidence of the same frames and samples played several times one after the other."""
     period = int(e.stamps_ns[-1] - e.stamps_ns[0]) + e.median_step_ns
@@ -202,7 +205,7 @@ def repeated(e: Evidence, times: int) -> Evidence:
         changed = {}
         for column in fields(item):
             value = getattr(item, column.name)
-            if isinstance(value, np.ndarray) and column.name != "histogram":
+            if isinstance(value, np.ndarray) and column.name not in _OF_ALL_FRAMES:
                 is_time = column.name.endswith("stamp_ns") or column.name.endswith("stamps_ns")
                 changed[column.name] = stamps(value) if is_time else np.concatenate([value] * times)
             elif isinstance(value, tuple) and column.name in {"parent", "child"}:

@@ -15,7 +15,7 @@ from episode_assets.qc.document import document, dumps
 from episode_assets.qc.marks import shown_findings
 from episode_assets.qc.metrics import metric_blocks, nearest_distance_ms
 from episode_assets.qc.page import render
-from episode_assets.qc.pictures import Pictures
+from episode_assets.qc.pictures import Pictures, SheetPicture, middle_of
 from episode_assets.qc.privacy import privacy_block
 from episode_assets.qc.quality import judge
 from episode_assets.qc.scoring import stera_score
@@ -230,7 +230,7 @@ def test_hands_that_were_not_run_leave_a_report(tmp_path):
 
 
 def test_an_hour_full_of_findings_stays_within_the_limits(evidence):
-    """Sixty minutes in which every other second is black; pictures are left out, twelve take at most 650 kB."""
+    """Sixty minutes in which every other second is black, with every picture as large as it may be."""
     e = repeated(evidence, 450)
     mean, dark = e.signals.mean.copy(), e.signals.dark_ratio.copy()
     is_black = np.arange(len(e)) // 15 % 2 == 1
@@ -244,7 +244,11 @@ def test_an_hour_full_of_findings_stays_within_the_limits(evidence):
 
     assert content["reasons_total"] >= 1800
     assert len(dumps(content).encode()) < 300_000
-    assert len(render(e, judgement, content, Pictures()).encode()) < 1_500_000
+    shown = [frame for item in shown_findings(judgement) if (frame := middle_of(item)) is not None]
+    small = {frame: SheetPicture(frame, "black", bytes(3_000), 176, 99) for frame in shown}
+    sheet = tuple(SheetPicture(frame, "", bytes(40_000), 384, 216) for frame in range(12))
+    assert len(small) == 100
+    assert len(render(e, judgement, content, Pictures(sheet, small)).encode()) < 2_500_000
 
 
 def test_hostile_names_stay_text(tmp_path):
