@@ -10,9 +10,7 @@ import numpy as np
 
 from episode_assets.bundle.account import Account
 from episode_assets.bundle.config import BundleConfig
-from episode_assets.errors import ArtifactDamaged
 from episode_assets.footage import (
-    REMEDY,
     FaceBoxes,
     FramePoses,
     FrameTable,
@@ -20,7 +18,7 @@ from episode_assets.footage import (
     picture_intrinsics,
     poses_of_pictures,
     read_face_boxes,
-    read_frame_table,
+    read_frames_of,
 )
 from episode_assets.outcome import Json
 from episode_assets.recording import PoseStream, RecordingView
@@ -71,14 +69,8 @@ def gather(
         ArtifactDamaged: A table is unreadable, or it belongs to another recording.
         NothingToExport: The video holds no frame.
     """
-    frames = read_frame_table(blurred / "frames.parquet")
+    frames = read_frames_of(blurred, raw.recording_id)
     account.stamps_ns = frames.stamp_ns
-    if frames.recording_id != raw.recording_id:
-        raise ArtifactDamaged(
-            f"the blurred video belongs to {frames.recording_id!r}, the streams to {raw.recording_id!r}",
-            where="frames.parquet",
-            remedy=REMEDY,
-        )
     rgb, reason = picture_intrinsics(
         raw.camera_info, frames.stamp_ns, width=frames.width, height=frames.height
     )

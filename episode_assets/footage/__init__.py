@@ -21,6 +21,7 @@ from episode_assets.footage.frames import (
     float_column,
     int_column,
     read_frame_table,
+    read_frames_of,
     read_table,
     require_columns,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "poses_of_pictures",
     "read_face_boxes",
     "read_frame_table",
+    "read_frames_of",
     "read_table",
     "rectangles_by_intrinsics",
     "rectangles_by_size",

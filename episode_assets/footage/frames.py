@@ -127,6 +127,23 @@ def read_frame_table(path: Path, *, remedy: str = REMEDY) -> FrameTable:
     return frames
 
 
+def read_frames_of(blurred: Path, recording_id: str) -> FrameTable:
+    """Read the picture table in the directory of a blurred video, which must be that of this recording.
+
+    Raises:
+        ArtifactDamaged: As `read_frame_table`, or the video belongs to another recording.
+        NothingToExport: The video holds no frame.
+    """
+    frames = read_frame_table(blurred / "frames.parquet")
+    if frames.recording_id != recording_id:
+        raise ArtifactDamaged(
+            f"the blurred video belongs to {frames.recording_id!r}, the streams to {recording_id!r}",
+            where="frames.parquet",
+            remedy=REMEDY,
+        )
+    return frames
+
+
 def _check_rows(frames: FrameTable, frame_index: NDArray[np.int64], *, where: str, remedy: str) -> None:
     problems = {
         "frame_index is not 0 to F-1": not np.array_equal(frame_index, np.arange(len(frames))),

@@ -12,9 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.errors import ArtifactDamaged
 from episode_assets.footage import (
-    REMEDY,
     FaceBoxes,
     FramePoses,
     FrameTable,
@@ -22,7 +20,7 @@ from episode_assets.footage import (
     picture_intrinsics,
     poses_of_pictures,
     read_face_boxes,
-    read_frame_table,
+    read_frames_of,
 )
 from episode_assets.recording import PoseStream, RecordingView, nearest
 
@@ -76,13 +74,7 @@ def open_views(raw: RecordingView, blurred: Path, *, pairing_s: float) -> Views:
         ArtifactDamaged: A table is unreadable, or the video belongs to another recording.
         NothingToExport: The video holds no frame.
     """
-    frames = read_frame_table(blurred / "frames.parquet")
-    if frames.recording_id != raw.recording_id:
-        raise ArtifactDamaged(
-            f"the blurred video belongs to {frames.recording_id!r}, the streams to {raw.recording_id!r}",
-            where="frames.parquet",
-            remedy=REMEDY,
-        )
+    frames = read_frames_of(blurred, raw.recording_id)
     rgb, _ = picture_intrinsics(raw.camera_info, frames.stamp_ns, width=frames.width, height=frames.height)
     return Views(
         raw=raw,
