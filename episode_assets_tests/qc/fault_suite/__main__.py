@@ -8,7 +8,7 @@ import sys
 import time
 
 from episode_assets_tests.qc.fault_suite.draw import draw_cases
-from episode_assets_tests.qc.fault_suite.suite import run_draw, table
+from episode_assets_tests.qc.fault_suite.suite import PROCESSES, run_draw, table
 
 
 def main() -> int:
@@ -20,12 +20,14 @@ def main() -> int:
     )
     parser.add_argument("--clean", type=int, default=90, help="recordings without a fault in each draw")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each recording")
+    parser.add_argument("--processes", type=int, default=PROCESSES, help="processes that work on recordings")
     options = parser.parse_args()
     first = secrets.randbelow(2**31) if options.seed is None else options.seed
     wrong = 0
     for seed in range(first, first + options.draws):
         began = time.monotonic()
-        result = run_draw(draw_cases(seed, clean=options.clean, seconds=options.seconds))
+        draw = draw_cases(seed, clean=options.clean, seconds=options.seconds)
+        result = run_draw(draw, processes=options.processes)
         wrong += bool(result.complaints)
         sys.stdout.write("\n".join([*table(result), f"  {time.monotonic() - began:.0f} s", ""]))
         sys.stdout.flush()
