@@ -50,9 +50,9 @@ def _intrinsics(e: Evidence) -> Check:
 def _unusable(e: Evidence) -> Check:
     """Return why there are no intrinsics: nothing was sent, or something that does not fit the pictures."""
     sent = e.calibration
-    if sent is None or len(sent.width) == 0:
+    if sent is None:
         return absent("intrinsics", "rgb", "no calibration of the pictures")
-    width, height = int(sent.width[0]), int(sent.height[0])
+    width, height = sent.size
     picture_width, picture_height = e.picture_size
     detail = f"the calibration is for {width}x{height} and holds no usable focal length"
     if width and height and abs(width / height * picture_height / picture_width - 1) > ASPECT_TOLERANCE:

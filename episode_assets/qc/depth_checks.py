@@ -101,11 +101,8 @@ def _size(e: Evidence, depth: DepthNumbers) -> Check:
     problems = []
     if abs(stretch - 1) > ASPECT_TOLERANCE:
         problems.append(f"depth of {width}x{height} has another shape than pictures of {e.picture_size}")
-    if e.depth_calibration is not None and len(e.depth_calibration.width):
-        stated = int(e.depth_calibration.width[0]), int(e.depth_calibration.height[0])
-        if stated != depth.size:
-            problems.append(
-                f"the calibration is for {stated[0]}x{stated[1]}, the images are {width}x{height}"
-            )
+    if e.depth_calibration is not None and e.depth_calibration.size != depth.size:
+        stated = "x".join(str(side) for side in e.depth_calibration.size)
+        problems.append(f"the calibration is for {stated}, the images are {width}x{height}")
     status: Status = "warn" if problems else "pass"
     return Check("depth_size", "depth", status, "; ".join(problems) or f"{width}x{height}, as calibrated")

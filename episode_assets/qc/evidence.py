@@ -6,7 +6,7 @@ one at a time. A stream that is absent is None, never an empty stand-in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +112,31 @@ class HandTable:
 
 
 @dataclass(frozen=True)
+class SentCalibration:
+    """A calibration as it was sent, which may be for the buffer of the camera and not for the pictures.
+
+    Attributes:
+        K: (3, 3) pixels.
+        size: Width and height that it is for.
+        model: Name of the distortion model.
+        D: Its coefficients.
+    """
+
+    K: Floats
+    size: tuple[int, int]
+    model: str
+    D: tuple[float, ...]
+
+    @classmethod
+    def first_of(cls, sent: CameraInfoStream | None) -> SentCalibration | None:
+        """Return the first of a stream; None where there is none."""
+        if sent is None or len(sent.width) == 0:
+            return None
+        size = int(sent.width[0]), int(sent.height[0])
+        return cls(sent.K[0].copy(), size, sent.distortion_model[0], sent.D[0])
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All inputs of the checks. Arrays with F rows follow the frames of the bundle.
 
@@ -134,14 +159,14 @@ class Evidence:
         camera_rotation: (F, 3, 3) world from optical, NaN without pose.
         gyro_rad_s: (F,) median gyro norm while the frame was shown, NaN without IMU.
         tracking_state: (F,) state at each frame, -1 where unknown.
-        pose, imu, tracking, tf: The small streams, None where absent.
-        left, right: Hands of the wearer.
+        pose, imu, tracking, tf: The small streams, None where absent; the IMU without its orientation.
+        left, right: Hands of the wearer, without the uncertainty of each joint.
         hands: Counts of the hand table; None when hands were not looked for.
         faces: Blurred rectangles.
         roll_rad: (F,) roll of the scene in the pictures, NaN where unknown.
         optical_from_imu: (3, 3) rotation, None where the recording does not say how the IMU sits.
-        calibration: Calibrations of the colour camera as sent, None without.
-        depth_calibration: Those of the depth camera.
+        calibration: First calibration of the colour camera, None without.
+        depth_calibration: That of the depth camera.
         mesh: Figures of the mesh as recorded, None without.
         scene_mesh: Figures of the mesh of the bundle, None without.
         scene_mesh_has_colours: Whether that mesh is coloured, from blurred pictures.
@@ -179,8 +204,8 @@ class Evidence:
     faces: FaceBoxes
     roll_rad: Floats
     optical_from_imu: Floats | None
-    calibration: CameraInfoStream | None
-    depth_calibration: CameraInfoStream | None
+    calibration: SentCalibration | None
+    depth_calibration: SentCalibration | None
     mesh: MeshFigures | None
     scene_mesh: MeshFigures | None
     scene_mesh_has_colours: bool
@@ -200,11 +225,16 @@ class Evidence:
 def gather(
     bundle: EpisodeBundle, blurred: Path, hands: Path | None, raw: RecordingView, *, progress: Progress
 ) -> Evidence:
-    """Read all inputs; the bundle's depth images are visited one at a time."""
+    """Read all inputs; the bundle's depth images are visited one at a time.
+
+    Nothing here is kept by the bundle or by `raw` beyond what the evidence refers to: an hour must fit.
+    """
+    raw = RecordingView(raw.directory, raw.source, recording_id=raw.recording_id, inventory=raw.inventory)
+    left, right = _hand(bundle, "left"), _hand(bundle, "right")
     stamps = bundle.stamps_ns
     step = median_step_ns(stamps)
     poses, attitude = bundle.poses, raw.attitude(stamps)
-    at_hands = (HandDepth(bundle, bundle.left), HandDepth(bundle, bundle.right))
+    at_hands = (HandDepth(bundle, left), HandDepth(bundle, right))
     depth = _read_depth(bundle, len(raw.depth.stamp_ns) if raw.depth else 0, at_hands, progress)
     return Evidence(
         recording_id=bundle.recording_id,
@@ -226,18 +256,18 @@ def gather(
         gyro_rad_s=_gyro_of_frames(raw.imu, stamps, step),
         tracking_state=_state_of_frames(raw.tracking, stamps),
         pose=raw.pose,
-        imu=raw.imu,
+        imu=_imu(raw),
         tracking=raw.tracking,
         tf=raw.tf,
-        left=bundle.left,
-        right=bundle.right,
+        left=left,
+        right=right,
         hands=None if hands is None else _read_hand_table(hands / HANDS, bundle.message_numbers, at_hands),
         faces=bundle.face_boxes,
         roll_rad=attitude.roll_rad,
         up_in_world=attitude.up_in_world,
         optical_from_imu=None if raw.optical_from_imu is None else raw.optical_from_imu[:3, :3],
-        calibration=raw.camera_info,
-        depth_calibration=raw.depth_camera_info,
+        calibration=SentCalibration.first_of(raw.camera_info),
+        depth_calibration=SentCalibration.first_of(raw.depth_camera_info),
         mesh=None if raw.mesh is None else mesh_figures(raw.mesh.vertices, raw.mesh.triangles),
         scene_mesh=None if bundle.mesh is None else mesh_figures(bundle.mesh.vertices, bundle.mesh.triangles),
         scene_mesh_has_colours=bundle.mesh is not None and bundle.mesh.colours is not None,
@@ -245,6 +275,15 @@ def gather(
         trajectory=raw.trajectory,
         hands_with_mano=sum(_with_mano(bundle, side) for side in SIDES),
     )
+
+
+def _hand(bundle: EpisodeBundle, side: Side) -> HandArrays:
+    nothing = np.empty((len(bundle), 0), np.float32)
+    return replace(bundle.hand(side), uncertainty_px=nothing, uncertainty_m=nothing)
+
+
+def _imu(raw: RecordingView) -> ImuStream | None:
+    return None if raw.imu is None else replace(raw.imu, orientation_xyzw=np.empty((0, 4)))
 
 
 def _with_mano(bundle: EpisodeBundle, side: Side) -> int:

@@ -20,14 +20,13 @@ from episode_assets.geometry import quaternion_to_matrix
 from episode_assets.qc.activity import activity_block
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.depth_figures import DEPTH_BINS_M
-from episode_assets.qc.evidence import Evidence
+from episode_assets.qc.evidence import Evidence, SentCalibration
 from episode_assets.qc.hand_metrics import hand_metrics
 from episode_assets.qc.imu_checks import HIGH_ROTATION_RAD_S, JOLT_M_S2, STANDARD_GRAVITY
 from episode_assets.qc.map_figures import cloud_block, mesh_block
 from episode_assets.qc.numbers import Block, number
 from episode_assets.qc.ranges import Stamps, runs
 from episode_assets.qc.tracking_checks import REASON_WORDS, STATE_WORDS
-from episode_assets.recording import CameraInfoStream
 from episode_assets.recording.timeline import median_step_ns, nearest
 
 Floats = NDArray[np.float64]
@@ -180,14 +179,12 @@ def _rgb(e: Evidence) -> Block:
     }
 
 
-def _sent_intrinsics(sent: CameraInfoStream | None) -> Block | None:
-    """Return the first calibration as it was sent; it may be for the buffer of the camera and not for the pictures."""
-    if sent is None or len(sent.width) == 0:
+def _sent_intrinsics(sent: SentCalibration | None) -> Block | None:
+    if sent is None:
         return None
-    block = _intrinsics(sent.K[0], (int(sent.width[0]), int(sent.height[0])))
-    return block | {
-        "distortion_model": sent.distortion_model[0],
-        "distortion": [number(value) for value in sent.D[0]],
+    return _intrinsics(sent.K, sent.size) | {
+        "distortion_model": sent.model,
+        "distortion": [number(value) for value in sent.D],
     }
 
 
