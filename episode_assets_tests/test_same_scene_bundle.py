@@ -30,12 +30,17 @@ GROUPS = {"imu": "imu", "tracking": "tracking", "trajectory": "trajectory"}
 ABOUT_THE_FILE = frozenset({"source_sha256"})
 """Attributes that say which file the bundle was made from."""
 
+DETECTED = 0
+"""Code of `/privacy/source` for boxes that the detector found in their own picture."""
+
 SEEN_IN_PICTURES = {
     "depth/frames",
     "point-cloud/count",
     "point-cloud/points",
-    "privacy/boxes",
-    "privacy/score",
+    *(
+        f"privacy/{column}"
+        for column in ("boxes", "frame_index", "label", "score", "source", "source_index", "track")
+    ),
     *(
         f"hand-pose/{side}_{column}"
         for side in ("left", "right")
@@ -213,15 +218,24 @@ def test_video_gives_the_same_bundle_but_for_what_coding_costs(
     assert np.array_equal(shapes[0].triangles, shapes[1].triangles)
     changed = [name for name in differences(found, true) if not name.startswith("privacy@")]
     assert set(changed) <= SEEN_IN_PICTURES
-    assert mean_difference(found, true, "privacy/boxes") < 1
+    # How long a find of the audit is held hangs on scores; the faces themselves are found in the same pictures.
+    faces, true_faces = (
+        {name: item[f"privacy/{name}"] for name in ("boxes", "source")} for item in (found, true)
+    )
+    is_found, is_true = faces["source"] == DETECTED, true_faces["source"] == DETECTED
+    assert is_found.sum() == is_true.sum() > 0
+    assert np.abs(faces["boxes"][is_found] - true_faces["boxes"][is_true]).mean() < 1
     assert all(
         mean_difference(found, true, f"hand-pose/{side}_kpts_2d_rgb") < 2 for side in ("left", "right")
     )
     holes = found["depth/frames"] != true["depth/frames"]
-    assert holes.mean() < 1e-3
+    others = [item["privacy/frame_index"][item["privacy/source"] != DETECTED] for item in (found, true)]
+    alike = ~np.isin(np.arange(len(holes)), np.concatenate(others))
+    assert alike.sum() > len(holes) / 2
+    assert holes[alike].mean() < 1e-3
     assert (np.minimum(found["depth/frames"], true["depth/frames"])[holes] == 0).all()
     errors = [np.mean((one - other) ** 2) for one, other in zip(video(bundle), video(reference), strict=True)]
-    assert max(errors) < 30
+    assert np.array(errors)[alike].max() < 30
     assert np.median(errors) < 12
 
 
