@@ -202,12 +202,17 @@ def hand_batches(path: Path, columns: list[str]) -> Iterator[pa.Table]:
         ArtifactDamaged: The table is unreadable or lacks columns.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             missing = sorted(set(columns) - set(file.schema_arrow.names))
             if missing:
                 raise ArtifactDamaged(f"columns {missing} are missing", where=path.name, remedy=REMEDY)
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns, use_threads=False):
-                yield pa.Table.from_batches([batch])
+            # A reader keeps what it has read until its end, so each row group gets one of its own.
+            for group in range(file.num_row_groups):
+                batches = file.iter_batches(
+                    BATCH_ROWS, row_groups=[group], columns=columns, use_threads=False
+                )
+                for batch in batches:
+                    yield pa.Table.from_batches([batch])
     except (OSError, pa.ArrowException) as error:
         raise ArtifactDamaged(f"the table cannot be read: {error}", where=path.name, remedy=REMEDY) from error
 
