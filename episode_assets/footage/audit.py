@@ -9,8 +9,8 @@ from episode_assets.footage.frames import REMEDY
 from episode_assets.outcome import Json
 
 
-def passed_audit(privacy: Mapping[str, Json] | None) -> Mapping[str, Json]:
-    """Return the privacy block when its audit passed.
+def passed_audit(privacy: Mapping[str, Json] | None, *, where: str = "blurred_rgb") -> Mapping[str, Json]:
+    """Return the privacy block of `where` when its audit passed.
 
     Raises:
         UnauditedArtifact: It did not, or nobody says that it did.
@@ -19,7 +19,7 @@ def passed_audit(privacy: Mapping[str, Json] | None) -> Mapping[str, Json]:
     if privacy is None or verdict != "passed":
         raise UnauditedArtifact(
             f"only a blurred video may be used whose audit says 'passed', found {verdict!r}",
-            where="blurred_rgb",
+            where=where,
             remedy=REMEDY,
         )
     return privacy

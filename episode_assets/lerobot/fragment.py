@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from episode_assets.bundle import EpisodeBundle
 from episode_assets.bundle.personal import PERSONAL_FILES
 from episode_assets.errors import ArtifactDamaged, UnauditedArtifact
+from episode_assets.footage import passed_audit
 from episode_assets.lerobot.colours import sum_histograms
 from episode_assets.lerobot.columns import Column, fragment_columns, schema_of
 from episode_assets.lerobot.cuts import REASONS, Cuts, Span, cut_episodes
@@ -105,7 +106,7 @@ def write_fragment(
         ArtifactDamaged: The inputs contradict each other or cannot be read.
         BadVideo: The bundle's video cannot be read.
     """
-    verdict = passed_audit(privacy, where="blurred_rgb")
+    verdict = dict(passed_audit(privacy))
     refuse_unverified(bundle)
     source = read_source(bundle, hands)
     if source.recording_id != recording_id:
@@ -144,22 +145,6 @@ def write_fragment(
     }
     write_json(directory / DOCUMENT, document)
     return _outcome(plan, table, len(source), verdict)
-
-
-def passed_audit(privacy: Mapping[str, Json] | None, *, where: str) -> dict[str, Json]:
-    """Return the privacy block if its audit passed.
-
-    Raises:
-        UnauditedArtifact: It did not, or there is none.
-    """
-    if privacy is None or privacy.get("audit") != "passed":
-        verdict = "missing" if privacy is None else str(privacy.get("audit"))
-        raise UnauditedArtifact(
-            f"the privacy audit is {verdict}",
-            where=where,
-            remedy="materialise blurred_rgb until its audit passes",
-        )
-    return dict(privacy)
 
 
 def refuse_unverified(bundle: EpisodeBundle) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from episode_assets.bundle.personal import PERSONAL_FILES
-from episode_assets.errors import UnauditedArtifact
 from episode_assets.outcome import Json
 from episode_assets.qc.checks import Check
 from episode_assets.qc.evidence import Evidence
@@ -25,21 +24,6 @@ NOT_REMOVED = (
     "bodies and clothes",
     "places recognisable from the scene",
 )
-
-
-def require_audit(privacy: Mapping[str, Json] | None) -> Mapping[str, Json]:
-    """Return the block; without a passed audit there is nothing to report on.
-
-    Raises:
-        UnauditedArtifact: The verdict is missing or not `passed`.
-    """
-    verdict = None if privacy is None else privacy.get("audit")
-    if privacy is None or verdict != "passed":
-        raise UnauditedArtifact(
-            f"the blurred video carries audit {verdict!r}, so no quality report is made of it",
-            remedy="look at the quarantined verdict of blurred_rgb and run it again with another detector setting",
-        )
-    return privacy
 
 
 def privacy_block(e: Evidence, privacy: Mapping[str, Json], bundle: Mapping[str, Json]) -> dict[str, Json]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from episode_assets.bundle import EpisodeBundle
 from episode_assets.errors import ArtifactDamaged
+from episode_assets.footage import passed_audit
 from episode_assets.outcome import Json, Note, Outcome
 from episode_assets.progress import Progress, silent
 from episode_assets.qc.activity import idle_check
@@ -28,7 +29,7 @@ from episode_assets.qc.page import render
 from episode_assets.qc.picture_checks import picture_checks
 from episode_assets.qc.pictures import stamps_as_json, take_pictures
 from episode_assets.qc.pose_checks import pose_checks
-from episode_assets.qc.privacy import pictures_among, privacy_block, privacy_check, require_audit, unverified
+from episode_assets.qc.privacy import pictures_among, privacy_block, privacy_check, unverified
 from episode_assets.qc.scoring import score, stera_score, verdict
 from episode_assets.qc.stream_checks import stream_checks
 from episode_assets.qc.sync_checks import sync_checks
@@ -73,7 +74,7 @@ def check_quality(
         UnauditedArtifact: The blurred video has no passed audit.
         ArtifactDamaged: The inputs do not belong together or cannot be read.
     """
-    audited = require_audit(privacy)
+    audited = passed_audit(privacy)
     e = gather(bundle, blurred, hands, raw, progress=progress)
     blocks = metric_blocks(e, config)
     judgement = judge(e, blocks, config, unverified_names=unverified(bundle.privacy))

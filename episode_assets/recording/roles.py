@@ -378,6 +378,8 @@ def _camera_info_of(picture_role: str) -> Chooser:
         picture = chosen[picture_role][0]
         is_depth = picture_role == "depth" and "depth" in picture.words
         free = [c for c in fitting if c not in chosen.get("camera_info", ())]
+        if picture_role == "rgb":
+            free = [c for c in free if not _speaks_of_depth(c, picture)]
         related = [
             c for c in free if c.frame_id == picture.frame_id or _shared_path(c, picture) or len(fitting) == 1
         ]
@@ -397,6 +399,12 @@ def _camera_info_of(picture_role: str) -> Chooser:
         )
 
     return choose
+
+
+def _speaks_of_depth(calibration: Candidate, picture: Candidate) -> bool:
+    """Return whether a calibration is the depth camera's; one of pictures of the same size serves both."""
+    same_size = calibration.picture_size is not None and calibration.picture_size == picture.picture_size
+    return "depth" in calibration.words and not same_size
 
 
 def _shared_path(one: Candidate, other: Candidate) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from episode_assets.demo import DemoConfig, write_demo
 from episode_assets.errors import AmbiguousStream
 from episode_assets.recording import RecordingConfig, RecordingView, inspect, scan_recording
 from episode_assets_tests.recording import rig as ros
@@ -289,3 +290,15 @@ def test_the_phone_recording_is_recognised(table_scene: RecordingView) -> None:
     assert {role for role, choice in roles.items() if choice.reason == "layout: Stera app, iOS"} == {
         "rgb", "depth", "camera_info", "depth_camera_info", "pose", "imu", "tracking", "mesh"
     }  # fmt: skip
+
+
+def test_the_calibration_of_the_depth_camera_is_not_that_of_the_pictures(
+    tmp_path: Path, view_of: Callable[..., RecordingView]
+) -> None:
+    config = DemoConfig(seconds=1, width=320, height=180, with_camera_info=False)
+    write_demo(tmp_path / "uncalibrated.mcap", config=config)
+
+    view = view_of(tmp_path / "uncalibrated.mcap")
+
+    assert view.camera_info is None
+    assert view.depth_camera_info is not None
