@@ -6,20 +6,27 @@ import os
 import shutil
 from pathlib import Path
 
-from episode_assets.storage.scratch import make_root, owned_name, sweep
+from episode_assets.storage.scratch import make_private_root, owned_name, sweep
 
 
 def make(root: Path) -> Path:
     """Make a new directory of mode 0700 below `root`."""
-    place = make_root(root / f"episode-assets-{os.getuid()}")
+    place = make_private_root(root / f"episode-assets-{os.getuid()}")
     sweep(place)
     directory = place / owned_name()
     directory.mkdir(mode=0o700)
     return directory
 
 
-def remove(directory: Path) -> None:
-    """Remove a directory with all it holds, and the place that it lay in where nothing else does."""
+def remove(directory: Path, owner: int) -> None:
+    """Remove a directory with all it holds, and the place that it lay in where nothing else does.
+
+    Args:
+        directory: The directory.
+        owner: Process that made it; a fork of it, which ends on its own, leaves everything in place.
+    """
+    if os.getpid() != owner:
+        return
     shutil.rmtree(directory, ignore_errors=True)
     try:
         directory.parent.rmdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -83,7 +84,7 @@ class MCAPReader:
         self._uri = absolute(str(path))
         root = Path(scratch) if scratch is not None else Path(tempfile.gettempdir())
         self._scratch = private_scratch.make(root)
-        self._finalizer = weakref.finalize(self, private_scratch.remove, self._scratch)
+        self._finalizer = weakref.finalize(self, private_scratch.remove, self._scratch, os.getpid())
         try:
             self.view = self._scanned(topics, recording_id)
             if check_format:

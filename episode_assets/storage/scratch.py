@@ -6,6 +6,7 @@ lives can be told only on the machine and in the container that made it; elsewhe
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -13,6 +14,8 @@ import re
 import secrets
 import shutil
 import socket
+import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +64,20 @@ def make_root(root: Path) -> Path:
     if not root.is_dir():
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
     return root
+
+
+def make_private_root(root: Path) -> Path:
+    """Make the place for scratch in a directory that others may write to, and return it.
+
+    Others can guess the name and put something of theirs there first: a link, or a directory that they may read. Only
+    a directory that belongs to this user and that nobody else may enter is taken; else one with a new name is made.
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        root.mkdir(mode=0o700)
+    facts = root.lstat()
+    is_ours = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o077
+    return root if is_ours else Path(tempfile.mkdtemp(prefix=f"{root.name}-", dir=root.parent))
 
 
 def sweep(root: Path) -> int:
