@@ -21,6 +21,7 @@ def test_a_draw_follows_from_its_seed_and_has_every_fault_once():
     assert {case.scene for case in draw.cases if case.fault is None} == set(SCENES)
 
 
+@pytest.mark.timeout(900)
 def test_every_fault_is_found_in_a_short_draw():
     """The same every time; the drawn ones are long."""
     result = run_draw(draw_cases(SHORT_SEED, clean=3, seconds=9.0, shorter=2.0))
