@@ -6,6 +6,7 @@ No image is read for it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from episode_assets.bundle.layout import REMEDY
 from episode_assets.errors import ArtifactDamaged, ArtifactMissing
 from episode_assets.footage import FrameTable
 from episode_assets.outcome import Json
+
+_OF_THE_WRITER = (layout.VIDEO, layout.DEPTH_VIDEO, layout.THUMBNAIL, layout.MESH)
+"""What shows the scene, and is there only where the list of contents says so; other files of a user's own are fine."""
 
 
 def read_meta(directory: Path) -> Mapping[str, Json]:
@@ -62,9 +66,16 @@ def check_files(
     """Compare sizes and frame counts of the files with each other.
 
     Raises:
-        ArtifactDamaged: A file is missing or of another size, or the counts or the stamps of pictures differ.
+        ArtifactDamaged: A file is missing, of another size or of nobody knows whom, or the counts or the stamps of
+            pictures differ.
     """
-    for name, size in mapping_of(meta, "files").items():
+    listed = mapping_of(meta, "files")
+    for name in _OF_THE_WRITER:
+        if name not in listed and os.path.lexists(directory / name):
+            raise ArtifactDamaged(
+                f"{layout.META} does not list it, so nobody audited it", where=name, remedy="take it away"
+            )
+    for name, size in listed.items():
         path = directory / name
         found = path.stat().st_size if path.is_file() else None
         # Users append their own groups to exported annotation files; HDF5 itself notices missing bytes.

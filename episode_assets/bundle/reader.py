@@ -133,29 +133,46 @@ class EpisodeBundle:
 
     @property
     def video_path(self) -> Path:
-        """The face-blurred video."""
-        return self.path / layout.VIDEO
+        """The face-blurred video.
+
+        Raises:
+            ArtifactMissing: Whoever wrote the bundle left it out.
+        """
+        return self._listed(layout.VIDEO)
 
     @property
     def thumbnail_path(self) -> Path:
-        """The picture that stands for the recording, from the blurred video."""
-        return self.path / layout.THUMBNAIL
+        """The picture that stands for the recording, from the blurred video.
+
+        Raises:
+            ArtifactMissing: Whoever wrote the bundle left it out.
+        """
+        return self._listed(layout.THUMBNAIL)
 
     @property
     def hands_preview_path(self) -> Path | None:
         """The video with skeletons drawn over it; None where nobody asked for it."""
-        path = self.path / layout.HANDS_PREVIEW
-        return path if path.is_file() else None
+        return self._view_file(layout.HANDS_PREVIEW)
 
     @property
     def visualization_path(self) -> Path | None:
         """The file for the Rerun viewer; None where nobody asked for it or it could not be written."""
-        path = self.path / layout.VISUALIZATION
-        return path if path.is_file() else None
+        return self._view_file(layout.VISUALIZATION)
 
     def personal_path(self, kind: str) -> Path | None:
         """The table of a personal stream, `audio` or `location`; None where nobody asked for it or there is none."""
         return self.path / file_of(kind) if file_of(kind) in mapping_of(self.meta, "files") else None
+
+    def _listed(self, name: str) -> Path:
+        if name not in mapping_of(self.meta, "files"):
+            raise ArtifactMissing(
+                "the bundle was written without it", where=name, remedy="write the bundle with it"
+            )
+        return self.path / name
+
+    def _view_file(self, name: str) -> Path | None:
+        path = self.path / name
+        return path if name in self.saved and path.is_file() else None
 
     @property
     def stamps_ns(self) -> NDArray[np.int64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,10 @@ from episode_assets.bundle.amending import leave_out, note_changed
 from episode_assets.bundle.layout import THUMBNAIL, VIDEO
 from episode_assets.errors import BadConfig
 from episode_assets.outcome import Json, Outcome, Skipped
+from episode_assets.scripting.aside import put_in_place
 from episode_assets.scripting.directory_manifest import write_manifest
 from episode_assets.scripting.mesh_refiner import RefinedMesh
+from episode_assets.scripting.private_copy import Exported
 from episode_assets.scripting.visualizer import Visualizer
 from episode_assets.video import write_jpeg
 from episode_assets.video.rgb import picture_from_rgb
@@ -64,7 +65,7 @@ def export_episode(session: MCAPReader, out_dir: Path, options: ExportOptions) -
         NothingToExport: The recording has no picture.
     """
     _check(session, options)
-    target = out_dir.absolute()
+    target = out_dir.resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BadConfig(
             "the place to export to is not empty", where=str(target), remedy="name a new directory"
@@ -76,11 +77,10 @@ def export_episode(session: MCAPReader, out_dir: Path, options: ExportOptions) -
         session.duration,
         (session.num_rgb_frames - 1) / session.duration if session.duration else 0.0,
     )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
+    with put_in_place(target) as aside:
         aside.mkdir(mode=0o700)
-        outcome = _write(session, aside, options)
+        mesh = options.mesh.directory if options.mesh is not None else session.scene_mesh()
+        outcome = _write(session, aside, options, mesh)
         _make_own(aside)
         manifest = write_manifest(
             aside,
@@ -91,10 +91,8 @@ def export_episode(session: MCAPReader, out_dir: Path, options: ExportOptions) -
         with EpisodeBundle.open(aside):
             pass
         aside.chmod(0o755)
-        aside.replace(target)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    session.exported = target
+    digests = [(entry["path"], entry["sha256"]) for entry in manifest["files"]]
+    session.note_exported(Exported(target, digests), mesh)
     return _told(target, manifest)
 
 
@@ -116,10 +114,9 @@ def _check(session: MCAPReader, options: ExportOptions) -> None:
         session.checked_picture("thumbnail_rgb", options.thumbnail_rgb)
 
 
-def _write(session: MCAPReader, directory: Path, options: ExportOptions) -> Outcome:
+def _write(session: MCAPReader, directory: Path, options: ExportOptions, mesh: Path) -> Outcome:
     workshop = session.workshop
     config = BundleConfig(visualization=options.visualizer is not None)
-    mesh = options.mesh.directory if options.mesh is not None else session.scene_mesh()
     outcome = workshop.bundle(
         directory, dropped=session.dropped, hands=session.hand_directory(), mesh=mesh, config=config
     )

@@ -20,6 +20,7 @@ from episode_assets.anonymization.blurring import first_picture
 from episode_assets.anonymization.detectors import Found
 from episode_assets.anonymization.looking import DroppedPicture
 from episode_assets.bundle import BundleConfig, EpisodeBundle
+from episode_assets.bundle.layout import VIDEO
 from episode_assets.bundle.visualization import write_visualization
 from episode_assets.errors import BadConfig
 from episode_assets.footage import depth_intrinsics, picture_intrinsics
@@ -32,6 +33,7 @@ from episode_assets.scripting.camera import CameraIntrinsics, Floats, Pose6D, Sy
 from episode_assets.scripting.frames import depth_frames, imu_sample, pose_of, synced_frames, usable_pictures
 from episode_assets.scripting.hand_pose import HandPose
 from episode_assets.scripting.logs import bar
+from episode_assets.scripting.private_copy import Exported, copy_unchanged
 from episode_assets.scripting.topics import TopicConfig, require_all
 from episode_assets.scripting.workshop import Workshop, require_frame
 from episode_assets.storage.sources import absolute, look_at, quick_digest, slug
@@ -98,8 +100,9 @@ class MCAPReader:
         self._positions: list[int] = []
         self._faces: dict[int, Found] = {}
         self._next_given = 0
-        self.exported: Path | None = None
+        self._exported: Exported | None = None
         self._episode: Path | None = None
+        self._mesh_of_episode: Path | None = None
         self._scene_mesh: Path | None = None
         logger.info(
             "Opened %s duration=%.1fs rgb=%d depth=%d",
@@ -351,13 +354,13 @@ class MCAPReader:
         """
         index = require_frame(len(self._positions), frame_index, "add_hand_pose")
         self.workshop.hands.put(index, list(hands or ()))
-        self.exported = self._episode = None
+        self._exported = self._episode = None
 
     def add_body(self, frame_index: int, joints: NDArray[np.floating]) -> None:
         """Take the upper body of a frame, (10, 3) metres in the world; the last call for a frame counts."""
         index = require_frame(len(self._positions), frame_index, "add_body")
         self.workshop.bodies.put(index, joints)
-        self.exported = self._episode = None
+        self._exported = self._episode = None
 
     @property
     def hand_poses(self) -> dict[int, list[HandPose]]:
@@ -404,20 +407,32 @@ class MCAPReader:
         return self.workshop.hand_poses(self.frame_positions(), self.picture_size)
 
     def episode(self) -> Path:
-        """Return a directory with the episode: the exported one, or one that is made in private."""
-        if self.exported is not None and self.exported.is_dir():
-            return self.exported
+        """Return a private directory with the episode, as it was exported last; never one that a script can reach."""
         if self._episode is None:
-            directory = self.workshop.new_directory("episode")
-            self.workshop.bundle(
-                directory,
-                dropped=self.dropped,
-                hands=self.hand_directory(),
-                mesh=self.scene_mesh(),
-                config=BundleConfig(visualization=False),
-            )
-            self._episode = directory
+            self._episode = self._copied() or self._made()
         return self._episode
+
+    def note_exported(self, exported: Exported, mesh: Path) -> None:
+        """Remember what was exported, and the directory of the mesh in it."""
+        self._exported, self._mesh_of_episode, self._episode = exported, mesh, None
+
+    def _copied(self) -> Path | None:
+        """Return a copy of what was exported, None where its video was left out or it is no longer what it was."""
+        if self._exported is None or VIDEO not in dict(self._exported.digests):
+            return None
+        directory = self.workshop.new_directory("episode")
+        return directory if copy_unchanged(self._exported, directory) else None
+
+    def _made(self) -> Path:
+        directory = self.workshop.new_directory("episode")
+        self.workshop.bundle(
+            directory,
+            dropped=self.dropped,
+            hands=self.hand_directory(),
+            mesh=self._mesh_of_episode or self.scene_mesh(),
+            config=BundleConfig(visualization=False),
+        )
+        return directory
 
     def write_visualization(self, out: Path) -> None:
         """Write the Rerun file of the episode."""
