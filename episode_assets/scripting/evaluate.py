@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from episode_assets.bundle import EpisodeBundle
 from episode_assets.errors import BadConfig
 from episode_assets.qc import QualityConfig, check_quality
+from episode_assets.scripting.aside import file_place, put_in_place
 from episode_assets.scripting.logs import bar
 
 if TYPE_CHECKING:
@@ -62,11 +63,19 @@ class Evaluate:
         return metrics if self._bodies is None else {**metrics, "skeleton_frames": self._bodies}
 
     def export(self, path: str | Path) -> str:
-        """Write the report, one HTML file, and `qc.json` beside it; returns the path of the report."""
-        made, target = self._made(), Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(made / _REPORT, target)
-        shutil.copyfile(made / _JSON, target.with_name(_JSON))
+        """Write the report, one HTML file, and its numbers beside it; returns the path of the report.
+
+        The numbers of `run_01.html` lie in `run_01.qc.json`, so that reports of several sessions share a directory.
+
+        Raises:
+            BadConfig: A directory is where the report is to be written.
+            AuditFailed: Faces are left in the pictures.
+        """
+        target = file_place(path)
+        made = self._made()
+        for source, place in ((_REPORT, target), (_JSON, target.with_name(f"{target.stem}.{_JSON}"))):
+            with put_in_place(place) as aside:
+                shutil.copyfile(made / source, aside)
         logger.info("Evaluation report saved to %s", target)
         return str(target)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from episode_assets.errors import BadConfig
+from episode_assets.scripting.aside import file_place, put_in_place
 from episode_assets.scripting.camera import SyncedFrame
 from episode_assets.scripting.hand_pose import HandPose
 from episode_assets.scripting.upper_body import SkeletonFrame
@@ -101,15 +102,16 @@ class Visualizer:
         """Write the Rerun file on its own; finishes the video of the session.
 
         Raises:
-            BadConfig: No place is given, here or when the visualizer was made.
+            BadConfig: No place is given, here or when the visualizer was made, or a directory is there.
             AuditFailed: Faces are left in the pictures.
             ViewFailed: The rerun package is missing or cannot write it.
         """
-        target = self._output if path is None else Path(path)
-        if target is None:
+        place = self._output if path is None else path
+        if place is None:
             raise BadConfig("there is no place for the Rerun file", remedy="give a path")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        self.session.write_visualization(target)
+        target = file_place(place)
+        with put_in_place(target) as aside:
+            self.session.write_visualization(aside)
         logger.info("Visualization saved to %s", target)
         return str(target)
 

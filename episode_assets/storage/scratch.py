@@ -24,7 +24,7 @@ from pathlib import Path
 FOREIGN_IDLE_S = 24 * 3600.0
 """Scratch of another machine is taken for dead when nothing in it has changed for this long."""
 
-_OWNED = re.compile(r"ea-(?P<place>[0-9a-f]{12})-(?P<pid>\d+)-(?P<started>\d+)-[0-9a-f]{12}(\..*)?")
+_OWNED = re.compile(r"\.?ea-(?P<place>[0-9a-f]{12})-(?P<pid>\d+)-(?P<started>\d+)-[0-9a-f]{12}(\..*)?")
 
 
 def owned_name() -> str:
@@ -85,13 +85,15 @@ def sweep(root: Path) -> int:
     if not root.is_dir():
         return 0
     removed = 0
-    for entry in sorted(root.iterdir()):
+    # Only what has such a name is looked into: the place may be one that a user keeps other things in.
+    for entry in sorted(entry for entry in root.iterdir() if _OWNED.fullmatch(entry.name)):
         if not is_left_over(entry.name, idle_s=_idle_s(entry)):
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)
         else:
-            entry.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # somebody else's, in a place that is shared
+                entry.unlink()
         removed += not os.path.lexists(entry)
     return removed
 

@@ -82,7 +82,7 @@ def test_the_script_of_the_guide_runs_and_leaks_nothing(
         middle = np.nanmedian(bundle.left.joints_cam[..., 2])
     assert 0.2 < middle < 1.0
     assert (mesh.vertices.shape[1], mesh.faces.shape[1], mesh.vertex_normals.shape[1]) == (3, 3, 3)
-    judged = json.loads(Path(report).with_name("qc.json").read_text())
+    judged = json.loads(Path(report).with_suffix(".qc.json").read_text())
     assert judged["config"]["sync_target"] == 95.0
     assert "<html" in Path(report).read_text().lower()
     for folder in (out, tmp_path / "report", tmp_path / "scratch"):
