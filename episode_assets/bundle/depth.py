@@ -7,8 +7,10 @@ Depth images are held one at a time, whatever the length of the recording. Decod
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import h5py
 import numpy as np
@@ -31,6 +33,9 @@ def _fastest_deflate() -> Callable[[memoryview, int], bytes]:
 
 
 DEFLATE = _fastest_deflate()
+
+SIZED_FRAMES = 65
+"""Depth frames that are asked for the size of all. An odd number, so that two sizes are never equally frequent."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +96,25 @@ def packed_depth(image_mm: NDArray[np.uint16], level: int) -> bytes:
     return DEFLATE(shuffled.data, level)
 
 
-def first_depth_shape(depth: ImageStream, pairing: DepthPairing) -> tuple[int, int] | None:
-    """Return (height, width) of the first paired depth frame that decodes; None when none does."""
-    for _, image in _paired_images(depth, pairing):
+def usual_depth_shape(depth: ImageStream, pairing: DepthPairing) -> tuple[int, int] | None:
+    """Return (height, width) of most of the paired depth frames; None when none of them decodes.
+
+    At most `SIZED_FRAMES` of them are asked, spread evenly; only where none of these decodes, all. Of sizes that are
+    equally frequent it is the one that comes first.
+    """
+    paired = np.unique(pairing.position[pairing.position >= 0])
+    spread = np.linspace(0, len(paired) - 1, min(len(paired), SIZED_FRAMES)).round().astype(np.int64)
+    sizes = Counter(_sizes(depth, paired[spread]))
+    if not sizes:
+        sizes = Counter(islice(_sizes(depth, paired), 1))
+    return sizes.most_common(1)[0][0] if sizes else None
+
+
+def _sizes(depth: ImageStream, positions: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    for _, message in depth.read_at(positions.tolist()):
+        image = _decoded(message)
         if image is not None:
-            return image.shape[0], image.shape[1]
-    return None
+            yield image.shape[0], image.shape[1]
 
 
 def write_depth(

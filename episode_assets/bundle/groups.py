@@ -22,8 +22,8 @@ from episode_assets.bundle.clouds import accumulate, world_frame, write_cloud
 from episode_assets.bundle.depth import (
     DepthCount,
     DepthPairing,
-    first_depth_shape,
     pair_depth,
+    usual_depth_shape,
     write_depth,
     write_depth_tables,
 )
@@ -69,7 +69,7 @@ def write_depth_group(
         account.skip(name, "no_depth_messages", "the recording has no depth")
         return None
     pairing = pair_depth(stream, inputs.frames, tolerance_s=inputs.config.depth_tolerance_s)
-    shape = first_depth_shape(stream, pairing)
+    shape = usual_depth_shape(stream, pairing)
     if shape is None:
         account.skip(name, "no_usable_depth", "no picture has a depth frame that is near enough and decodes")
         return None
@@ -134,7 +134,7 @@ def _note_depth(written: WrittenDepth, account: Account) -> None:
         "depth_undecodable": (count.undecodable, "depth frames do not decode", lost),
         "depth_size_changed": (
             count.other_size,
-            "pictures whose depth frame has another size than the first",
+            "pictures whose depth frame has another size than most",
             lost,
         ),
         "depth_view_unknown": (

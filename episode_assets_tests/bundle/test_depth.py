@@ -156,6 +156,27 @@ def test_a_depth_frame_of_another_size_is_left_out_and_counted(make: Maker) -> N
     assert made.notes()["depth_size_changed"] == 1
 
 
+@pytest.mark.parametrize("odd", [{0}, {0, 1, 4}])
+def test_most_depth_frames_decide_the_size_and_not_the_first(make: Maker, odd: set[int]) -> None:
+    made = make(Scene(frames=9, depth_halved=frozenset(odd)))
+
+    frames, valid = depth_of(made.path)
+
+    assert frames.shape == (9, 24, 32)
+    assert valid.tolist() == [i not in odd for i in range(9)]
+    assert made.notes()["depth_size_changed"] == len(odd)
+
+
+def test_the_size_is_known_where_nearly_all_depth_frames_are_damaged(make: Maker) -> None:
+    """One good one among so many that not each is asked at first."""
+    made = make(Scene(frames=140, depth_cut=frozenset(range(140)) - {1}))
+
+    frames, valid = depth_of(made.path)
+
+    assert np.flatnonzero(valid).tolist() == [1]
+    assert np.array_equal(frames[1], made.scene.depth_mm(1))
+
+
 def test_packed_chunks_are_byte_planes_in_a_zlib_stream() -> None:
     import zlib
 
