@@ -28,6 +28,9 @@ BATCH = 512
 FINEST_STEP = 4096
 """Vertices are rounded to this fraction of a voxel, so that neighbouring blocks give the same ones."""
 
+NEAREST_VOXEL_M = 1e-3
+"""Voxels nearer to the camera than this, or behind it, appear nowhere in its image."""
+
 Floats = NDArray[np.float32]
 Blocks = NDArray[np.int64]
 
@@ -111,27 +114,28 @@ class VoxelField:
 
     def _in_view(self, depth_m: Floats, camera: Camera) -> NDArray[np.int64]:
         """Return the blocks that the image can say something about: what is free now may not have been before."""
-        radius = np.float32(self._block_m)
+        radius = np.float32(self._block_m * np.sqrt(3) / 2)
         middle = ((self._blocks[: len(self)] + 0.5) * self._block_m).astype(np.float32)
         x, y, z = ((middle - camera.t) @ camera.R).T
         height, width = depth_m.shape
-        is_seen = (z > radius) & (z < depth_m.max(initial=0) + self.truncation_m + radius)
-        distance = np.maximum(z, radius)
+        is_seen = (z > -radius) & (z < depth_m.max(initial=0) + self.truncation_m + radius)
         for place, axis, size in ((x, 0, width), (y, 1, height)):
-            pixel = camera.K[axis, axis] * place / distance + camera.K[axis, 2]
-            margin = camera.K[axis, axis] * radius / distance
-            is_seen &= (pixel > -margin) & (pixel < size + margin)
+            focal, before = camera.K[axis, axis], camera.K[axis, 2] + 0.5
+            # A block lies outside the picture only where its ball does, on the far side of a plane through the camera.
+            is_seen &= focal * place + before * z > -radius * np.hypot(focal, before)
+            is_seen &= (size - before) * z - focal * place > -radius * np.hypot(focal, size - before)
         return np.flatnonzero(is_seen)
 
     def _update(self, slots: NDArray[np.int64], depth_m: Floats, camera: Camera) -> None:
         corner = ((self._blocks[slots] * self._block_m) - camera.t).astype(np.float32) @ camera.R
         inside = (_VOXELS + np.float32(0.5)) * np.float32(self.voxel_m) @ camera.R
         x, y, z = ((corner[:, None, axis] + inside[None, :, axis]) for axis in range(3))
-        z = np.maximum(z, np.float32(1e-3))
+        is_before = z > NEAREST_VOXEL_M
+        z = np.maximum(z, np.float32(NEAREST_VOXEL_M))
         u = np.rint(camera.K[0, 0] * x / z + camera.K[0, 2])
         v = np.rint(camera.K[1, 1] * y / z + camera.K[1, 2])
         height, width = depth_m.shape
-        is_in = (u >= 0) & (u < width) & (v >= 0) & (v < height)
+        is_in = is_before & (u >= 0) & (u < width) & (v >= 0) & (v < height)
         measured = np.zeros(z.shape, np.float32)
         measured[is_in] = depth_m[v[is_in].astype(np.int32), u[is_in].astype(np.int32)]
         distance = measured - z

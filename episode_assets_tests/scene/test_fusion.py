@@ -159,6 +159,41 @@ def test_depth_at_jumps_and_out_of_range_is_left_out() -> None:
     assert depth[5, 7] == depth[4, 7] == depth[0, 0] == depth[0, 1] == 0
 
 
+@pytest.mark.parametrize(
+    ("voxel_m", "distance_m"), [(0.04, 0.25), (0.04, 1.0), (0.1, 0.5), (0.2, 1.0), (0.2, 2.0)]
+)
+def test_a_wall_is_whole_however_near_and_however_large_the_voxels_are(
+    voxel_m: float, distance_m: float
+) -> None:
+    field = VoxelField(voxel_m, 2.5 * voxel_m, 5000)
+    for _ in range(2):
+        field.add(np.full((96, 128), distance_m, np.float32), level_camera())
+
+    mesh = field.surface(observations=2)
+
+    width, height = np.ptp(mesh.vertices[:, 0]), np.ptp(mesh.vertices[:, 1])
+    assert np.allclose(mesh.vertices[:, 2], distance_m, atol=voxel_m / 20)
+    # A cell needs known voxels on all sides: at the border up to two of them are missing, on either side.
+    assert 1.28 * distance_m - 4 * voxel_m < width < 1.28 * distance_m + 2 * voxel_m
+    assert 0.96 * distance_m - 4 * voxel_m < height < 0.96 * distance_m + 2 * voxel_m
+
+
+def test_what_is_behind_the_camera_is_told_nothing() -> None:
+    """The wall behind was seen before, from where it can be seen."""
+    field, ahead = VoxelField(0.1, 0.3, 5000), level_camera()
+    turned = replace(ahead, R=np.diag([-1, 1, -1]).astype(np.float32))
+    for _ in range(2):
+        field.add(np.full((96, 128), 0.5, np.float32), turned)
+    before = field.surface(observations=2)
+    for _ in range(4):
+        field.add(np.full((96, 128), 0.5, np.float32), ahead)
+
+    after = field.surface(observations=2).vertices
+
+    assert len(before.vertices) > 10
+    assert np.array_equal(after[after[:, 2] < -0.2], before.vertices)
+
+
 @pytest.mark.parametrize("place_m", [0.0, 1e4, 1e12])
 def test_cameras_anywhere_are_taken_or_left_without_an_error(place_m: float) -> None:
     field = VoxelField(0.05, 0.15, 500)
