@@ -22,6 +22,7 @@ from episode_assets.qc.hand_figures import (
     finger_order,
     flexion_range,
     hidden_share,
+    in_blocks,
     is_measured,
     joint_speed,
     palm_sizes,
@@ -175,12 +176,23 @@ class BoneFigures:
 def bone_figures(hand: HandArrays) -> BoneFigures:
     """Compare bone lengths of every measured metric hand with their medians over the recording."""
     lengths = bone_lengths(hand)
-    known = np.isfinite(lengths).any(axis=0)
+    usual = np.array([_median(bone) for bone in lengths.T])
+    known = np.isfinite(usual)
     if not known.any():
         unknown = np.full(len(lengths), np.nan)
         return BoneFigures(unknown, unknown)
-    relative = lengths[:, known] / np.nanmedian(lengths[:, known], axis=0)
-    return BoneFigures(row_medians(np.abs(relative - 1)), row_medians(relative))
+
+    def measure(rows: slice) -> Floats:
+        relative = lengths[rows, known] / usual[known]
+        return np.stack([row_medians(np.abs(relative - 1)), row_medians(relative)], axis=1)
+
+    deviation, scale = in_blocks(len(lengths), 2, measure).T
+    return BoneFigures(deviation, scale)
+
+
+def _median(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else np.nan
 
 
 def _bones(e: Evidence, config: QualityConfig) -> Check:
@@ -320,7 +332,11 @@ def _other_person(e: Evidence, config: QualityConfig) -> Check:
 
 def _comes_from_beyond(e: Evidence, hand: HandArrays) -> Flags:
     """Return (F,) whether the hand points against the wearer's hands, with its wrist in the part they point to."""
-    usual = np.nanmean(np.concatenate([pointing(e.left), pointing(e.right)]), axis=0)
+    ways = np.concatenate([pointing(e.left), pointing(e.right)])
+    known = ways[np.isfinite(ways).all(axis=1)]
+    if len(known) == 0:
+        return np.zeros(len(e), np.bool_)
+    usual = known.mean(axis=0)
     size = float(np.linalg.norm(usual))
     if not size > _USUAL_POINTING:
         return np.zeros(len(e), np.bool_)

@@ -248,6 +248,13 @@ def rewritten(clean, tmp_path_factory):
     return replace(clean, base=base).evidence()
 
 
+@pytest.mark.filterwarnings("error")
+def test_hands_whose_direction_nobody_knows_are_nobody_else_s(evidence):
+    checks = {check.id: check for check in hand_checks(without(evidence, "joints_px"), QualityConfig())}
+
+    assert checks["hand_other_person"].status == "pass"
+
+
 def test_hands_must_lie_where_depth_was_measured(rewritten, evidence):
     assert found(rewritten, "hand_depth") == ("warn", [(FAR.start, FAR.stop - 1)])
     assert np.nanmax(np.abs(evidence.hands.left_depth_offset_m)) < 0.03
