@@ -6,6 +6,7 @@ never covered before it was found; `blurring` and `handed_in`, which look ahead,
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,19 @@ from episode_assets.anonymization.tracks import Detections
 from episode_assets.anonymization.upright import Upright
 from episode_assets.errors import AuditFailed
 from episode_assets.video import Picture
+
+_OF_THE_BLUR = (
+    "box_scale",
+    "fill_s",
+    "hold_s",
+    "hold_growth",
+    "smooth_s",
+    "shape",
+    "method",
+    "fill_colour",
+    "cells",
+)
+"""Settings of what is done with finds; all others are taken for settings of the search."""
 
 
 class Hidden(NamedTuple):
@@ -64,6 +78,11 @@ def require_known_answer(means: Means) -> None:
             f"the face of the known-answer test was not found ({roles})",
             remedy="fetch the weights again with `episode-assets models fetch`, or name another detector",
         )
+
+
+def finds_the_same(one: FaceBlurConfig, other: FaceBlurConfig) -> bool:
+    """Say whether two settings search a picture on its own in the same way, however they blur what they find."""
+    return replace(one, **{name: getattr(other, name) for name in _OF_THE_BLUR}) == other
 
 
 class OneByOne:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -59,6 +60,11 @@ class Pose6D:
         return cls(mat[:3, :3].copy(), mat[:3, 3].copy(), timestamp)
 
 
+def checksum_of(rgb: NDArray[np.uint8]) -> int:
+    """Return a number that tells whether somebody has changed a picture (H, W, 3)."""
+    return zlib.crc32(np.ascontiguousarray(rgb).data)
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where a frame comes from, for who works on frames of one recording.
@@ -67,11 +73,13 @@ class Origin:
         session: The reader that gave it.
         position: Its position in the stream of colour pictures.
         depth_stamp_ns: Stamp of its depth frame, None without one.
+        checksum: Of the picture as it was recorded, by `checksum_of`.
     """
 
     session: MCAPReader
     position: int
     depth_stamp_ns: int | None
+    checksum: int
 
 
 @dataclass(eq=False)

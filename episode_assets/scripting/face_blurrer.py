@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.anonymization import FaceBlurConfig, require_detectors
-from episode_assets.anonymization.one_by_one import Hidden, OneByOne
+from episode_assets.anonymization.one_by_one import Hidden, OneByOne, finds_the_same
 from episode_assets.anonymization.upright import Upright
 from episode_assets.errors import BadConfig
 from episode_assets.recording import Attitude
-from episode_assets.scripting.camera import SyncedFrame
+from episode_assets.scripting.camera import SyncedFrame, checksum_of
 from episode_assets.video import picture_to_rgb
 from episode_assets.video.rgb import picture_from_rgb
 
@@ -36,7 +36,9 @@ class FaceBlurrer:
     """Finds and blurs faces, frame by frame; a face that is missed stays covered for a moment.
 
     Frames of a recording remember what was found in them: when the blurred picture is handed in, the export covers the
-    same face a moment earlier too, and where it was missed in between.
+    same face a moment earlier too, and where it was missed in between. What was found in a picture that a script has
+    changed, or with other settings of the search than those of the session, does not count: the export searches the
+    recorded picture itself then.
 
     Args:
         model: `centerface` (the default, also for `mediapipe`), `blazeface`, `retinaface`, `egoblur`, or an import
@@ -92,8 +94,9 @@ class FaceBlurrer:
         if isinstance(item, SyncedFrame) and item.origin is not None:
             origin = item.origin
             hidden = self._one_by_one(item, origin.session).blur(origin.position, item.stamp_ns, picture)
-            if (rgb.shape[1], rgb.shape[0]) == origin.session.picture_size:
-                origin.session.note_faces(item.index, hidden.faces)
+            is_recorded = checksum_of(rgb) == origin.checksum
+            if is_recorded and finds_the_same(self.config, origin.session.blur_config):
+                origin.session.note_faces(origin.position, hidden.faces)
         else:
             alone = self._alone(rgb)
             alone.forget()

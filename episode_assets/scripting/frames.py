@@ -25,7 +25,7 @@ from episode_assets.recording import (
     decode_depth,
     nearest,
 )
-from episode_assets.scripting.camera import Floats, Origin, Pose6D, SyncedFrame
+from episode_assets.scripting.camera import Floats, Origin, Pose6D, SyncedFrame, checksum_of
 from episode_assets.video import Picture, picture_to_rgb
 
 if TYPE_CHECKING:
@@ -62,17 +62,18 @@ def synced_frames(
     )
     for index, (position, picture) in enumerate(session.usable_pictures()):
         depth, depth_stamp_ns = beside.depth_at(position)
+        recorded = picture_to_rgb(picture)
         yield SyncedFrame(
             index=index,
             timestamp=int(stamps_ns[position]) / _SECOND_NS,
-            rgb=picture_to_rgb(picture),
+            rgb=recorded,
             depth=depth,
             camera_pose=None if pose is None or pose_at[position] < 0 else pose_of(pose, pose_at[position]),
             imu=None if imu is None or imu_at[position] < 0 else imu_sample(imu, imu_at[position]),
             depth_K=None if depth is None else _matrix_at(beside.intrinsics(rgb, depth), position),
             rgb_K=_matrix_at(rgb, position),
             stamp_ns=int(stamps_ns[position]),
-            origin=Origin(session, position, depth_stamp_ns),
+            origin=Origin(session, position, depth_stamp_ns, checksum_of(recorded)),
         )
 
 

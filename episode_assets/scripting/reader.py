@@ -336,13 +336,14 @@ class MCAPReader:
                 remedy="hand in frames in order, once",
             )
         picture = picture_from_rgb(self._checked(index, rgb))
-        self.workshop.hand_in(self._positions[index], picture, self._faces.pop(index, None))
-        self._faces = {at: found for at, found in self._faces.items() if at > index}
+        position = self._positions[index]
+        self.workshop.hand_in(position, picture, self._faces.get(position))
+        self._faces = {at: found for at, found in self._faces.items() if at > position}
         self._next_given = index + 1
 
-    def note_faces(self, frame_index: int, faces: Found) -> None:
-        """Remember what was found in a recorded picture, until its blurred one is handed in."""
-        self._faces[frame_index] = faces
+    def note_faces(self, position: int, faces: Found) -> None:
+        """Remember what the search of this session finds in a recorded picture, until its blurred one is handed in."""
+        self._faces[position] = faces
         while len(self._faces) > _FACES_REMEMBERED:
             del self._faces[min(self._faces)]
 

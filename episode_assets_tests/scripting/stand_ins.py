@@ -12,6 +12,7 @@ from episode_assets.anonymization.detectors import RGB, Label
 from episode_assets.outcome import ModelUse
 
 MARKS = f"{__name__}:make_marks"
+COUNTED = f"{__name__}:make_counted"
 RESTLESS = f"{__name__}:make_restless"
 MAGENTA = (255, 0, 255)
 
@@ -36,6 +37,16 @@ class Marks:
         return _around((abs(picture - MAGENTA) < 90).all(axis=2))
 
 
+class Counted(Marks):
+    """Counts the pictures that it is shown."""
+
+    pictures = 0
+
+    def found(self, picture: np.ndarray) -> Boxes:
+        Counted.pictures += 1
+        return super().found(picture)
+
+
 class Restless(Marks):
     """Takes whatever has most detail for a face, so that there is another one wherever nothing is hidden yet."""
 
@@ -52,6 +63,10 @@ class Restless(Marks):
 
 def make_marks(*, score_threshold: float) -> Marks:
     return Marks()
+
+
+def make_counted(*, score_threshold: float) -> Counted:
+    return Counted()
 
 
 def make_restless(*, score_threshold: float) -> Restless:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ import pytest
 
 from episode_assets.bundle import EpisodeBundle
 from episode_assets.errors import ArtifactDamaged, ArtifactMissing
-from episode_assets.scripting import Evaluate, MCAPReader, Visualizer
+from episode_assets.scripting import Evaluate, FaceBlurrer, MCAPReader, Visualizer
+from episode_assets_tests.conftest import Demo
 from episode_assets_tests.leaks import traces
-from episode_assets_tests.scripting.conftest import Opener
-from episode_assets_tests.scripting.stand_ins import MAGENTA
+from episode_assets_tests.scripting.conftest import MARK_BLUR, Opener
+from episode_assets_tests.scripting.stand_ins import COUNTED, MAGENTA, MARKS, Counted
+
+SAME_SEARCH = {"model": MARKS, "audit_detector": MARKS, "min_face_px": MARK_BLUR.min_face_px}
 
 
 def hand_in(session: MCAPReader, count: int = 4) -> None:
@@ -106,3 +110,47 @@ def test_a_bundle_takes_no_picture_that_its_list_does_not_name(
 
     with pytest.raises(ArtifactDamaged, match=name):
         EpisodeBundle.open(out)
+
+
+def depth_holes_of(session: MCAPReader, out: Path) -> int:
+    return session.export(out)["privacy"]["depth_hole_frames"]
+
+
+def test_depth_hides_a_face_that_a_script_covered_before_it_was_searched(
+    opened: Opener, marked: Demo, tmp_path: Path
+) -> None:
+    session, blur = opened(marked.path), FaceBlurrer(**SAME_SEARCH)
+    for frame in session.frames():
+        if frame.index < 4:
+            frame.rgb[:] = 90
+            session.add_rgb_frame(frame.index, blur.blur(frame))
+
+    assert depth_holes_of(session, tmp_path / "out") == 4
+
+
+def test_depth_hides_a_face_that_a_laxer_search_missed(opened: Opener, marked: Demo, tmp_path: Path) -> None:
+    session, lax = opened(marked.path), FaceBlurrer(min_face_px=400)
+    found = 0
+    for frame in session.frames():
+        if frame.index < 4:
+            found += len(lax.detect_boxes([frame])[0])
+            session.add_rgb_frame(frame.index, np.full_like(frame.rgb, 90))
+
+    assert found == 0
+    assert depth_holes_of(session, tmp_path / "out") == 4
+
+
+def test_a_recorded_picture_that_was_searched_alike_is_not_searched_again(
+    opened: Opener, marked: Demo, tmp_path: Path
+) -> None:
+    session = opened(marked.path, blur=replace(MARK_BLUR, detector=COUNTED))
+    blur = FaceBlurrer(**{**SAME_SEARCH, "model": COUNTED}, box_scale=2.5)
+    frames = [frame for frame, _ in zip(session.frames(), range(3), strict=False)]
+    blurred = [blur.blur(frame) for frame in frames]
+    session.add_rgb_frame(0, blurred[0])
+    before = Counted.pictures
+
+    for frame, picture in zip(frames[1:], blurred[1:], strict=True):
+        session.add_rgb_frame(frame.index, picture)
+
+    assert Counted.pictures == before
