@@ -111,7 +111,8 @@ def coloured(
     chosen = chosen_pictures(views, config)
     reader = None if views.raw.depth is None else DepthReader(views.raw.depth, views)
     cameras = [camera_at(views, frame) for frame in chosen.tolist()]
-    samples = sampled(mesh)
+    eyes = np.array([camera.t for camera in cameras], np.float32)
+    samples = sampled(mesh, eyes, reach_m=config.distance_m)
     voters = cameras[:: -(-len(cameras) // VOTERS)]
     paint = _Paint.on(mesh, facing(mesh, voters, samples, farthest_m=config.distance_m))
     pictures = decode_frames(views.video, chosen.tolist())

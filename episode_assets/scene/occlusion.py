@@ -24,6 +24,9 @@ COARSER = 1.25
 """Spacing of the samples, how many there may be on triangles that are larger than it, and the step by which the spacing
 grows until there are so few."""
 
+PIECE_M = 1.0
+"""Triangles with a longer edge are cut into quarters, so that of a stray one only what is near counts."""
+
 LARGEST_SLOPE = 3.0
 """Beyond 72 degrees between view and normal a surface hides itself; it takes hardly any colour from there anyway."""
 
@@ -45,22 +48,63 @@ class Samples:
     spacing_m: float
 
 
-def sampled(mesh: Mesh) -> Samples:
-    """Return samples of the surface: its vertices, and an even grid on every triangle that is larger than the spacing.
+def sampled(mesh: Mesh, eyes: Points, *, reach_m: float) -> Samples:
+    """Return samples of the surface where it matters, from its corners and an even grid on every larger triangle.
 
-    The spacing is as fine as the largest number of samples allows.
+    The spacing is as fine as the largest number of samples allows: what no camera can see takes no part in that.
+
+    Args:
+        mesh: The surface.
+        eyes: (C, 3) float32 world metres, where the cameras are.
+        reach_m: How far they look.
     """
-    corners = mesh.vertices[mesh.triangles]
-    longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1, initial=0.0)
+    corners = _pieces_near(mesh.vertices[mesh.triangles], eyes, reach_m)
+    longest = _longest_edges(corners)
     spacing = LEAST_SPACING_M
     while _grid_points(longest / spacing) > MOST_SAMPLES:
         spacing *= COARSER
     steps = np.ceil(longest / spacing).astype(np.int64)
     grids = [_grid(corners[steps == step], int(step)) for step in np.unique(steps[steps > 1])]
-    points = np.concatenate([mesh.vertices, *grids])
+    points = np.concatenate([corners[steps <= 1].reshape(-1, 3), *grids])
     cells = np.floor(points / (spacing / 2)).astype(np.int64)
-    _, first = np.unique(cells @ np.array([1 << 42, 1 << 21, 1]), return_index=True)
+    _, first = np.unique(np.ascontiguousarray(cells).view("V24").reshape(-1), return_index=True)
     return Samples(points[np.sort(first)], spacing)
+
+
+def _pieces_near(corners: Points, eyes: Points, reach_m: float) -> Points:
+    """Return the triangles (M, 3, 3) within reach of an eye, large ones in quarters of quarters within reach.
+
+    Coordinates of a mesh are bounded, so that quartering ends; it keeps only what is near, which is little.
+    """
+    small: list[Points] = []
+    while len(corners):
+        corners = corners[_is_near(corners, eyes, reach_m)]
+        is_small = _longest_edges(corners) <= PIECE_M
+        small.append(corners[is_small])
+        corners = _quarters(corners[~is_small])
+    return np.concatenate(small) if small else np.empty((0, 3, 3), np.float32)
+
+
+def _is_near(corners: Points, eyes: Points, reach_m: float) -> NDArray[np.bool_]:
+    """Return which triangles (M, 3, 3) lie in boxes, of whole metres, that are within reach of an eye."""
+    boxes = np.concatenate([np.floor(corners.min(axis=1)), np.ceil(corners.max(axis=1))], axis=1)
+    distinct, name = np.unique(boxes, axis=0, return_inverse=True)
+    is_near = np.zeros(len(distinct), np.bool_)
+    for eye in eyes:
+        beside = np.maximum(np.maximum(distinct[:, :3] - eye, eye - distinct[:, 3:]), 0)
+        is_near |= np.einsum("bi,bi->b", beside, beside) <= reach_m**2
+    return np.asarray(is_near[name.reshape(-1)])
+
+
+def _longest_edges(corners: Points) -> NDArray[np.floating]:
+    return np.asarray(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1, initial=0.0))
+
+
+def _quarters(corners: Points) -> Points:
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
+    parts = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
+    return np.concatenate([np.stack(part, axis=1) for part in parts])
 
 
 def _grid_points(steps: NDArray[np.floating]) -> float:

@@ -15,6 +15,7 @@ from episode_assets.ply import Mesh, write_ply
 from episode_assets.scene import SceneMeshConfig
 from episode_assets.scene.config import ColourConfig, ShapeConfig
 from episode_assets.scene.lens import is_known, lens_at
+from episode_assets.scene.occlusion import sampled
 from episode_assets_tests.leaks import traces
 from episode_assets_tests.scene.places import Built, Place, make_place, marker
 from episode_assets_tests.scene.truth import distances_m, painted_colours, surfaces_of
@@ -74,6 +75,51 @@ def test_a_wall_behind_another_gets_no_colour(room: Place, tmp_path: Path, lacki
     assert is_grey(made)[at_back].all()
     if lacking:
         assert (~is_grey(made)[~at_back]).mean() > 0.3
+
+
+@pytest.mark.parametrize("size_m", [100.0, 9e5])
+def test_a_stray_triangle_far_away_does_not_let_colours_through_walls(
+    room: Place, tmp_path: Path, size_m: float
+) -> None:
+    """It is so large that samples all over it are metres apart."""
+    front, behind = wall(-1.6, half_m=0.9, y=-0.4), wall(-2.2, half_m=0.4, y=-0.5)
+    stray = np.array([[0, 0, 50.0], [size_m, 0, 50], [0, size_m, 50]])
+    lacking = ("/camera/depth", "/camera/depth/camera_info")
+    place = room.with_markers(
+        tmp_path / "walls", [marker(np.concatenate([front, behind, stray]))], without=lacking
+    )
+
+    made = place.build(tmp_path / "mesh", EVERY_PICTURE)
+
+    z = made.mesh.vertices[:, 2]
+    assert is_grey(made)[(z < -2) | (z > 0)].all()
+    assert (~is_grey(made))[(z < -1) & (z > -2)].mean() > 0.3
+
+
+def test_samples_cover_what_is_near_of_a_triangle_as_large_as_a_country() -> None:
+    corners = np.array([[0, -1, 0], [9e5, -1, 0], [0, -1, 9e5]], np.float32)
+    mesh = Mesh(corners, np.array([[0, 1, 2]], np.int32))
+
+    samples = sampled(mesh, np.array([[100.0, 0, 200.0]], np.float32), reach_m=2.0)
+
+    random = np.random.default_rng(0)
+    below = np.stack([random.uniform(99, 101, 50), np.full(50, -1.0), random.uniform(199, 201, 50)], axis=1)
+    nearest = np.linalg.norm(samples.points[:, None] - below[None], axis=-1).min(axis=0)
+    assert samples.spacing_m < 0.05
+    assert nearest.max() <= samples.spacing_m
+    assert np.abs(samples.points - [100, -1, 200]).max() < 10
+
+
+def test_samples_far_from_the_origin_are_as_many_as_near_it() -> None:
+    corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
+    triangle = np.array([[0, 1, 2]], np.int32)
+
+    near, far = (
+        sampled(Mesh(corners + offset, triangle), np.full((1, 3), offset, np.float32), reach_m=5.0)
+        for offset in (np.float32(0), np.float32(32_768))
+    )
+
+    assert len(far.points) == pytest.approx(len(near.points), rel=0.1)
 
 
 def test_a_surface_that_the_depth_sensor_looked_past_is_hidden_by_what_it_saw(
