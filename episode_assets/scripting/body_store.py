@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.errors import BadConfig
+
 _ROWS_IN_MEMORY = 4096
 BODY_JOINTS = 10
 
@@ -29,9 +31,13 @@ class BodyStore:
         return len(self._frames)
 
     def put(self, frame: int, joints: NDArray[np.floating]) -> None:
-        """Take the body of a frame: (10, 3) metres in the world, NaN where unknown."""
+        """Take the body of a frame: (10, 3) metres in the world, NaN where unknown.
+
+        Raises:
+            BadConfig: It has another shape, or is not of numbers; nothing was taken.
+        """
+        self._rows.append((frame, _checked(frame, joints)))
         self._frames.add(frame)
-        self._rows.append((frame, np.asarray(joints, np.float32).reshape(BODY_JOINTS, 3).copy()))
         if len(self._rows) >= _ROWS_IN_MEMORY:
             self._put_down()
 
@@ -57,3 +63,18 @@ class BodyStore:
 
     def _path(self, number: int) -> Path:
         return self._directory / f"bodies{number:06d}.npz"
+
+
+def _checked(frame: int, joints: NDArray[np.floating]) -> NDArray[np.float32]:
+    shape = np.shape(joints)
+    try:
+        body = np.array(joints, np.float32)
+    except (TypeError, ValueError) as error:
+        raise BadConfig(f"the body of frame {frame} is not of numbers: {error}", where="bodies") from error
+    if body.shape != (BODY_JOINTS, 3):
+        raise BadConfig(
+            f"the body of frame {frame} has shape {shape}, ({BODY_JOINTS}, 3) is one body",
+            where="bodies",
+            remedy="give the joints of a SkeletonFrame, NaN where one is unknown",
+        )
+    return body

@@ -52,14 +52,23 @@ class HandStore:
     def __contains__(self, frame: int) -> bool:
         return frame in self._last_call
 
-    def put(self, frame: int, hands: Sequence[HandPose]) -> None:
+    def put(self, frame: int, hands: Sequence[HandPose] | None) -> None:
         """Take the hands of a frame in place of those that were given before.
 
         Raises:
-            BadConfig: A hand has another number of points, or no known side.
+            BadConfig: They are no hands, or one has another number of points, or no known side; nothing was taken.
         """
         self._calls += 1
-        rows = [_row(frame, self._calls, hand) for hand in hands]
+        try:
+            rows = [_row(frame, self._calls, hand) for hand in (() if hands is None else hands)]
+        except BadConfig:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise BadConfig(
+                f"what was given for frame {frame} is no list of hands ({error})",
+                where="hands",
+                remedy="give a list of HandPose, empty where no hand is seen",
+            ) from error
         self._last_call[frame] = self._calls
         self._rows += rows
         if len(self._rows) >= _ROWS_IN_MEMORY:

@@ -88,17 +88,23 @@ class HandTracker:
                 taken for one thirtieth of a second after the one before.
             depth: (h, w) uint16 millimetres of the picture; that of the frame by default.
             intrinsics: (3, 3) of the depth, or of the picture where there is no depth; those of the frame by default.
+
+        Raises:
+            BadConfig: The intrinsics have another shape.
         """
         if isinstance(rgb_or_frame, SyncedFrame):
-            return self._of_frame(rgb_or_frame, depth)
+            return self._of_frame(rgb_or_frame, depth, intrinsics)
         self._calls += 1
         return self._of_picture(rgb_or_frame, depth, intrinsics)
 
-    def _of_frame(self, frame: SyncedFrame, depth: NDArray[np.uint16] | None) -> list[HandPose]:
+    def _of_frame(
+        self, frame: SyncedFrame, depth: NDArray[np.uint16] | None, intrinsics: Floats | None
+    ) -> list[HandPose]:
         origin = frame.origin
         depth = frame.depth if depth is None else depth
         if origin is None:
-            return self._of_picture(frame.rgb, depth, frame.depth_K if depth is not None else frame.rgb_K)
+            known = frame.depth_K if depth is not None else frame.rgb_K
+            return self._of_picture(frame.rgb, depth, known if intrinsics is None else intrinsics)
         size = (frame.rgb.shape[1], frame.rgb.shape[0])
         view = origin.session.view
 
@@ -108,7 +114,10 @@ class HandTracker:
             seen = Shot(stamp_ns, (depth.shape[1], depth.shape[0]))
             return depth_pixels(view, pixels, Shot(frame.stamp_ns, size), seen)
 
-        K = _UNKNOWN if frame.rgb_K is None else frame.rgb_K
+        if intrinsics is not None:
+            K = _for_picture(intrinsics, depth, size)
+        else:
+            K = _UNKNOWN if frame.rgb_K is None else frame.rgb_K
         scene = Scene(origin.position, frame.stamp_ns, frame.rgb, K, depth, to_depth)
         return self._read(origin.session, scene, frame.index)
 
@@ -117,13 +126,7 @@ class HandTracker:
     ) -> list[HandPose]:
         size = (rgb.shape[1], rgb.shape[0])
         depth_size = size if depth is None else (depth.shape[1], depth.shape[0])
-        K = _UNKNOWN
-        if intrinsics is not None:
-            K = np.asarray(intrinsics, np.float64) * [
-                [size[0] / depth_size[0]],
-                [size[1] / depth_size[1]],
-                [1],
-            ]
+        K = _UNKNOWN if intrinsics is None else _for_picture(intrinsics, depth, size)
 
         def to_depth(pixels: Floats) -> Floats:
             return rescale_pixels(pixels, size, depth_size)
@@ -152,3 +155,12 @@ class HandTracker:
             joints_px=hand.joints_px,
             backend=self.model_name,
         )
+
+
+def _for_picture(intrinsics: Floats, depth: NDArray[np.uint16] | None, size: tuple[int, int]) -> Floats:
+    """Return (3, 3) intrinsics of a picture of `size` from those of its depth, or its own where there is no depth."""
+    K = np.asarray(intrinsics, np.float64)
+    if K.shape != (3, 3):
+        raise BadConfig(f"intrinsics have shape {K.shape}, (3, 3) is one camera", where="intrinsics")
+    height, width = (size[1], size[0]) if depth is None else depth.shape
+    return np.asarray(K * [[size[0] / width], [size[1] / height], [1]])

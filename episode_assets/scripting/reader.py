@@ -351,10 +351,10 @@ class MCAPReader:
         """Take the hands of a frame; the last call for a frame counts.
 
         Raises:
-            BadConfig: There is no such frame, or a hand has another number of points or no known side.
+            BadConfig: There is no such frame, they are no hands, or one has another number of points or no known side.
         """
         index = require_frame(len(self._positions), frame_index, "add_hand_pose")
-        self.workshop.hands.put(index, list(hands or ()))
+        self.workshop.hands.put(index, hands)
         self._exported = self._episode = None
 
     def add_body(self, frame_index: int, joints: NDArray[np.floating]) -> None:
@@ -453,8 +453,9 @@ class MCAPReader:
         return np.array(self._positions, np.int64)
 
     def checked_picture(self, what: str, rgb: Any) -> NDArray[np.uint8]:
-        """Return a picture if it is (H, W, 3) uint8; raises BadConfig otherwise."""
-        if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        """Return a picture if it is (H, W, 3) uint8 with at least one pixel; raises BadConfig otherwise."""
+        is_array = isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3
+        if not is_array or rgb.shape[2] != 3 or not rgb.size:
             shape, kind = getattr(rgb, "shape", None), getattr(rgb, "dtype", type(rgb).__name__)
             raise BadConfig(f"{what} must be (height, width, 3) uint8, got {shape} {kind}")
         return np.ascontiguousarray(rgb)
