@@ -13,6 +13,7 @@ from episode_assets.outcome import ModelUse
 
 MARKS = f"{__name__}:make_marks"
 COUNTED = f"{__name__}:make_counted"
+UNSURE = f"{__name__}:make_unsure"
 RESTLESS = f"{__name__}:make_restless"
 MAGENTA = (255, 0, 255)
 
@@ -47,6 +48,15 @@ class Counted(Marks):
         return super().found(picture)
 
 
+class Unsure(Marks):
+    """Is never sure of a mark."""
+
+    def found(self, picture: np.ndarray) -> Boxes:
+        boxes = super().found(picture)
+        boxes[:, 4] = 0.45
+        return boxes
+
+
 class Restless(Marks):
     """Takes whatever has most detail for a face, so that there is another one wherever nothing is hidden yet."""
 
@@ -67,6 +77,10 @@ def make_marks(*, score_threshold: float) -> Marks:
 
 def make_counted(*, score_threshold: float) -> Counted:
     return Counted()
+
+
+def make_unsure(*, score_threshold: float) -> Unsure:
+    return Unsure()
 
 
 def make_restless(*, score_threshold: float) -> Restless:
