@@ -6,7 +6,7 @@ belongs to `recording`; what is built from depth images, to the scene.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,9 +18,14 @@ from episode_assets.recording import UndecodableCloud, nearest
 
 GROUP = "point-cloud"
 MOST_VOXELS = 500_000
-"""More than these, and voxels become twice as large: some 20 MB, with three times as much while they are merged."""
+"""More than these, and voxels become twice as large: some 20 MB, with as much again while they are merged."""
 
 BATCH_POINTS = 200_000
+"""After so many points the voxels are counted."""
+
+SLICE_POINTS = 50_000
+"""Points made exact at once; about 5 MB."""
+
 FARTHEST_VOXEL = 1 << 20
 """Voxels are counted from the origin in 21 bits per axis; at 2 cm that is 21 km."""
 
@@ -60,43 +65,69 @@ class VoxelGrid:
     size_m: float
     most: int = MOST_VOXELS
     _key: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    _sum: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
+    _sum: list[NDArray[np.float64]] = field(default_factory=lambda: [np.empty(0) for _ in range(3)])
     _count: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def add(self, points: NDArray[np.floating]) -> int:
         """Add points (N, 3) metres; returns how many lie too far out to be counted."""
-        exact = np.asarray(points, dtype=np.float64)
-        is_near = (np.abs(exact) < (FARTHEST_VOXEL - 1) * self.size_m).all(axis=1)
-        near = exact[is_near]
-        self._merge(
-            np.concatenate([self._key, self._keys(near)]),
-            np.concatenate([self._sum, near]),
-            np.concatenate([self._count, np.ones(len(near), np.int64)]),
-        )
+        far = 0
+        for start in range(0, len(points), SLICE_POINTS):
+            exact = np.asarray(points[start : start + SLICE_POINTS], dtype=np.float64)
+            is_near = (np.abs(exact) < (FARTHEST_VOXEL - 1) * self.size_m).all(axis=1)
+            far += len(exact) - int(is_near.sum())
+            self._insert(exact[is_near].T)
         while len(self._key) > self.most:
             self.size_m *= 2
-            self._merge(self._keys(self.means), self._sum, self._count)
-        return len(exact) - len(near)
+            self._merge(self._keys(map(self.mean_along, range(3))))
+        return far
 
     @property
     def means(self) -> NDArray[np.float64]:
         """Mean point of every cube, (V, 3) metres, in the order of the cubes."""
-        return np.asarray(self._sum / self._count[:, None])
+        return np.stack([self.mean_along(axis) for axis in range(3)], axis=1)
+
+    def mean_along(self, axis: int) -> NDArray[np.float64]:
+        """Mean x, y or z of every cube, (V,) metres."""
+        return np.asarray(self._sum[axis] / self._count)
 
     @property
     def counts(self) -> NDArray[np.int64]:
         """How many points each mean stands for, (V,)."""
         return self._count
 
-    def _keys(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
-        x, y, z = (np.floor(points / self.size_m).astype(np.int64) + FARTHEST_VOXEL).T
-        return np.asarray((x << 42) | (y << 21) | z)
+    def _keys(self, axes: Iterable[NDArray[np.float64]]) -> NDArray[np.int64]:
+        """Return the cubes of points given as their x, y and z, (N,) each; memory holds one axis at a time."""
+        keys = np.zeros((), np.int64)
+        for values in axes:
+            keys = (keys << 21) | (np.floor(values / self.size_m).astype(np.int64) + FARTHEST_VOXEL)
+        return keys
 
-    def _merge(self, keys: NDArray[np.int64], sums: NDArray[np.float64], counts: NDArray[np.int64]) -> None:
-        self._key, place = np.unique(keys, return_inverse=True)
-        total = len(self._key)
-        self._sum = np.stack([np.bincount(place, sums[:, axis], total) for axis in range(3)], axis=1)
-        self._count = np.bincount(place, counts, total).astype(np.int64)
+    def _insert(self, axes: NDArray[np.float64]) -> None:
+        # Sums grow point by point in the order of the recording, however the points come.
+        keys = self._keys(axes)
+        distinct = np.unique(keys)
+        at = np.searchsorted(self._key, distinct)
+        is_new = np.ones(len(distinct), np.bool_)
+        inside = at < len(self._key)
+        is_new[inside] = self._key[at[inside]] != distinct[inside]
+        self._insert_empty(at[is_new], distinct[is_new])
+        place = np.searchsorted(self._key, keys)
+        for axis, sums in enumerate(self._sum):
+            np.add.at(sums, place, axes[axis])
+        np.add.at(self._count, place, 1)
+
+    def _insert_empty(self, at: NDArray[np.intp], keys: NDArray[np.int64]) -> None:
+        self._key = np.insert(self._key, at, keys)
+        for axis, sums in enumerate(self._sum):
+            self._sum[axis] = np.insert(sums, at, 0.0)
+        self._count = np.insert(self._count, at, 0)
+
+    def _merge(self, keys: NDArray[np.int64]) -> None:
+        self._key = np.unique(keys)
+        place, total = np.searchsorted(self._key, keys), len(self._key)
+        for axis, sums in enumerate(self._sum):
+            self._sum[axis] = np.bincount(place, sums, total).astype(np.float64, copy=False)
+        self._count = np.bincount(place, self._count, total).astype(np.int64)
 
 
 @dataclass
@@ -202,6 +233,9 @@ def behind(
 
 def write_cloud(file: AnnotationFile, grid: VoxelGrid, *, frame_id: str, messages: int) -> None:
     """Write `/point-cloud`: `points` (V, 3) float32 world metres, and in `count` how many were averaged in each."""
-    file.put(f"/{GROUP}/points", grid.means.astype(np.float32), units="m", is_packed=True)
+    points = np.empty((len(grid.counts), 3), np.float32)
+    for axis in range(3):
+        points[:, axis] = grid.mean_along(axis)
+    file.put(f"/{GROUP}/points", points, units="m", is_packed=True)
     file.put(f"/{GROUP}/count", grid.counts.astype(np.int32), is_packed=True)
     file.describe(f"/{GROUP}", {"frame_id": frame_id, "voxel_m": grid.size_m, "messages": messages})

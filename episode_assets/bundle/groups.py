@@ -96,6 +96,7 @@ def write_depth_group(
     )
     account.save(name)
     _note_depth(written, account)
+    inputs.raw.let_go()
     return written
 
 
@@ -235,6 +236,7 @@ def write_cloud_group(file: AnnotationFile, inputs: Inputs, account: Account) ->
         account.skip(name, "not_asked_for", "cloud_voxel_m is 0")
         return
     grid, count = accumulate(inputs, voxel_m=inputs.config.cloud_voxel_m)
+    inputs.raw.let_go()
     notes = {
         "cloud_elsewhere": (count.elsewhere, "point clouds are in another frame than the poses"),
         "cloud_undecodable": (count.undecodable, "point clouds do not decode"),
@@ -327,6 +329,7 @@ def write_metadata_group(file: AnnotationFile, inputs: Inputs, account: Account)
             **({} if raw.clock_offset_ns is None else {"clock_offset_ns": raw.clock_offset_ns}),
         },
     )
+    raw.let_go()
     account.save(layout.in_annotation("metadata"))
 
 

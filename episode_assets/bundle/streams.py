@@ -6,6 +6,8 @@ belongs to `recording`, pairing them with pictures to `poses` and `depth`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,8 +75,16 @@ def write_tracking(file: AnnotationFile, tracking: TrackingStream) -> None:
 def write_tf(file: AnnotationFile, tf: TfStream) -> None:
     """Write `/tf`: every transform, p_parent = R p_child + t, frame names as fixed-length UTF-8."""
     write_stamps(file, "tf", tf.stamp_ns)
-    file.put("/tf/parent", np.char.encode(np.asarray(tf.parent, dtype=np.str_), "utf-8"))
-    file.put("/tf/child", np.char.encode(np.asarray(tf.child, dtype=np.str_), "utf-8"))
+    file.put("/tf/parent", _encoded(tf.parent))
+    file.put("/tf/child", _encoded(tf.child))
     file.put("/tf/translations", tf.translation, units="m")
     file.put("/tf/quaternions_xyzw", tf.quaternion_xyzw)
     file.put("/tf/is_static", tf.is_static.astype(np.bool_))
+
+
+def _encoded(names: Sequence[str]) -> NDArray[np.bytes_]:
+    """Return names (N,) as fixed-length UTF-8; a tree has few, and says them again for each of its edges."""
+    distinct = sorted(set(names))
+    codes = {name: code for code, name in enumerate(distinct)}
+    row = np.fromiter(map(codes.__getitem__, names), np.intp, len(names))
+    return np.char.encode(np.asarray(distinct, dtype=np.str_), "utf-8")[row]

@@ -45,7 +45,7 @@ from episode_assets.errors import ViewFailed
 from episode_assets.footage import passed_audit
 from episode_assets.outcome import FileFacts, Json, Outcome
 from episode_assets.progress import Progress, silent
-from episode_assets.recording import RecordingView
+from episode_assets.recording import RecordingView, memory_given_back
 from episode_assets.video import VideoProbe
 
 logger = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ logger = logging.getLogger(__name__)
 DEFAULT = BundleConfig()
 
 
+@memory_given_back()
 def write_bundle(
     raw: RecordingView,
     blurred: Path,

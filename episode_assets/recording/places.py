@@ -23,7 +23,7 @@ from episode_assets.recording.containers.container import IN_FILE, Container, Pa
 from episode_assets.recording.encodings.decoders import Decoder, find_decoder
 from episode_assets.recording.inventory import TopicInfo
 from episode_assets.recording.pictures.images import Duplicate, ImageStream, StoredPictures
-from episode_assets.recording.tables import checked_table, column, write_table
+from episode_assets.recording.tables import StoredColumns, checked_table, column, write_table
 
 OFFSETS = "offsets.parquet"
 CHUNKS = "chunks.parquet"
@@ -93,6 +93,8 @@ def _holes(log: TopicLog) -> NDArray[np.bool_]:
 class Places:
     """The places that a scan wrote into a directory; each table is read when it is first needed.
 
+    Of the pictures only the columns of the topic that is asked for are held, since an hour has 200,000 of them.
+
     Raises:
         ArtifactDamaged: A table cannot be read.
     """
@@ -101,8 +103,8 @@ class Places:
         self._directory = directory
 
     @cached_property
-    def _places(self) -> pa.Table:
-        return checked_table(self._directory / OFFSETS)
+    def _offsets(self) -> StoredColumns:
+        return StoredColumns(self._directory / OFFSETS)
 
     @cached_property
     def _packed(self) -> dict[int, PackedChunk]:
@@ -145,7 +147,7 @@ class Places:
             stamp,
             log_time,
             duplicates,
-            tuple(sorted(set(range(info.count)) - set(stored.message_number.tolist()))),
+            tuple(np.setdiff1d(np.arange(info.count), stored.message_number).tolist()),
             stored,
             rows,
             self._packed,
@@ -172,7 +174,7 @@ class Places:
 
     def _stored(self, role: str, topic: str) -> StoredPictures:
         mine = self._is_in("role", role) & self._is_in("topic", topic)
-        return StoredPictures(*(column(self._places, item.name)[mine] for item in fields(StoredPictures)))
+        return StoredPictures(*(column(self._offsets, item.name)[mine] for item in fields(StoredPictures)))
 
     def _is_in(self, name: str, value: str) -> NDArray[np.bool_]:
-        return np.array(pc.equal(self._places.column(name), value).to_numpy(), dtype=np.bool_)
+        return np.array(pc.equal(self._offsets.column(name), value).to_numpy(), dtype=np.bool_)

@@ -97,5 +97,16 @@ def stack(table: Any, names: tuple[str, ...]) -> NDArray[np.float64]:
 
 
 def texts(table: Any, name: str) -> tuple[str, ...]:
-    """Return one column of text."""
-    return tuple(table.column(name).to_pylist())
+    """Return one column of text; rows that say the same share one text."""
+    coded = table.column(name).combine_chunks().dictionary_encode(null_encoding="encode")
+    words = coded.dictionary.to_pylist()
+    return tuple(words[code] for code in coded.indices.to_pylist())
+
+
+def number_lists(table: Any, name: str) -> tuple[tuple[float, ...], ...]:
+    """Return one column of lists of float64; rows with the same numbers share one tuple."""
+    lists = table.column(name).combine_chunks()
+    values, ends = lists.flatten().to_numpy(), np.cumsum(lists.value_lengths().to_numpy())
+    known: dict[bytes, tuple[float, ...]] = {}
+    rows = np.split(values, ends[:-1]) if len(ends) else []
+    return tuple(known.setdefault(row.tobytes(), tuple(row.tolist())) for row in rows)

@@ -43,6 +43,7 @@ from episode_assets.recording.tables import (
     POSE_COLUMNS,
     StoredColumns,
     column,
+    number_lists,
     stack,
     texts,
 )
@@ -330,7 +331,7 @@ class RecordingView:
         return CameraInfoStream(
             column(table, "stamp_ns"),
             stack(table, K_COLUMNS).reshape(-1, 3, 3),
-            tuple(tuple(d) for d in table.column("d").to_pylist()),
+            number_lists(table, "d"),
             column(table, "width").astype(np.int32),
             column(table, "height").astype(np.int32),
             texts(table, "distortion_model"),

@@ -291,11 +291,11 @@ class ImageStream:
         self, rows: Iterable[int], on_chunk: OnChunk | None = None
     ) -> Iterator[ImageMessage | UndecodableImage]:
         rows = list(rows)
-        places = list(map(self._place, rows))
         unpacked = IN_FILE
         with Source(self.source) as source, PayloadReader(source, self._packed) as payloads:
-            payloads.expect(places)
-            for row, place in zip(rows, places, strict=True):
+            payloads.expect(map(self._place, rows))
+            for row in rows:
+                place = self._place(row)
                 payload = payloads.get(*place)
                 if on_chunk is not None and place[0] >= 0 and place[0] != unpacked:
                     unpacked = place[0]
