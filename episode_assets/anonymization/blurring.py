@@ -89,7 +89,7 @@ def blur_recording(
         upright=Upright(view.attitude(stream.stamp_ns), key_stride=config.g),
     )
     blurred = make_passes(stream, settings, workers=workers, progress=progress)
-    _check_dropped(stream, [picture for look in blurred.looks for picture in look.dropped], config)
+    require_usable(stream, [picture for look in blurred.looks for picture in look.dropped], config)
     return write_blurred(view, directory, settings, blurred, gap_ns=longest_step_ns(stream))
 
 
@@ -144,7 +144,8 @@ def first_picture(stream: ImageStream) -> tuple[int, tuple[int, int]]:
     )
 
 
-def _check_dropped(stream: ImageStream, dropped: Sequence[DroppedPicture], config: FaceBlurConfig) -> None:
+def require_usable(stream: ImageStream, dropped: Sequence[DroppedPicture], config: FaceBlurConfig) -> None:
+    """Return if few enough pictures were dropped; raises BadRecording with the first of them otherwise."""
     if len(dropped) <= config.max_dropped_ratio * len(stream):
         return
     first = dropped[0]

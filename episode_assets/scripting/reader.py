@@ -160,7 +160,11 @@ class MCAPReader:
 
     @cached_property
     def picture_size(self) -> tuple[int, int]:
-        """(width, height) of the first picture that decodes; those of another size are left out."""
+        """(width, height) of the first picture that decodes; those of another size are left out.
+
+        An export refuses a recording of which more than `max_dropped_ratio` is left out, so one odd picture at its
+        beginning cannot stand for all the others.
+        """
         return first_picture(self.view.rgb)[1]
 
     @cached_property

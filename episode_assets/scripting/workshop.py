@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from episode_assets.anonymization import FaceBlurConfig, blur_recording
+from episode_assets.anonymization.blurring import require_usable
 from episode_assets.anonymization.detectors import Found
 from episode_assets.anonymization.handed_in import HandedInPictures
 from episode_assets.anonymization.looking import DroppedPicture
@@ -75,11 +76,6 @@ class Workshop:
         """Whether the blurred video is finished, and takes no more pictures."""
         return self._blurred is not None
 
-    @property
-    def takes_pictures(self) -> bool:
-        """Whether a script has handed in pictures."""
-        return self._handed_in is not None
-
     def hand_in(self, position: int, picture: Picture, faces: Found | None) -> None:
         """Take the next picture of the video; see `HandedInPictures.add`."""
         if self._handed_in is None:
@@ -95,9 +91,11 @@ class Workshop:
 
         Raises:
             AuditFailed: Faces are left, and nothing is kept.
+            BadRecording: More than `max_dropped_ratio` of the pictures cannot be used.
             ModelMissing: A weight file or package is not there.
         """
         if self._blurred is None:
+            require_usable(self._view.rgb, dropped, self._blur)
             directory = self._new("blurred")
             if self._handed_in is not None:
                 logger.info("Finalizing rgb.mp4 (frames that were handed in)")
