@@ -13,13 +13,20 @@ from typing import Any
 
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.outcome import Json
-from episode_assets.qc.document import SCHEMA
-from episode_assets.qc.fingerprint import read_curve
+from episode_assets.qc.document import SCHEMA, SCHEMA_VERSION
+from episode_assets.qc.fingerprint import POINTS, SKETCH, read_curve
+from episode_assets.qc.read_values import digest_or_none, flag, real_in, whole_in, words
 
-ENTRY_VERSION = 1
+ENTRY_VERSION = 2
+_VERDICTS = ("pass", "review", "fail")
 _MOST_KINDS = 12
 _MOST_WORDS = 200
 _MOST_PICTURE_BYTES = 12_000
+_MOST_SIDE_PX = 1000
+_MOST_SECONDS = 1e9
+_MOST_COUNT = 2**63 - 1
+_MOST_POINTS = 1e6
+_FARTHEST_NS = 10**40  # clocks may be wrong by any number; the years below tell which are used
 _FIRST_NS, _LAST_NS = 1_420_070_400_000_000_000, 4_102_444_800_000_000_000  # the years 2015 to 2099
 
 
@@ -110,7 +117,7 @@ def entry_of(recording_id: str, version: str, content: Mapping[str, Any]) -> Arc
     """
     try:
         return _entry(recording_id, version, content)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise ArtifactDamaged(
             f"qc.json cannot be used ({type(error).__name__}: {error})",
             where=f"{recording_id}, version {version}",
@@ -119,30 +126,32 @@ def entry_of(recording_id: str, version: str, content: Mapping[str, Any]) -> Arc
 
 
 def _entry(recording_id: str, version: str, content: Mapping[str, Any]) -> ArchiveEntry:
-    if content["schema"] != SCHEMA:
-        raise ValueError(f"schema {content['schema']!r}")
+    if (content["schema"], content["schema_version"]) != (SCHEMA, SCHEMA_VERSION):
+        raise ValueError(f"schema {words(content['schema'])!r}, version {content['schema_version']!r}")
+    if content["verdict"] not in _VERDICTS:
+        raise ValueError(f"verdict {words(content['verdict'])!r}")
     recording, kept = content["metrics"]["recording"], content["kept"]
     offset, print_ = content["wall_offset_ns"], content["fingerprint"]
     picture, size = _picture(content["thumbnails"])
     return ArchiveEntry(
         recording_id=recording_id,
         version=version,
-        verdict=str(content["verdict"]),
-        score=float(content["score"]),
-        is_publishable=bool(content["publishable"]),
-        reasons=tuple(str(words)[:_MOST_WORDS] for words in content["verdict_reasons"][:3]),
-        duration_s=float(recording["duration_s"]),
-        kept_s=float(kept["seconds"]),
-        one_hand_s=float(kept["one_hand_seconds"]),
-        two_hands_s=float(kept["two_hands_seconds"]),
-        frames=int(content["frames"]),
-        size_bytes=int(recording["size_bytes"]),
-        sha256=content["source_sha256"],
+        verdict=content["verdict"],
+        score=real_in(content["score"], 0, 100),
+        is_publishable=flag(content["publishable"]),
+        reasons=tuple(words(reason)[:_MOST_WORDS] for reason in content["verdict_reasons"][:3]),
+        duration_s=real_in(recording["duration_s"], 0, _MOST_SECONDS),
+        kept_s=real_in(kept["seconds"], 0, _MOST_SECONDS),
+        one_hand_s=real_in(kept["one_hand_seconds"], 0, _MOST_SECONDS),
+        two_hands_s=real_in(kept["two_hands_seconds"], 0, _MOST_SECONDS),
+        frames=whole_in(content["frames"], 0, _MOST_COUNT),
+        size_bytes=whole_in(recording["size_bytes"], 0, _MOST_COUNT),
+        sha256=digest_or_none(content["source_sha256"]),
         start_ns=_wall_ns(content["first_stamp_ns"], offset),
         end_ns=_wall_ns(content["last_stamp_ns"], offset),
         found=_found(content["findings"]),
-        sketch=tuple(str(digest) for digest in print_["sketch"]),
-        pictures=int(print_["pictures"]),
+        sketch=tuple(words(digest) for digest in print_["sketch"][:SKETCH]),
+        pictures=whole_in(print_["pictures"], 0, _MOST_COUNT),
         brightness=_curve(print_["brightness"]),
         contrast=_curve(print_["contrast"]),
         picture=picture,
@@ -150,22 +159,27 @@ def _entry(recording_id: str, version: str, content: Mapping[str, Any]) -> Archi
     )
 
 
-def _wall_ns(stamp_ns: int, offset_ns: int | None) -> int | None:
+def _wall_ns(stamp_ns: Any, offset_ns: Any) -> int | None:
     """Return the wall-clock time of a stamp, None where it is unknown or no time at which people record."""
-    wall = None if offset_ns is None else int(stamp_ns) + int(offset_ns)
-    return wall if wall is not None and _FIRST_NS <= wall < _LAST_NS else None
+    stamp = whole_in(stamp_ns, -_FARTHEST_NS, _FARTHEST_NS)
+    if offset_ns is None:
+        return None
+    wall = stamp + whole_in(offset_ns, -_FARTHEST_NS, _FARTHEST_NS)
+    return wall if _FIRST_NS <= wall < _LAST_NS else None
 
 
 def _curve(curve: str) -> str:
-    read_curve(curve)
+    if len(read_curve(curve)) not in (0, POINTS):
+        raise ValueError("a curve of another length")
     return curve
 
 
 def _found(findings: list[Mapping[str, Any]]) -> tuple[FoundKind, ...]:
     counts: dict[str, tuple[int, float]] = {}
     for item in findings:
-        count, points = counts.get(str(item["kind"]), (0, 0.0))
-        counts[str(item["kind"])] = (count + 1, points + float(item["points_lost"]))
+        kind = words(item["kind"])
+        count, points = counts.get(kind, (0, 0.0))
+        counts[kind] = (count + 1, points + real_in(item["points_lost"], 0, _MOST_POINTS))
     found = [FoundKind(kind, count, round(points, 2)) for kind, (count, points) in counts.items()]
     return tuple(sorted(found, key=lambda item: (-item.points, -item.count, item.kind))[:_MOST_KINDS])
 
@@ -178,4 +192,5 @@ def _picture(thumbnails: list[Mapping[str, Any]]) -> tuple[str, tuple[int, int]]
     jpeg = base64.b64decode(text, validate=True)
     if not jpeg.startswith(b"\xff\xd8") or len(jpeg) > _MOST_PICTURE_BYTES:
         raise ValueError("the thumbnail is no small JPEG")
-    return text, (int(thumbnails[0]["width"]), int(thumbnails[0]["height"]))
+    width, height = (whole_in(thumbnails[0][name], 1, _MOST_SIDE_PX) for name in ("width", "height"))
+    return text, (width, height)

@@ -32,7 +32,11 @@ def register(store: Store, folder: Path, name: str, *, task: str | None = None) 
 
 def publish(store: Store, recording_id: str, **values: Any) -> str:
     """Publish a quality report with the given values and return its version."""
-    content = qc_content(recording_id, **values)
+    return publish_content(store, recording_id, qc_content(recording_id, **values))
+
+
+def publish_content(store: Store, recording_id: str, content: dict[str, Any]) -> str:
+    """Publish a quality report with the given content and return its version."""
     key = ArtifactKey("qc_report", recording_id)
     name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     value = fingerprint(asset=key.asset, code_version="1", config={"test": name}, models={}, inputs={})
