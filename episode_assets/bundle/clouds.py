@@ -154,15 +154,20 @@ class CloudCount:
 def accumulate(inputs: Inputs, *, voxel_m: float) -> tuple[VoxelGrid, CloudCount]:
     """Return all clouds in the frame of the poses as one grid, and what was left out."""
     grid, count = VoxelGrid(voxel_m), CloudCount()
+    count.far = add_clouds(grid, _published_points(inputs, count))
+    return grid, count
+
+
+def add_clouds(grid: VoxelGrid, clouds: Iterable[NDArray[np.floating]]) -> int:
+    """Add the points (N, 3) of clouds to a grid, as many at once as fit; returns how many lie too far out."""
+    far = 0
     waiting: list[NDArray[np.floating]] = []
-    for points in _published_points(inputs, count):
+    for points in clouds:
         waiting.append(points)
         if sum(map(len, waiting)) >= BATCH_POINTS:
-            count.far += grid.add(np.concatenate(waiting))
+            far += grid.add(np.concatenate(waiting))
             waiting.clear()
-    if waiting:
-        count.far += grid.add(np.concatenate(waiting))
-    return grid, count
+    return far + (grid.add(np.concatenate(waiting)) if waiting else 0)
 
 
 def _published_points(inputs: Inputs, count: CloudCount) -> Iterator[NDArray[np.floating]]:
