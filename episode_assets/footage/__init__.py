@@ -1,7 +1,7 @@
 """The published footage of a recording: its blurred pictures row by row, and what each is paired with.
 
-Reading the tables beside a blurred video, the intrinsics and poses of its pictures, and where depth shows what the
-video hides belong here, for every room that makes something from blurred pictures. Making the blurred video belongs
+Reading the tables beside a blurred video, the intrinsics, lenses and poses of its pictures, and where depth and the
+world show what the video hides belong here, for every room that makes something from blurred pictures. Making the blurred video belongs
 to `anonymization`, file formats of what is made from it to those rooms.
 """
 
@@ -14,6 +14,7 @@ from episode_assets.footage.boxes import (
     read_face_boxes,
     rows_of_messages,
 )
+from episode_assets.footage.face_space import FaceSpace
 from episode_assets.footage.frames import (
     REMEDY,
     FrameTable,
@@ -32,6 +33,7 @@ from episode_assets.footage.holes import (
     shows_same_view,
 )
 from episode_assets.footage.intrinsics import OWN, Intrinsics, depth_intrinsics, picture_intrinsics
+from episode_assets.footage.lens import Lens, is_known, lens_at
 from episode_assets.footage.poses import FramePoses, poses_of_pictures, usable_poses
 
 __all__ = [
@@ -42,13 +44,17 @@ __all__ = [
     "UNTOLD",
     "DepthHoles",
     "FaceBoxes",
+    "FaceSpace",
     "FramePoses",
     "FrameTable",
     "Intrinsics",
+    "Lens",
     "bool_column",
     "depth_intrinsics",
     "float_column",
     "int_column",
+    "is_known",
+    "lens_at",
     "passed_audit",
     "picture_intrinsics",
     "poses_of_pictures",

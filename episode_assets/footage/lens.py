@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.footage import Intrinsics
+from episode_assets.footage.intrinsics import Intrinsics
 
 BROWN = frozenset({"", "plumb_bob", "rational_polynomial", "brown_conrady", "radtan"})
 FISHEYE = frozenset({"equidistant", "fisheye", "kannala_brandt"})
@@ -59,6 +59,14 @@ class Lens:
         places = places.reshape(-1, 2).astype(np.float32)
         places[np.hypot(x, y) > BEYOND * self._half_diagonal] = np.nan
         return places[:, 0], places[:, 1]
+
+    def rays(self, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return (x, y) of the rays (x, y, 1) of pixels (N, 2); where the model has no way back, not finite."""
+        places = np.asarray(pixels, np.float64)[:, None]
+        if len(self.D) == 0:
+            return np.asarray((places[:, 0] - self.K[:2, 2]) / np.diag(self.K)[:2])
+        undistort = cv2.fisheye.undistortPoints if self.is_fisheye else cv2.undistortPoints
+        return np.asarray(undistort(places, self.K, self.D)[:, 0], np.float64)
 
     @property
     def _half_diagonal(self) -> float:

@@ -14,13 +14,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.footage import is_known, lens_at
 from episode_assets.outcome import Json
 from episode_assets.ply import Mesh
 from episode_assets.progress import Progress
 from episode_assets.scene.config import ColourConfig
 from episode_assets.scene.depth_reading import DepthImage, DepthReader
 from episode_assets.scene.facing import Facing, facing
-from episode_assets.scene.lens import is_known, lens_at
 from episode_assets.scene.occlusion import Samples, nearest_surface, sampled
 from episode_assets.scene.views import Views
 from episode_assets.scene.visible import Camera, Floats, Seen, in_view

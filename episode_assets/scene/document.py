@@ -25,6 +25,7 @@ class MeshDocument:
     Attributes:
         source: `marker`, `fusion`, or `none` where there is no mesh.
         colours: `recoloured` from blurred pictures, or `dropped`.
+        face_triangles: Triangles of the recorder's mesh that were left out since they lie where pictures were blurred.
         steps: Counts by step: what came in, what was removed or added.
         skipped: What is not there, and why.
         warnings: What was odd on the way.
@@ -32,6 +33,7 @@ class MeshDocument:
 
     source: str = "none"
     colours: str = "dropped"
+    face_triangles: int = 0
     steps: dict[str, Mapping[str, Json]] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     warnings: list[Note] = field(default_factory=list)

@@ -15,6 +15,7 @@ from episode_assets.scene.closing import closed
 from episode_assets.scene.colouring import coloured, refusal
 from episode_assets.scene.config import SceneMeshConfig
 from episode_assets.scene.document import DOCUMENT, MESH, MeshDocument, write_document
+from episode_assets.scene.faces import may_hold_faces, without_faces
 from episode_assets.scene.fusion import fused
 from episode_assets.scene.refining import refined, smoothed
 from episode_assets.scene.views import Views, open_views
@@ -36,7 +37,7 @@ def build_scene_mesh(
     """Write `mesh.ply` and `mesh.json` of a recording into `directory`.
 
     Args:
-        raw: The recording; of its pixels nothing is read, and colours of its mesh have no way in here.
+        raw: The recording; its pictures are not read, and colours of its mesh have no way in here.
         blurred: Directory of the `blurred_rgb` artifact, the only source of colours.
         directory: An empty directory.
         config: What changes the bytes.
@@ -67,7 +68,11 @@ def build_scene_mesh(
         skipped=tuple(document.skipped),
         warnings=tuple(document.warnings),
         summary=_summary(mesh, document),
-        privacy={**verdict, "colours": document.colours},
+        privacy={
+            **verdict,
+            "colours": document.colours,
+            "face_triangles_left_out": document.face_triangles,
+        },
     )
 
 
@@ -99,10 +104,23 @@ def _marker_mesh(views: Views, config: SceneMeshConfig, document: MeshDocument) 
     soup = views.raw.mesh
     if soup is None:
         return Skipped(MESH, "no_mesh_messages", "the recording has no mesh")
+    if may_hold_faces(views, soup.frame_id):
+        return Skipped(
+            MESH,
+            "faces_not_placed",
+            "nobody knows where in the recorder's mesh the faces of the pictures are",
+        )
     mesh, dropped = weld(soup.vertices, soup.triangles)
     document.steps["weld"] = {"triangles_in": len(soup.triangles), "dropped": dropped}
+    mesh, document.face_triangles = without_faces(mesh, views)
+    document.steps["faces"] = {"triangles_left_out": document.face_triangles}
     mesh, document.steps["clean"] = cleaned(mesh, config.shape)
     document.note("mesh_triangles_dropped", "triangles of the recorder's mesh are no surface", count=dropped)
+    document.note(
+        "mesh_faces_left_out",
+        "triangles of the recorder's mesh lie where pictures were blurred",
+        count=document.face_triangles,
+    )
     if len(mesh.triangles) == 0:
         return Skipped(MESH, "empty_mesh", "nothing of the recorder's mesh is a surface")
     document.source = "marker"

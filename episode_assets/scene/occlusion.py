@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.footage import Lens
 from episode_assets.ply import Mesh
-from episode_assets.scene.lens import Lens
 
 CELLS_ACROSS = 192
 """Cells of the finest level across a picture; a phone's depth sensor has a few more."""

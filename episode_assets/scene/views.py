@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from episode_assets.footage import (
     FaceBoxes,
+    FaceSpace,
     FramePoses,
     FrameTable,
     Intrinsics,
@@ -57,6 +58,11 @@ class Views:
         """The fixed frame of the poses; empty where nobody names it."""
         pose = _poses_of(self.raw)
         return "" if pose is None else pose.frame_id
+
+    @property
+    def face_space(self) -> FaceSpace:
+        """What the blurred rectangles hide in the world."""
+        return FaceSpace(self.raw, self.frames, self.boxes, self.rgb, self.poses, self.pairing_s)
 
     def partners(self, stamps_ns: NDArray[np.int64], of_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return for each of (Q,) stamps the position of the nearest of (N,), -1 where none is near enough."""

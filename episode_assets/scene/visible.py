@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.scene.lens import Lens
+from episode_assets.footage import Lens
 
 NEAREST_M = 0.2
 

@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from episode_assets.footage import Intrinsics
+from episode_assets.footage import Intrinsics, is_known, lens_at
 from episode_assets.ply import Mesh, write_ply
 from episode_assets.scene import SceneMeshConfig
 from episode_assets.scene.config import ColourConfig, ShapeConfig
-from episode_assets.scene.lens import is_known, lens_at
 from episode_assets.scene.occlusion import sampled
 from episode_assets_tests.leaks import traces
 from episode_assets_tests.scene.places import Built, Place, make_place, marker

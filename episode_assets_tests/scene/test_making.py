@@ -45,7 +45,7 @@ def test_the_record_tells_every_step_and_the_outcome_the_same(built: Built) -> N
         "marker",
         "recoloured",
     )
-    assert list(document["steps"]) == ["weld", "clean", "close", "smooth", "refine", "colour"]
+    assert list(document["steps"]) == ["weld", "faces", "clean", "close", "smooth", "refine", "colour"]
     assert set(built.outcome.core) == {"mesh.ply", "mesh.json"}
     assert built.outcome.privacy is not None
     assert built.outcome.privacy["audit"] == "passed"
