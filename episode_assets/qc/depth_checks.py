@@ -88,10 +88,20 @@ def _constant(e: Evidence, depth: DepthNumbers) -> Check:
 
 def _frozen(e: Evidence, depth: DepthNumbers, config: QualityConfig) -> Check:
     """Find depth that is repeated while the camera moves; before a tripod it may well stay the same."""
-    same = runs(depth.is_repeated, breaks=e.gap_before, at_least=config.frozen_frames_min)
-    frozen = [item for item in same if moves(e, config, FrameRange(max(item.first - 1, 0), item.last))]
+    same = runs(depth.is_repeated, breaks=e.gap_before)
+    frozen = [
+        item
+        for item in same
+        if _messages(depth, item) >= config.frozen_frames_min
+        and moves(e, config, FrameRange(max(item.first - 1, 0), item.last))
+    ]
     note = "whose depth is frozen while the camera moves"
     return from_ranges("depth_frozen", "depth", frozen, found="warn", seconds=e.seconds, note=note)
+
+
+def _messages(depth: DepthNumbers, item: FrameRange) -> int:
+    """Return how many images a range holds; where the pictures are faster, several frames share one."""
+    return len(np.unique(depth.message_number[item.first : item.last + 1]))
 
 
 def _size(e: Evidence, depth: DepthNumbers) -> Check:

@@ -61,7 +61,7 @@ class DepthNumbers:
         centre_valid_ratio: (F,) the same in the middle half of rows and columns.
         saturated_ratio: (F,) share of pixels at 65,535 mm.
         is_constant: (F,) bool, all measured pixels have one value.
-        is_repeated: (F,) bool, not empty and equal to the image of the frame before although its message is another.
+        is_repeated: (F,) bool, the message's image is not empty and equals that of the message before.
         shift_px: (F, 2) motion against the image before at 160 px width, NaN where unknown.
         median_m: (F,) median of the valid pixels in metres, NaN without any.
         mean_m: (F,) mean of the valid pixels.
@@ -137,6 +137,7 @@ class DepthMeter:
             self._median,
             self._mean,
             self._constant,
+            self._repeated,
         ):
             column[frame] = column[source]
 
