@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from episode_assets.bundle import EpisodeBundle
-from episode_assets.bundle.personal import PERSONAL_FILES
+from episode_assets.bundle.unaudited import pictures_among, unverified
 from episode_assets.errors import ArtifactDamaged, UnauditedArtifact
 from episode_assets.footage import passed_audit
 from episode_assets.lerobot.colours import sum_histograms
@@ -153,10 +153,7 @@ def refuse_unverified(bundle: EpisodeBundle) -> None:
     Raises:
         UnauditedArtifact: Its own record has no passed audit, or names pictures that nobody audited.
     """
-    record = passed_audit(bundle.privacy, where="episode_bundle")
-    names = record.get("unverified")
-    listed = [str(name) for name in names] if isinstance(names, list | tuple) else []
-    pictures = sorted(set(listed) - set(PERSONAL_FILES))
+    pictures = sorted(pictures_among(unverified(passed_audit(bundle.privacy, where="episode_bundle"))))
     if pictures:
         raise UnauditedArtifact(
             f"nobody audited {', '.join(pictures)} of the bundle",

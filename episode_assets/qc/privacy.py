@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from episode_assets.bundle.personal import PERSONAL_FILES
+from episode_assets.bundle.unaudited import pictures_among, unverified
 from episode_assets.outcome import Json
 from episode_assets.qc.checks import Check
 from episode_assets.qc.evidence import Evidence
@@ -53,17 +53,6 @@ def privacy_block(e: Evidence, privacy: Mapping[str, Json], bundle: Mapping[str,
         "risk": RISK_NOTE,
         "not_removed": list(NOT_REMOVED),
     }
-
-
-def unverified(bundle: Mapping[str, Json]) -> tuple[str, ...]:
-    """Return the names of what nobody audited: pictures that a caller handed in, and sound and places asked for."""
-    names = bundle.get("unverified")
-    return tuple(str(name) for name in names) if isinstance(names, list | tuple) else ()
-
-
-def pictures_among(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names that are pictures; only these ever go into datasets."""
-    return tuple(name for name in names if name not in PERSONAL_FILES)
 
 
 def privacy_check(names: Sequence[str]) -> Check:

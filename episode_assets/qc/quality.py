@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from episode_assets.bundle import EpisodeBundle
+from episode_assets.bundle.unaudited import pictures_among, unverified
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.footage import passed_audit
 from episode_assets.outcome import Json, Note, Outcome
@@ -29,7 +30,7 @@ from episode_assets.qc.page import render
 from episode_assets.qc.picture_checks import picture_checks
 from episode_assets.qc.pictures import stamps_as_json, take_pictures
 from episode_assets.qc.pose_checks import pose_checks
-from episode_assets.qc.privacy import pictures_among, privacy_block, privacy_check, unverified
+from episode_assets.qc.privacy import privacy_block, privacy_check
 from episode_assets.qc.scoring import score, stera_score, verdict
 from episode_assets.qc.stream_checks import stream_checks
 from episode_assets.qc.sync_checks import sync_checks
@@ -71,18 +72,18 @@ def check_quality(
         Both files as core, and the verdict as summary.
 
     Raises:
-        UnauditedArtifact: The blurred video has no passed audit.
+        UnauditedArtifact: The blurred video or the bundle's own record has no passed audit.
         ArtifactDamaged: The inputs do not belong together or cannot be read.
     """
-    audited = passed_audit(privacy)
+    audited, record = passed_audit(privacy), passed_audit(bundle.privacy, where="episode_bundle")
     e = gather(bundle, blurred, hands, raw, progress=progress)
     blocks = metric_blocks(e, config)
-    judgement = judge(e, blocks, config, unverified_names=unverified(bundle.privacy))
+    judgement = judge(e, blocks, config, unverified_names=unverified(record))
     content = document(
         e,
         judgement,
         blocks,
-        privacy_block(e, audited, bundle.privacy),
+        privacy_block(e, audited, record),
         config,
         signals_sha256=_sha256(blurred / SIGNALS),
     )

@@ -265,7 +265,7 @@ def _write_bundle(directory: Path, scene: Scene, is_key: np.ndarray, recording_i
         "schema_version": 1,
         "num_frames": count,
         "privacy": PRIVACY,
-        "files": {},
+        "files": {"rgb.mp4": (directory / "rgb.mp4").stat().st_size},
     }
     (directory / "meta.json").write_text(json.dumps(meta))
 

@@ -64,7 +64,7 @@ def test_groups_of_a_users_own_can_be_appended(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"audit": "unverified"}, "the privacy audit is unverified"),
+        ({"audit": "unverified"}, "audit says 'passed', found 'unverified'"),
         ({"unverified": ["rgb.mp4"]}, "nobody audited rgb.mp4"),
         ({"unverified": ["audio.parquet", "thumbnail.jpg"]}, "nobody audited thumbnail.jpg of"),
     ],
