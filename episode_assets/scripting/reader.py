@@ -30,6 +30,7 @@ from episode_assets.scene import SceneMeshConfig
 from episode_assets.scene.welding import weld
 from episode_assets.scripting import private_scratch
 from episode_assets.scripting.camera import CameraIntrinsics, Floats, Pose6D, SyncedFrame
+from episode_assets.scripting.clouds import cloud_points
 from episode_assets.scripting.frames import depth_frames, imu_sample, pose_of, synced_frames, usable_pictures
 from episode_assets.scripting.hand_pose import HandPose
 from episode_assets.scripting.logs import bar
@@ -49,7 +50,6 @@ logger = logging.getLogger(__name__)
 
 _SECOND_NS = 1e9
 _DEFAULT_BLUR = FaceBlurConfig()
-_CLOUD_SOURCES = {"auto": (), "mesh_cloud": ("mesh_cloud",), "point_cloud": ("point_cloud",)}
 
 
 class MCAPReader:
@@ -87,8 +87,9 @@ class MCAPReader:
         root = Path(scratch) if scratch is not None else Path(tempfile.gettempdir())
         self._scratch = private_scratch.make(root)
         self._finalizer = weakref.finalize(self, private_scratch.remove, self._scratch, os.getpid())
+        self._topics = TopicConfig() if topics is None else topics
         try:
-            self.view = self._scanned(topics, recording_id)
+            self.view = self._scanned(recording_id)
             if check_format:
                 require_all(self.view.inventory, where=self._uri)
         except BaseException:
@@ -112,12 +113,12 @@ class MCAPReader:
             self.num_depth_frames,
         )
 
-    def _scanned(self, topics: TopicConfig | None, recording_id: str | None) -> RecordingView:
+    def _scanned(self, recording_id: str | None) -> RecordingView:
         address, size = look_at(self._uri)
         name = recording_id or f"{slug(address.name)}-{quick_digest(self._uri, size)[:8]}"
         directory = self._scratch / "recording"
         directory.mkdir(mode=0o700)
-        config = RecordingConfig(topics=() if topics is None else topics.topic_map())
+        config = RecordingConfig(topics=self._topics.topic_map())
         scan_recording(self._uri, directory, recording_id=name, config=config)
         return RecordingView.open(directory, self._uri)
 
@@ -298,20 +299,13 @@ class MCAPReader:
     def point_cloud(self, source: str = "auto") -> tuple[NDArray[np.float32], None]:
         """Return points (N, 3) in the world and None for colours, which are not read either.
 
+        They are the means of cubes of 2 cm (larger where there are too many), over all messages of the source.
+
         Args:
-            source: `auto` takes all clouds, `mesh_cloud` and `point_cloud` those of topics that end so.
+            source: `mesh_cloud` takes the topic that `TopicConfig` or its own name calls so, `point_cloud` all others,
+                `auto` the first of both that has points.
         """
-        if source not in _CLOUD_SOURCES:
-            raise BadConfig(f"source must be one of {', '.join(_CLOUD_SOURCES)}, got {source!r}")
-        endings = _CLOUD_SOURCES[source]
-        points = [
-            cloud.points.astype(np.float32)
-            for stream in self.view.point_clouds
-            if stream.topic.endswith(endings or "")
-            for cloud in stream.read()
-            if hasattr(cloud, "points")
-        ]
-        return np.concatenate([np.zeros((0, 3), np.float32), *points]), None
+        return cloud_points(self.view, self._topics, source), None
 
     # --- what a script hands back ------------------------------------------------------------------------------
 
