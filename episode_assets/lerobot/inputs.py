@@ -70,12 +70,15 @@ def read_verdict(qc: Path, message_number: NDArray[np.int64]) -> QualityVerdict:
     Intervals are matched by message numbers, which hold for ever; positions may differ between versions.
 
     Raises:
-        ArtifactDamaged: The report cannot be read, or names messages that the bundle does not have.
+        ArtifactDamaged: The report cannot be read, lists fewer intervals than it keeps, or names messages that the
+            bundle does not have.
     """
     try:
         report = json.loads((qc / QC_FILE).read_text(encoding="utf-8"))
         score = report.get("score")
-        kept = sorted(_positions(interval, message_number) for interval in report["intervals"])
+        _check_all_listed(report)
+        positions = _places(message_number)
+        kept = sorted(_positions(interval, positions) for interval in report["intervals"])
         return QualityVerdict(str(report["verdict"]), None if score is None else float(score), tuple(kept))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactDamaged(
@@ -85,15 +88,32 @@ def read_verdict(qc: Path, message_number: NDArray[np.int64]) -> QualityVerdict:
         ) from error
 
 
-def _positions(interval: dict[str, Any], message_number: NDArray[np.int64]) -> tuple[int, int]:
+def _check_all_listed(report: dict[str, Any]) -> None:
+    """Refuse a report that counts more intervals than it lists: good frames would be lost without a word."""
+    listed, kept = len(report["intervals"]), report.get("kept", {}).get("intervals")
+    if kept is not None and kept != listed:
+        raise ArtifactDamaged(
+            f"the quality report keeps {kept} intervals and lists {listed}",
+            where=QC_FILE,
+            remedy="materialise qc_report again",
+        )
+
+
+def _places(message_number: NDArray[np.int64]) -> dict[int, int]:
+    """Return the position of each message number that occurs once."""
+    numbers, first, count = np.unique(message_number, return_index=True, return_counts=True)
+    return dict(zip(numbers[count == 1].tolist(), first[count == 1].tolist(), strict=True))
+
+
+def _positions(interval: dict[str, Any], positions: dict[int, int]) -> tuple[int, int]:
     ends = []
     for key in ("message_start", "message_end"):
-        found = np.flatnonzero(message_number == interval[key])
-        if len(found) != 1:
+        found = positions.get(interval[key])
+        if found is None:
             raise ArtifactDamaged(
                 f"a kept interval names message {interval[key]}, which the bundle does not have",
                 where=QC_FILE,
                 remedy="materialise qc_report again; it was made from another version of the bundle",
             )
-        ends.append(int(found[0]))
+        ends.append(found)
     return ends[0], ends[1] + 1

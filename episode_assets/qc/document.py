@@ -1,7 +1,8 @@
 """`qc.json`: everything the report knows, as strict JSON with stable keys and a bounded size.
 
 Frame ranges are inclusive and given as positions and as message numbers. No path, no file name and no date of making
-is in it, so equal inputs give equal bytes.
+is in it, so equal inputs give equal bytes. The kept intervals are what datasets are cut from and are never shortened:
+where they are many, the lists for readers (findings, reasons) give way.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from episode_assets.outcome import Json
 from episode_assets.qc.checks import Check
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
+from episode_assets.qc.finding_totals import shortened, totals_as_json
 from episode_assets.qc.findings import Finding, as_json
 from episode_assets.qc.intervals import KeptInterval
 from episode_assets.qc.numbers import Block, number
@@ -30,7 +32,11 @@ SCHEMA_VERSION = 2
 MOST_RANGES = 24
 MOST_REASONS = 150
 MOST_FINDINGS = 200
-MOST_INTERVALS = 400
+
+_LISTS_BYTES = 225_000
+"""Room for intervals, findings and reasons together; the rest of the document takes up to 70 kB."""
+_FULL_LISTS_BYTES = 150_000
+_SMALLEST_PART = 0.05
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,8 @@ def document(
 ) -> dict[str, Any]:
     """Return the content of `qc.json`."""
     settings = json.loads(json.dumps(asdict(config)))
+    kept = intervals(e, judgement.kept)
+    part = _part_shown(kept)
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -97,15 +105,22 @@ def document(
         ],
         "score_stera": number(judgement.score_stera),
         "checks": [_check(e, check) for check in judgement.checks],
-        **_reasons(e, judgement.checks),
-        "findings": [as_json(item) for item in judgement.findings[:MOST_FINDINGS]],
+        **_reasons(e, judgement.checks, most=round(part * MOST_REASONS)),
+        "findings": [as_json(item) for item in shortened(judgement.findings, round(part * MOST_FINDINGS))],
+        "findings_by_kind": totals_as_json(judgement.findings),
         "findings_total": len(judgement.findings),
-        "intervals": intervals(e, judgement.kept)[:MOST_INTERVALS],
+        "intervals": kept,
         "kept": kept_summary(e, judgement.kept),
         "metrics": dict(blocks),
         "signals": {"sha256": signals_sha256},
         "privacy": dict(privacy),
     }
+
+
+def _part_shown(kept: list[dict[str, Json]]) -> float:
+    """Return which part of the findings and reasons is listed beside this many kept intervals, above 0 to 1."""
+    left = _LISTS_BYTES - sum(len(_dense(item)) for item in kept)
+    return min(max(left / _FULL_LISTS_BYTES, _SMALLEST_PART), 1.0)
 
 
 def dumps(content: Mapping[str, Any]) -> str:
@@ -147,11 +162,11 @@ def _short_range(e: Evidence, item: FrameRange) -> list[Json]:
     return [item.first, item.last, e.t(first), e.t(last), number(item.peak)]
 
 
-def _reasons(e: Evidence, checks: Sequence[Check]) -> dict[str, Json]:
+def _reasons(e: Evidence, checks: Sequence[Check], *, most: int) -> dict[str, Json]:
     found = [(check, item) for check in checks if check.status in ("warn", "fail") for item in check.ranges]
     # The hard ones come first where not all fit; within the file they are in order of time.
     found.sort(key=lambda pair: not pair[0].is_cut)
-    shown = sorted(found[:MOST_REASONS], key=lambda pair: (pair[1].first, pair[0].id))
+    shown = sorted(found[:most], key=lambda pair: (pair[1].first, pair[0].id))
     return {"reasons": [reason(e, check, item) for check, item in shown], "reasons_total": len(found)}
 
 
