@@ -17,9 +17,10 @@ from episode_assets.lerobot.ledger import continue_ledger
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.outcome import Json, Note, Outcome
 from episode_assets.pipeline.hiding import hides_what_it_should
-from episode_assets.pipeline.step import HANDED_ON, Produced, plain_config
+from episode_assets.pipeline.step import HANDED_ON, Produced
 from episode_assets.progress import Progress, silent
 from episode_assets.storage import Artifact, ArtifactKey, Store, fingerprint
+from episode_assets.storage.canonical import plain_config
 
 DATASET_CODE_VERSION = "1"
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from episode_assets.outcome import Json, ModelUse, Outcome
 from episode_assets.progress import Progress, silent
@@ -29,6 +29,7 @@ from episode_assets.storage import (
     digest_of_redactions,
     fingerprint,
 )
+from episode_assets.storage.canonical import plain_config
 
 Config = TypeVar("Config")
 
@@ -174,15 +175,6 @@ def with_upstream_models(outcome: Outcome, inputs: Iterable[Artifact]) -> Outcom
     return replace(outcome, upstream_models=tuple(sorted(found, key=lambda use: (use.name, use.sha256))))
 
 
-def plain_config(config: object) -> dict[str, Json]:
-    """Return a configuration dataclass as plain JSON; tuples become lists.
-
-    Settings marked `is_place` are left out: where a weight file lies changes no output and is nobody's business; which
-    file it is stands among the models.
-    """
-    return cast("dict[str, Json]", _plain(config))
-
-
 def redactions_for(
     step: Step[Config], registry: Registry, recording: RecordingEntry
 ) -> tuple[RedactionText, ...]:
@@ -287,16 +279,3 @@ def bring_up_to_date(
         artifact = draft.publish(with_handed_on_notes(outcome, artifacts.values()))
     step.note(store.recordings, artifact)
     return Produced(artifact, False, time.monotonic() - began, expected.fingerprint)
-
-
-def _plain(value: object) -> Json:
-    if is_dataclass(value):
-        shown = [item.name for item in fields(value) if not item.metadata.get("is_place")]
-        return {name: _plain(getattr(value, name)) for name in shown}
-    if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    return str(value)

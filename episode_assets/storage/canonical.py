@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import fields, is_dataclass
+from typing import Any, cast
 
 from episode_assets.errors import BadConfig
 from episode_assets.outcome import Json
@@ -76,3 +77,25 @@ def content_digest(files: Iterable[tuple[str, str]]) -> str:
     """Return the digest of a set of files from their paths and SHA-256, in any order; 64 hex digits."""
     text = json.dumps(sorted([path, sha256] for path, sha256 in files), separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def plain_config(config: object) -> dict[str, Json]:
+    """Return a configuration dataclass as plain JSON; tuples become lists.
+
+    Settings marked `is_place` are left out: where a weight file lies changes no output and is nobody's business; which
+    file it is stands among the models.
+    """
+    return cast("dict[str, Json]", _plain_setting(config))
+
+
+def _plain_setting(value: object) -> Json:
+    if is_dataclass(value):
+        shown = [item.name for item in fields(value) if not item.metadata.get("is_place")]
+        return {name: _plain_setting(getattr(value, name)) for name in shown}
+    if isinstance(value, dict):
+        return {str(name): _plain_setting(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_setting(item) for item in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)

@@ -20,7 +20,7 @@ from episode_assets.anonymization.egoblur import EgoBlurOptions
 from episode_assets.anonymization.retinaface import RetinaFaceOptions
 from episode_assets.errors import BadConfig, ModelMissing
 from episode_assets.pipeline.settings import build_config
-from episode_assets.pipeline.step import plain_config
+from episode_assets.storage.canonical import plain_config
 from episode_assets_tests.anonymization.stand_ins import BLIND, DECLARED, DECLARED_USE
 
 BOTH = {"detector": "centerface+egoblur", "audit_detector": "centerface+egoblur"}

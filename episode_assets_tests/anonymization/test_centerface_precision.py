@@ -17,7 +17,7 @@ from episode_assets.anonymization.centerface import CenterFace, CenterFaceOption
 from episode_assets.anonymization.centerface_ranges import RANGES
 from episode_assets.errors import BadConfig
 from episode_assets.pipeline.settings import build_config
-from episode_assets.pipeline.step import plain_config
+from episode_assets.storage.canonical import plain_config
 from episode_assets.video import picture_to_rgb
 
 SIZES = ((320, 192), (640, 384), (480, 288))
