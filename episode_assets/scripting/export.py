@@ -79,7 +79,7 @@ def export_episode(session: MCAPReader, out_dir: Path, options: ExportOptions) -
     )
     with put_in_place(target) as aside:
         aside.mkdir(mode=0o700)
-        mesh = options.mesh.directory if options.mesh is not None else session.scene_mesh()
+        mesh = session.scene_mesh() if options.mesh is None else session.workshop.meshes[options.mesh]
         outcome = _write(session, aside, options, mesh)
         _make_own(aside)
         manifest = write_manifest(
@@ -110,6 +110,11 @@ def _check(session: MCAPReader, options: ExportOptions) -> None:
         )
     if any(item is not None and item.session is not session for item in (visualizer, mesh)):
         raise BadConfig("visualizer or mesh belong to another session")
+    if mesh is not None and mesh not in session.workshop.meshes:
+        raise BadConfig(
+            "the mesh is not as MeshRefiner made it, and where its colours come from cannot be told",
+            remedy="give the very object that MeshRefiner.refine returned",
+        )
     if options.thumbnail_rgb is not None:
         session.checked_picture("thumbnail_rgb", options.thumbnail_rgb)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +26,7 @@ class RefinedMesh:
         faces: (M, 3) int32.
         vertex_colors: (N, 3) uint8 from blurred pictures, or None.
         vertex_normals: (N, 3) float32 unit vectors, zeros where no face is.
-        session: The session that it belongs to.
-        directory: Where its file lies; an export takes that file, whatever is done to the arrays.
+        session: The session that it belongs to. It keeps the file that an export takes, whatever is done to the arrays.
     """
 
     vertices: NDArray[np.float32]
@@ -36,7 +34,6 @@ class RefinedMesh:
     vertex_colors: NDArray[np.uint8] | None
     vertex_normals: NDArray[np.float32]
     session: MCAPReader = field(repr=False)
-    directory: Path = field(repr=False)
 
 
 class MeshRefiner:
@@ -75,7 +72,9 @@ class MeshRefiner:
         mesh = read_ply(directory / MESH, remedy="refine it again")
         vertices, faces = mesh.vertices.astype(np.float32), mesh.triangles.astype(np.int32)
         colours = mesh.colours
-        return RefinedMesh(vertices, faces, colours, _normals(vertices, faces), self._session, directory)
+        refined = RefinedMesh(vertices, faces, colours, _normals(vertices, faces), self._session)
+        self._session.workshop.meshes[refined] = directory
+        return refined
 
 
 def _normals(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
@@ -58,6 +59,11 @@ class Workshop:
         directory: Private, empty.
         blur: Settings of blur and audit.
         workers: Processes for what is worked on in parallel.
+
+    Attributes:
+        meshes: Where the files of meshes lie that a script got; their colours are those of audited pictures.
+        hands: The hands that a script handed in.
+        bodies: The bodies that a script handed in.
     """
 
     def __init__(self, view: RecordingView, directory: Path, *, blur: FaceBlurConfig, workers: int) -> None:
@@ -68,6 +74,7 @@ class Workshop:
         self._handed_in: HandedInPictures | None = None
         self._blurred: tuple[Path, Outcome] | None = None
         self._made = 0
+        self.meshes: WeakKeyDictionary[object, Path] = WeakKeyDictionary()
         self.hands = HandStore(directory / "given_hands")
         self.bodies = BodyStore(directory / "given_bodies")
 

@@ -139,7 +139,7 @@ def test_a_visualizer_or_mesh_of_somebody_else_is_refused(opened: Opener, tmp_pa
     session.add_rgb_frame(0, next(session.frames()).rgb)
     painted = np.tile(np.array(MAGENTA, np.uint8), (3, 1))
     points, faces = np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.int32)
-    mesh = RefinedMesh(points, faces, painted, points, other, tmp_path)
+    mesh = RefinedMesh(points, faces, painted, points, other)
 
     with pytest.raises(BadConfig, match="visualizer is a Foreign, and what it holds cannot be audited"):
         session.export(tmp_path / "out", visualizer=Foreign())

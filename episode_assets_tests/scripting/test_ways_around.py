@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from episode_assets.bundle import EpisodeBundle
-from episode_assets.errors import ArtifactDamaged, ArtifactMissing
-from episode_assets.scripting import Evaluate, FaceBlurrer, MCAPReader, Visualizer
+from episode_assets.errors import ArtifactDamaged, ArtifactMissing, BadConfig
+from episode_assets.scripting import Evaluate, FaceBlurrer, MCAPReader, MeshRefiner, RefinedMesh, Visualizer
 from episode_assets_tests.conftest import Demo
 from episode_assets_tests.leaks import traces
 from episode_assets_tests.scripting.conftest import MARK_BLUR, Opener
@@ -154,3 +154,26 @@ def test_a_recorded_picture_that_was_searched_alike_is_not_searched_again(
         session.add_rgb_frame(frame.index, picture)
 
     assert Counted.pictures == before
+
+
+def test_a_mesh_that_a_script_changed_or_made_is_refused(
+    opened: Opener, marked: Demo, tmp_path: Path
+) -> None:
+    session = opened(marked.path)
+    hand_in(session)
+    made = MeshRefiner(session).refine()
+    painted = np.tile(np.array(MAGENTA, np.uint8), (len(made.vertices), 1))
+    forged = (
+        replace(made, vertex_colors=painted),
+        RefinedMesh(made.vertices, made.faces, painted, made.vertex_normals, session),
+    )
+
+    for mesh in forged:
+        with pytest.raises(BadConfig, match="not as MeshRefiner made it"):
+            session.export(tmp_path / "out", mesh=mesh)
+    session.export(tmp_path / "out", mesh=made)
+
+    with EpisodeBundle.open(tmp_path / "out") as bundle:
+        assert bundle.mesh is not None
+        assert np.array_equal(bundle.mesh.colours, made.vertex_colors)
+    assert [field.name for field in fields(made) if "directory" in field.name] == []
