@@ -149,7 +149,7 @@ def _entry(recording_id: str, version: str, content: Mapping[str, Any]) -> Archi
         sha256=digest_or_none(content["source_sha256"]),
         start_ns=_wall_ns(content["first_stamp_ns"], offset),
         end_ns=_wall_ns(content["last_stamp_ns"], offset),
-        found=_found(content["findings"]),
+        found=_found(content["findings_by_kind"]),
         sketch=tuple(words(digest) for digest in print_["sketch"][:SKETCH]),
         pictures=whole_in(print_["pictures"], 0, _MOST_COUNT),
         brightness=_curve(print_["brightness"]),
@@ -174,12 +174,13 @@ def _curve(curve: str) -> str:
     return curve
 
 
-def _found(findings: list[Mapping[str, Any]]) -> tuple[FoundKind, ...]:
+def _found(totals: list[Mapping[str, Any]]) -> tuple[FoundKind, ...]:
     counts: dict[str, tuple[int, float]] = {}
-    for item in findings:
+    for item in totals:
         kind = words(item["kind"])
         count, points = counts.get(kind, (0, 0.0))
-        counts[kind] = (count + 1, points + real_in(item["points_lost"], 0, _MOST_POINTS))
+        count += whole_in(item["count"], 1, _MOST_COUNT)
+        counts[kind] = (count, points + real_in(item["points_lost"], 0, _MOST_POINTS))
     found = [FoundKind(kind, count, round(points, 2)) for kind, (count, points) in counts.items()]
     return tuple(sorted(found, key=lambda item: (-item.points, -item.count, item.kind))[:_MOST_KINDS])
 

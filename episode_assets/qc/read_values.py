@@ -35,10 +35,10 @@ def flag(value: Any) -> bool:
     """Return a boolean.
 
     Raises:
-        ValueError: It is none.
+        TypeError: It is none.
     """
     if not isinstance(value, bool):
-        raise ValueError(f"true or false was expected, got {_shown(value)}")
+        raise TypeError(f"true or false was expected, got {_shown(value)}")
     return value
 
 
@@ -46,10 +46,10 @@ def words(value: Any) -> str:
     """Return a text that can be written as UTF-8, whatever was in it.
 
     Raises:
-        ValueError: It is no text.
+        TypeError: It is no text.
     """
     if not isinstance(value, str):
-        raise ValueError(f"a text was expected, got {_shown(value)}")
+        raise TypeError(f"a text was expected, got {_shown(value)}")
     return value.encode("utf-8", "replace").decode()
 
 

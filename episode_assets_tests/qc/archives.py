@@ -85,8 +85,9 @@ def qc_content(
         "wall_offset_ns": wall_offset_ns,
         "metrics": {"recording": {"duration_s": duration_s, "size_bytes": 1_000_000}},
         "kept": {"seconds": kept_s, "one_hand_seconds": one_hand_s, "two_hands_seconds": two_hands_s},
-        "findings": [
-            {"kind": kind, "points_lost": 1.5} for kind, count in (found or {}).items() for _ in range(count)
+        "findings_by_kind": [
+            {"kind": kind, "stream": "rgb", "count": count, "points_lost": 1.5 * count}
+            for kind, count in (found or {}).items()
         ],
         "thumbnails": [
             {"frame": 3, "kind": "", "width": 128, "height": 72, "jpeg_base64": _picture(seed % 7)}

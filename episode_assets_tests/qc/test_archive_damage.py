@@ -35,7 +35,7 @@ NONSENSE: dict[str, Change] = {
     "a score that is no number": put("score", value=NOT_A_NUMBER),
     "an endless score": put("score", value=INFINITE),
     "a score above 100": put("score", value=101.0),
-    "endless points": put("findings", value=[{"kind": "black", "points_lost": INFINITE}]),
+    "endless points": put("findings_by_kind", 0, "points_lost", value=INFINITE),
     "a digest that is a table": put("source_sha256", value={"a": 1}),
     "a digest of another kind": put("source_sha256", value="ab"),
     "a size of 400 digits": put("metrics", "recording", "size_bytes", value=10**400),
@@ -55,7 +55,7 @@ def test_a_report_that_holds_nonsense_blocks_no_other(tmp_path, change):
     store = Store.open(str(tmp_path / "store"))
     good, bad = (register(store, tmp_path, name) for name in ("good", "bad"))
     for recording_id in (good, bad):
-        content = qc_content(recording_id)
+        content = qc_content(recording_id, found={"black": 1})
         if recording_id == bad:
             change(content)
         publish_content(store, recording_id, content)
@@ -78,7 +78,7 @@ PLACES = [
     *(("kept", name) for name in ("seconds", "one_hand_seconds", "two_hands_seconds")),
     *(("fingerprint", name) for name in ("sketch", "pictures", "brightness", "contrast")),
     *(("thumbnails", 0, name) for name in ("width", "height", "jpeg_base64")),
-    *(("findings", 0, name) for name in ("kind", "points_lost")),
+    *(("findings_by_kind", 0, name) for name in ("kind", "count", "points_lost")),
 ]
 
 
