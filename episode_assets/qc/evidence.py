@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from episode_assets.anonymization.signals import REDUCED_WIDTH_PX
 from episode_assets.bundle import EpisodeBundle, FaceBoxes, HandArrays
 from episode_assets.bundle.layout import SIDES, Side
 from episode_assets.errors import ArtifactDamaged
+from episode_assets.footage import read_table, require_columns
 from episode_assets.progress import Progress
 from episode_assets.qc.depth_figures import DepthMeter, DepthNumbers
 from episode_assets.qc.hand_depth import HandDepth
@@ -283,7 +283,13 @@ def _hand(bundle: EpisodeBundle, side: Side) -> HandArrays:
 
 
 def _imu(raw: RecordingView) -> ImuStream | None:
-    return None if raw.imu is None else replace(raw.imu, orientation_xyzw=np.empty((0, 4)))
+    """Return the IMU's samples without its orientation; copies, since slices would hold the whole table."""
+    return raw.imu and replace(
+        raw.imu,
+        linear_acceleration=raw.imu.linear_acceleration.copy(),
+        angular_velocity=raw.imu.angular_velocity.copy(),
+        orientation_xyzw=np.empty((0, 4)),
+    )
 
 
 def _with_mano(bundle: EpisodeBundle, side: Side) -> int:
@@ -292,16 +298,9 @@ def _with_mano(bundle: EpisodeBundle, side: Side) -> int:
 
 
 def _read(path: Path, columns: list[str]) -> pa.Table:
-    try:
-        table = pq.read_table(path, use_threads=False)
-    except (OSError, pa.ArrowException) as error:
-        raise ArtifactDamaged(
-            f"the table cannot be read: {error}", where=path.name, remedy=_REMEDY
-        ) from error
-    missing = sorted(set(columns) - set(table.column_names))
-    if missing:
-        raise ArtifactDamaged(f"columns {missing} are missing", where=path.name, remedy=_REMEDY)
-    return table.select(columns)
+    table = read_table(path, columns, remedy=_REMEDY)
+    require_columns(table, columns, where=path.name, remedy=_REMEDY)
+    return table
 
 
 def _floats(table: pa.Table, name: str) -> Floats:

@@ -9,7 +9,7 @@ from episode_assets.bundle import HandArrays
 from episode_assets.bundle.layout import MEASURED
 from episode_assets.qc.evidence import Evidence
 from episode_assets.qc.hand_checks import bone_figures, dropouts, longest_absence_s
-from episode_assets.qc.hand_figures import TIPS, WRIST, wrist_speed
+from episode_assets.qc.hand_figures import TIPS, WRIST, in_blocks, wrist_speed
 from episode_assets.qc.numbers import Block, number
 
 Floats = NDArray[np.float64]
@@ -127,13 +127,14 @@ def _side(e: Evidence, name: str, hand: HandArrays, duration_s: float) -> Block:
 
 
 def _in_frame_percent(e: Evidence) -> float | None:
-    points = np.concatenate([e.left.joints_px.reshape(-1, 2), e.right.joints_px.reshape(-1, 2)])
-    points = points[np.isfinite(points).all(axis=1)]
-    if len(points) == 0:
-        return None
-    width, height = e.picture_size
-    inside = (points >= 0).all(axis=1) & (points[:, 0] < width) & (points[:, 1] < height)
-    return 100 * float(inside.mean())
+    def measure(rows: slice) -> Floats:
+        points = np.concatenate([e.left.joints_px[rows], e.right.joints_px[rows]], axis=1)
+        known = np.isfinite(points).all(axis=2)
+        inside = (points >= 0).all(axis=2) & (points < np.array(e.picture_size)).all(axis=2)
+        return np.stack([(known & inside).sum(axis=1), known.sum(axis=1)], axis=1).astype(np.float64)
+
+    inside, known = in_blocks(len(e), 2, measure).sum(axis=0)
+    return 100 * float(inside / known) if known else None
 
 
 def _palm_widths(hand: HandArrays) -> Floats:
@@ -141,8 +142,11 @@ def _palm_widths(hand: HandArrays) -> Floats:
 
 
 def _grips(hand: HandArrays) -> Floats:
-    reach = np.linalg.norm(hand.joints_cam[:, TIPS] - hand.joints_cam[:, :1], axis=2)
-    return np.asarray(reach.ravel(), np.float64)
+    def measure(rows: slice) -> Floats:
+        joints = hand.joints_cam[rows]
+        return np.asarray(np.linalg.norm(joints[:, TIPS] - joints[:, :1], axis=2), np.float64)
+
+    return in_blocks(len(hand.valid), len(TIPS), measure).ravel()
 
 
 def _mean_over(parts: list[Floats]) -> float | None:

@@ -6,9 +6,11 @@ wrists that trade places and later trade them back. And fingers bend to the palm
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from episode_assets.qc.hand_figures import WRIST, curl
 from episode_assets.qc.ranges import Flags
 
 Floats = NDArray[np.float64]
+Point: TypeAlias = list[float]
 
 _MEMORY_NS = 500_000_000
 """How long the place of a wrist that is not seen says where it may turn up."""
@@ -110,13 +113,13 @@ class _Chain:
 def _chains(e: Evidence, places: Places, ratio: float) -> Iterator[_Chain]:
     last = _Last()
     start, is_traded, states = 0, False, list[bool]()
-    for frame in range(len(e)):
-        stamp_ns = int(e.stamps_ns[frame])
-        if e.gap_before[frame] or last.is_forgotten(stamp_ns):
+    for frame, (stamp_ns, is_after_gap) in enumerate(zip(e.stamps_ns.tolist(), e.gap_before, strict=True)):
+        if is_after_gap or last.is_forgotten(stamp_ns):
             if states:
                 yield _Chain(start, np.array(states, np.bool_))
             last, start, is_traded, states = _Last(), frame, False, []
-        now = places.points[frame]
+        # Numbers of Python: arrays of six take ten times as long.
+        now = [_seen(point) for point in places.points[frame].tolist()]
         if _trades(last.points, now, places.least, ratio):
             is_traded = not is_traded
             last.exchange()
@@ -126,42 +129,49 @@ def _chains(e: Evidence, places: Places, ratio: float) -> Iterator[_Chain]:
         yield _Chain(start, np.array(states, np.bool_))
 
 
+def _seen(point: list[float]) -> Point | None:
+    return point if all(map(math.isfinite, point)) else None
+
+
 class _Last:
     """Where both wrists were last."""
 
     def __init__(self) -> None:
-        self.points = np.full((2, 3), np.nan)
-        self._seen_ns: list[int | None] = [None, None]
+        self.points: list[Point | None] = [None, None]
+        self._seen_ns = [0, 0]
 
     def is_forgotten(self, stamp_ns: int) -> bool:
         """Let go of what is too old, and say whether nothing is left of what there was."""
-        for side, seen_ns in enumerate(self._seen_ns):
-            if seen_ns is not None and stamp_ns - seen_ns > _MEMORY_NS:
-                self._seen_ns[side] = None
-                self.points[side] = np.nan
-                if self._seen_ns[1 - side] is None:
+        for side, point in enumerate(self.points):
+            if point is not None and stamp_ns - self._seen_ns[side] > _MEMORY_NS:
+                self.points[side] = None
+                if self.points[1 - side] is None:
                     return True
         return False
 
     def exchange(self) -> None:
         """Name both the other way: the place of a hand that is not seen now goes with its new name."""
-        self.points = self.points[::-1].copy()
+        self.points.reverse()
         self._seen_ns.reverse()
 
-    def see(self, now: Floats, stamp_ns: int) -> None:
+    def see(self, now: list[Point | None], stamp_ns: int) -> None:
         """Take what a frame shows."""
-        for side in np.flatnonzero(np.isfinite(now).all(axis=1)):
-            self.points[side], self._seen_ns[side] = now[side], stamp_ns
+        for side, point in enumerate(now):
+            if point is not None:
+                self.points[side], self._seen_ns[side] = point, stamp_ns
 
 
-def _trades(last: Floats, now: Floats, least: float, ratio: float) -> bool:
+def _trades(last: list[Point | None], now: list[Point | None], least: float, ratio: float) -> bool:
     """Whether the hands of a frame fit those before better with their sides exchanged."""
-    is_seen, was_seen = np.isfinite(now).all(axis=1), np.isfinite(last).all(axis=1)
-    if is_seen.sum() == was_seen.sum() == 1 and (is_seen != was_seen).all():
-        # One hand alone that has a new name and is where the other was.
-        return float(np.linalg.norm(now[is_seen] - last[was_seen])) < least
-    if not is_seen.any() or not was_seen.all():
+    for side in (0, 1):
+        here, there = now[side], last[1 - side]
+        if here is not None and there is not None and now[1 - side] is None and last[side] is None:
+            # One hand alone that has a new name and is where the other was.
+            return math.dist(here, there) < least
+    left, right = last
+    seen = [(point, side) for side, point in enumerate(now) if point is not None]
+    if not seen or left is None or right is None:
         return False
-    kept = float(np.linalg.norm(now[is_seen] - last[is_seen], axis=1).sum())
-    exchanged = float(np.linalg.norm(now[is_seen] - last[::-1][is_seen], axis=1).sum())
-    return kept > ratio * exchanged and kept - exchanged > least * int(is_seen.sum())
+    kept = sum(math.dist(point, (left, right)[side]) for point, side in seen)
+    exchanged = sum(math.dist(point, (right, left)[side]) for point, side in seen)
+    return kept > ratio * exchanged and kept - exchanged > least * len(seen)
