@@ -1,7 +1,7 @@
 """The point clouds of a recording as one: accumulated in the world frame, a mean point per voxel, without colours.
 
-Points inside the blurred rectangles of the picture taken meanwhile are left out, as depth is there. Reading clouds
-belongs to `recording`; what is built from depth images, to the scene.
+Points inside the blurred rectangles of any picture are left out, as depth is there. Reading clouds belongs to
+`recording`; what is built from depth images, to the scene.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from episode_assets.bundle.annotation import AnnotationFile
 from episode_assets.bundle.inputs import Inputs
+from episode_assets.footage import FaceSpace
 from episode_assets.recording import UndecodableCloud, nearest
 
 GROUP = "point-cloud"
@@ -30,10 +31,10 @@ FARTHEST_VOXEL = 1 << 20
 """Voxels are counted from the origin in 21 bits per axis; at 2 cm that is 21 km."""
 
 NEAREST_PICTURE_NS = 1_000_000_000
-"""A cloud is looked at through the picture nearest in time, which is no more than so far away."""
+"""A cloud without a picture so near in time is left out. Where faces are it has to be as near as a pose."""
 
-BOX_MARGIN = 0.1
-"""Rectangles grow by this share of their size on each side: lenses bend what the pinhole model does not."""
+DIAGONAL = 1.75
+"""A point of a cube and the mean of all its points are closer than so many edges."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,13 @@ class VoxelGrid:
         """How many points each mean stands for, (V,)."""
         return self._count
 
+    def drop(self, is_hidden: NDArray[np.bool_]) -> int:
+        """Forget some of the cubes (V,); returns how many points they stood for."""
+        hidden = int(self._count[is_hidden].sum())
+        self._key, self._count = self._key[~is_hidden], self._count[~is_hidden]
+        self._sum = [sums[~is_hidden] for sums in self._sum]
+        return hidden
+
     def _keys(self, axes: Iterable[NDArray[np.float64]]) -> NDArray[np.int64]:
         """Return the cubes of points given as their x, y and z, (N,) each; memory holds one axis at a time."""
         keys = np.zeros((), np.int64)
@@ -139,7 +147,7 @@ class CloudCount:
         elsewhere: Messages in another frame than the poses, which are not moved there.
         undecodable: Messages that do not decode.
         unseen: Messages left out since nobody can tell where in them a blurred face is.
-        hidden: Points left out since they lie behind blurred rectangles.
+        hidden: Points left out since they lie in the blurred rectangles of a picture.
         far: Points too far from the origin.
     """
 
@@ -154,7 +162,12 @@ class CloudCount:
 def accumulate(inputs: Inputs, *, voxel_m: float) -> tuple[VoxelGrid, CloudCount]:
     """Return all clouds in the frame of the poses as one grid, and what was left out."""
     grid, count = VoxelGrid(voxel_m), CloudCount()
-    count.far = add_clouds(grid, _published_points(inputs, count))
+    boxes = inputs.boxes if inputs.config.depth_faces == "hole" else inputs.boxes.drawn()
+    tolerance_s = inputs.config.depth_tolerance_s
+    space = FaceSpace(inputs.raw, inputs.frames, boxes, inputs.rgb, inputs.poses, tolerance_s)
+    count.far = add_clouds(grid, _published_points(inputs, space, count))
+    # Clouds gather what was seen over minutes: any picture may show a face that a later cloud still holds.
+    count.hidden = grid.drop(space.hides(grid.means, size_m=DIAGONAL * grid.size_m))
     return grid, count
 
 
@@ -170,7 +183,7 @@ def add_clouds(grid: VoxelGrid, clouds: Iterable[NDArray[np.floating]]) -> int:
     return far + (grid.add(np.concatenate(waiting)) if waiting else 0)
 
 
-def _published_points(inputs: Inputs, count: CloudCount) -> Iterator[NDArray[np.floating]]:
+def _published_points(inputs: Inputs, space: FaceSpace, count: CloudCount) -> Iterator[NDArray[np.floating]]:
     world = world_frame(inputs)
     for stream in inputs.raw.point_clouds:
         if stream.frame_id.strip("/") != world:
@@ -180,10 +193,11 @@ def _published_points(inputs: Inputs, count: CloudCount) -> Iterator[NDArray[np.
             if isinstance(cloud, UndecodableCloud):
                 count.undecodable += 1
                 continue
-            points = _without_faces(cloud.points, cloud.stamp_ns, inputs, count)
-            if len(points):
+            if not _is_seen(cloud.stamp_ns, inputs, space):
+                count.unseen += 1
+            elif len(cloud.points):
                 count.used += 1
-                yield points
+                yield cloud.points
 
 
 def world_frame(inputs: Inputs) -> str:
@@ -192,48 +206,18 @@ def world_frame(inputs: Inputs) -> str:
     return named[0].strip("/") if named else ""
 
 
-def _without_faces(
-    points: NDArray[np.floating], stamp_ns: int, inputs: Inputs, count: CloudCount
-) -> NDArray[np.floating]:
-    boxes = inputs.boxes if inputs.config.depth_faces == "hole" else inputs.boxes.drawn()
+def _is_seen(stamp_ns: int, inputs: Inputs, space: FaceSpace) -> bool:
+    """Return whether it is known what of a cloud shows a face: pictures tell, and somebody knows where they were."""
+    has_faces = len(space.boxes) > 0
+    tolerance_ns = round(inputs.config.pose_tolerance_s * 1e9) if has_faces else NEAREST_PICTURE_NS
     stamps = np.array([stamp_ns], np.int64)
-    frame = int(nearest(inputs.frames.stamp_ns, stamps, tolerance_ns=NEAREST_PICTURE_NS)[0])
-    if frame < 0:
-        count.unseen += 1
-        return points[:0]
+    frame = int(nearest(inputs.frames.stamp_ns, stamps, tolerance_ns=tolerance_ns)[0])
+    if frame < 0 or not has_faces:
+        return frame >= 0
+    if space.unplaced_ns is not None and stamp_ns >= space.unplaced_ns - tolerance_ns:
+        return False
     around = range(max(frame - 1, 0), min(frame + 2, len(inputs.frames)))
-    rectangles = boxes.of_frames(around)
-    if len(rectangles) == 0:
-        return points
-    if inputs.rgb is None or not (inputs.rgb.valid[frame] and inputs.poses.valid[frame]):
-        count.unseen += 1
-        return points[:0]
-    hidden = behind(points, rectangles, inputs.rgb.K[frame], inputs.poses.world_from_optical[frame])
-    count.hidden += int(hidden.sum())
-    return points[~hidden]
-
-
-def behind(
-    points: NDArray[np.floating],
-    rectangles_px: NDArray[np.int32],
-    K: NDArray[np.float64],
-    world_from_optical: NDArray[np.float64],
-) -> NDArray[np.bool_]:
-    """Return which points (N, 3) world metres a camera sees within any of the rectangles (B, 4), grown by a margin.
-
-    u = fx X/Z + cx, v = fy Y/Z + cy for points before the camera, Z > 0.
-    """
-    R, t = world_from_optical[:3, :3], world_from_optical[:3, 3]
-    seen = (points - t) @ R
-    is_before = seen[:, 2] > 0
-    depth = np.where(is_before, seen[:, 2], 1.0)
-    u = K[0, 0] * seen[:, 0] / depth + K[0, 2]
-    v = K[1, 1] * seen[:, 1] / depth + K[1, 2]
-    found = np.zeros(len(points), np.bool_)
-    for x0, y0, x1, y1 in rectangles_px.tolist():
-        wide, high = BOX_MARGIN * (x1 - x0), BOX_MARGIN * (y1 - y0)
-        found |= (u >= x0 - wide) & (u <= x1 + wide) & (v >= y0 - high) & (v <= y1 + high)
-    return np.asarray(found & is_before)
+    return len(space.boxes.of_frames(around)) == 0 or space.places(frame)
 
 
 def write_cloud(file: AnnotationFile, grid: VoxelGrid, *, frame_id: str, messages: int) -> None:

@@ -1,8 +1,8 @@
 """The published footage of a recording: its blurred pictures row by row, and what each is paired with.
 
 Reading the tables beside a blurred video, the intrinsics, lenses and poses of its pictures, and where depth and the
-world show what the video hides belong here, for every room that makes something from blurred pictures. Making the blurred video belongs
-to `anonymization`, file formats of what is made from it to those rooms.
+world show what the video hides belong here, for every room that makes something from blurred pictures. Making the
+blurred video belongs to `anonymization`, file formats of what is made from it to those rooms.
 """
 
 from episode_assets.footage.audit import passed_audit

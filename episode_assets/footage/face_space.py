@@ -38,6 +38,9 @@ TOGETHER_NS = 1_000_000_000
 """A face that was placed stands for the pictures so near in time for which nobody knows where the camera was."""
 
 BLOCK_M = 0.5
+FARTHEST_BLOCK = (1 << 20) - 1
+"""Points are sorted by cubes of this edge, counted in 21 bits per axis: 500 km to either side of their middle."""
+
 NEAR_M = 0.01
 
 Points = NDArray[np.float64]
@@ -63,7 +66,7 @@ class FaceSpace:
     poses: FramePoses
     tolerance_s: float
 
-    @property
+    @cached_property
     def unplaced_ns(self) -> int | None:
         """Stamp of the first picture with a face that may lie anywhere in the world; None when all are placed.
 
@@ -75,6 +78,10 @@ class FaceSpace:
         placed, tracked = stamps[faces[self._is_placed[faces]]], stamps[self._is_placed]
         is_open = ~_is_near(placed, missing) & (_is_near(tracked, missing) | (len(tracked) == 0))
         return int(missing[is_open][0]) if is_open.any() else None
+
+    def places(self, frame: int) -> bool:
+        """Return whether it is known where the camera of a picture was, and what it saw there."""
+        return bool(self._is_placed[frame])
 
     def hides(self, points: Points, *, size_m: float = 0.0) -> NDArray[np.bool_]:
         """Return which points (N, 3) world metres lie in a rectangle of any picture, and not behind what is seen there.
@@ -232,9 +239,16 @@ class _Blocks:
 
     @classmethod
     def of(cls, points: Points) -> _Blocks:
-        cells = np.floor(points / BLOCK_M)
-        distinct, name = np.unique(cells, axis=0, return_inverse=True)
-        return cls((distinct + 0.5) * BLOCK_M, name.reshape(-1))
+        origin = np.floor(np.median(points, axis=0))
+        keys = np.zeros(len(points), np.int64)
+        for axis in range(3):
+            cells = np.clip(
+                np.floor((points[:, axis] - origin[axis]) / BLOCK_M), -FARTHEST_BLOCK, FARTHEST_BLOCK
+            )
+            keys = (keys << 21) | (cells.astype(np.int64) + FARTHEST_BLOCK)
+        distinct, name = np.unique(keys, return_inverse=True)
+        cells = np.stack([(distinct >> shift) & (2 * FARTHEST_BLOCK + 1) for shift in (42, 21, 0)], axis=1)
+        return cls(origin + (cells - FARTHEST_BLOCK + 0.5) * BLOCK_M, name.reshape(-1))
 
     def may_be_seen(self, view: _View) -> NDArray[np.bool_]:
         """Return which points lie in a cube whose ball is not wholly outside the rectangles of a picture."""

@@ -56,6 +56,8 @@ class Scene:
         {"depth", "camera_info", "pose", "tf", "imu", "tracking", "mesh", "trajectory", "cloud"}
     )
     cloud_frame: str = "world"
+    cloud_depth_m: float = 1.0
+    cloud_late_ns: int = 0
     info_size: tuple[int, int] | None = None
     depth_focal: float | None = None
     depth_missing: frozenset[int] = frozenset()
@@ -87,7 +89,9 @@ class Scene:
     def clouds(self) -> list[np.ndarray]:
         """One cloud (N, 3) per picture, world metres: a grid before the camera, a little shifted each time."""
         x, y = np.meshgrid(np.linspace(-0.4, 0.4, 9), np.linspace(-0.3, 0.3, 7))
-        optical = np.stack([x, y, np.full_like(x, 1.0), np.ones_like(x)], axis=-1).reshape(-1, 4)
+        optical = np.stack([x, y, np.full_like(x, self.cloud_depth_m), np.ones_like(x)], axis=-1).reshape(
+            -1, 4
+        )
         return [(optical @ self.world_from_optical(i).T)[:, :3] + 0.001 * i for i in range(self.frames)]
 
     def world_from_optical(self, frame: int) -> np.ndarray:
@@ -180,7 +184,8 @@ def write_recording(path: Path, scene: Scene) -> Path:
             writer.add("/trajectory", last, _path(scene))
         if "cloud" in scene.streams:
             for stamp_ns, points in zip(scene.stamps_ns.tolist(), scene.clouds, strict=True):
-                writer.add("/map/point_cloud", stamp_ns, cloud_message(stamp_ns, points, scene.cloud_frame))
+                late_ns = stamp_ns + scene.cloud_late_ns
+                writer.add("/map/point_cloud", late_ns, cloud_message(late_ns, points, scene.cloud_frame))
         writer.finish()
     return path
 

@@ -78,10 +78,58 @@ def test_faces_stay_where_they_are_to_be_kept_but_what_people_drew_goes(make: Ma
 def test_a_cloud_that_cannot_be_looked_at_is_left_out_where_faces_are(make: Maker) -> None:
     made = make(Scene(frames=5).without("camera_info"), boxes=(Box(2, 0, 0, 32, 48),))
 
-    # The pictures before and after show the face as well.
-    assert made.notes()["cloud_view_unknown"] == 3
+    # The picture before shows the face as well, and all later clouds may hold it still.
+    assert made.notes()["cloud_view_unknown"] == 4
     with h5py.File(made.path / "annotation.hdf5", "r") as file:
-        assert file["/point-cloud"].attrs["messages"] == 2
+        assert file["/point-cloud"].attrs["messages"] == 1
+
+
+def seen_in(points: np.ndarray, scene: Scene, frame: int) -> np.ndarray:
+    """Return pixels (N, 2) of world points before the camera in one picture."""
+    pose = scene.world_from_optical(frame)
+    x, y, z = ((points - pose[:3, 3]) @ pose[:3, :3]).T
+    assert (z > 0).all()
+    K = scene.intrinsics(frame)
+    return np.stack([K[0, 0] * x / z + K[0, 2], K[1, 1] * y / z + K[1, 2]], axis=1)
+
+
+@pytest.mark.parametrize("lacking", [(), ("depth",)])
+def test_later_clouds_hold_nothing_of_a_face_that_was_seen_earlier(
+    make: Maker, lacking: tuple[str, ...]
+) -> None:
+    """The clouds of all pictures show the same grid, a millimetre farther on each time."""
+    scene = Scene(frames=8).without(*lacking)
+    boxes = (Box(0, 16, 12, 48, 36), Box(1, 16, 12, 48, 36))
+
+    made = make(scene, boxes=boxes)
+
+    kept = points_of(made)
+    with h5py.File(made.path / "annotation.hdf5", "r") as file:
+        published = int(file["/point-cloud/count"][()].sum())
+    for frame in (0, 1):
+        u, v = seen_in(kept, scene, frame).T
+        assert not ((u >= 16) & (u < 48) & (v >= 12) & (v < 36)).any()
+    assert 0 < published == 8 * 63 - made.notes()["cloud_points_hidden"]
+
+
+def test_points_well_behind_what_depth_shows_of_a_face_stay(make: Maker) -> None:
+    scene, boxes = Scene(frames=2, cloud_depth_m=2.5), (Box(0, 0, 0, 64, 48), Box(1, 0, 0, 64, 48))
+
+    known, unknown = make(scene, boxes=boxes), make(scene.without("depth"), boxes=boxes)
+
+    # The five hundredths of pixels without depth see through to them.
+    assert 0 < known.notes()["cloud_points_hidden"] < 0.2 * 2 * 63
+    assert len(points_of(known)) > 0
+    assert unknown.notes()["cloud_points_hidden"] == 2 * 63
+    assert unknown.reasons()["annotation.hdf5:/point-cloud"] == "no_usable_points"
+
+
+def test_a_cloud_that_no_picture_is_near_to_is_left_out_where_faces_are(make: Maker) -> None:
+    """A face may have come and gone since the picture before it."""
+    scene = Scene(frames=6, cloud_late_ns=310_000_000)
+
+    assert "cloud_view_unknown" not in make(scene).notes()
+    assert make(scene, boxes=(Box(0, 0, 0, 8, 8),)).notes()["cloud_view_unknown"] == 4
 
 
 def test_clouds_in_another_frame_are_named_and_not_moved(make: Maker) -> None:
