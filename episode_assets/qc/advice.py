@@ -9,6 +9,7 @@ ADVICE: Mapping[str, str] = {
     "black": "Check the lens cap and the camera's power; these frames are cut out.",
     "covered_lens": "Keep fingers, hair and clothes away from the lens; these frames are cut out.",
     "frozen": "The camera repeated a picture while it moved: lower its load or resolution; these frames are cut out.",
+    "blank_picture": "Look at the stretch: before a bare wall it is fine, else something lay on the lens.",
     "still_picture": "Look at the stretch: on a tripod it is fine, else the camera stopped delivering pictures.",
     "blurred": "Clean the lens, add light or move slower, so that the shutter stays short.",
     "overexposed": "Lower the exposure, or keep windows and lamps out of the picture.",

@@ -107,7 +107,9 @@ class QualityConfig:
     frozen_diff_max: float = _number(0.35, 0, 255, "frozen: mean luma difference to the frame before")
     frozen_frames_min: int = _number(3, 1, 1000, "frozen: frames in a row")
     moving_gyro_rad_s: float = _number(0.2, 0, 100, "gyro norm that proves motion, rad/s")
-    moving_pose_m: float = _number(0.01, 0, 100, "pose displacement that proves motion, metres")
+    moving_pose_m: float = _number(
+        0.01, 0, 100, "pose displacement within a second that proves motion, metres"
+    )
 
     # --- streams ---
     rolled_max_ratio: float = _number(

@@ -7,21 +7,25 @@ import numpy as np
 from episode_assets.qc.checks import Check, absent, from_ranges, with_peak
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
-from episode_assets.qc.motion_evidence import moves
+from episode_assets.qc.motion_evidence import moves, turns
 from episode_assets.qc.ranges import Flags, FrameRange, flags_of, runs
 
 _MOSTLY_INVALID_RATIO = 0.2
 _STILL_DIFF = 1.5
+_EQUAL_DIFF = 0.02
+"""Luma; what decoders differ by. Noise of a sensor alone is ten times that."""
 
 
 def picture_checks(e: Evidence, config: QualityConfig) -> list[Check]:
     """Return all checks of single pictures and of their sequence."""
     black = _black(e, config)
     is_black = flags_of(list(black.ranges), len(e))
+    covered, blank = _covered(e, config, is_black)
     frozen, still = _frozen(e, config, is_black)
     return [
         black,
-        _covered(e, config, is_black),
+        covered,
+        blank,
         frozen,
         still,
         _blurred(e, config, is_black),
@@ -50,52 +54,78 @@ def _black(e: Evidence, config: QualityConfig) -> Check:
     )
 
 
-def _covered(e: Evidence, config: QualityConfig, is_black: Flags) -> Check:
+def _covered(e: Evidence, config: QualityConfig, is_black: Flags) -> tuple[Check, Check]:
+    """Find pictures without structure: a lens that is covered, and one beside a free depth sensor that may be."""
     s = e.signals
     dim = (s.flat_tiles_ratio > config.covered_dim_flat_ratio_min) & (s.std < config.covered_std_max)
     flags = ((s.flat_tiles_ratio > config.covered_flat_ratio_min) | dim) & ~is_black
     at_least = max(1, round(config.covered_s * 1e9 / e.median_step_ns)) if e.median_step_ns else 1
-    confirmed = [item for item in runs(flags, at_least=at_least) if _is_covered(e, config, item)]
-    return from_ranges(
-        "covered_lens",
-        "rgb",
-        with_peak(confirmed, s.flat_tiles_ratio),
-        found="fail",
-        seconds=e.seconds,
-        note="without structure while something near covers the lens or the camera moves",
-        threshold=config.covered_flat_ratio_min,
-        peak_unit="flat tiles",
-        is_hard=True,
+    bare = runs(flags, at_least=at_least)
+    covered = [item for item in bare if _is_covered(e, config, item)]
+    blank = [item for item in bare if item not in covered and _ignores_turns(e, config, item)]
+    return (
+        from_ranges(
+            "covered_lens",
+            "rgb",
+            with_peak(covered, s.flat_tiles_ratio),
+            found="fail",
+            seconds=e.seconds,
+            note="without structure while something near covers the lens or the camera moves",
+            threshold=config.covered_flat_ratio_min,
+            peak_unit="flat tiles",
+            is_hard=True,
+        ),
+        from_ranges(
+            "blank_picture",
+            "rgb",
+            with_peak(blank, s.flat_tiles_ratio),
+            found="warn",
+            seconds=e.seconds,
+            note="without structure while the camera turns, although depth is measured",
+            threshold=config.covered_flat_ratio_min,
+            peak_unit="flat tiles",
+        ),
     )
 
 
 def _is_covered(e: Evidence, config: QualityConfig, item: FrameRange) -> bool:
-    """Tell a covered lens from a plain wall: by depth where there is some, else by motion that the picture lacks."""
+    """Tell a covered lens from a plain wall: by depth where there is some, else by turns that the picture lacks."""
     inside = slice(item.first, item.last + 1)
     if e.depth is not None and e.depth.has[inside].any():
         is_blind = np.nanmedian(e.depth.valid_ratio[inside]) < _MOSTLY_INVALID_RATIO
         medians = e.depth.median_m[inside]
         near = np.isfinite(medians).any() and np.nanmedian(medians) < config.covered_depth_max_m
         return bool(is_blind or near)
-    return moves(e, config, item) is True and bool(
-        np.nanmedian(e.signals.diff_previous[inside]) < _STILL_DIFF
-    )
+    return _ignores_turns(e, config, item)
+
+
+def _ignores_turns(e: Evidence, config: QualityConfig, item: FrameRange) -> bool:
+    """Return whether pictures stay as they are while the camera turns; before a wall even shades go by."""
+    difference = e.signals.diff_previous[item.first : item.last + 1]
+    return turns(e, config, item) is True and bool(np.nanmedian(difference) < _STILL_DIFF)
 
 
 def _frozen(e: Evidence, config: QualityConfig, is_black: Flags) -> tuple[Check, Check]:
-    """Find pictures that stand still: frozen where the camera moves, else still (a tripod is not a freeze)."""
+    """Find pictures that stand still: frozen where the camera moves, else still (a tripod is not a freeze).
+
+    Equal pictures are frozen by any motion. Pictures that are only alike may be new ones of a slow camera: they are
+    frozen by a turn alone, and where there is nothing to see, as on a bare wall, they say nothing.
+    """
     s = e.signals
     repeated = np.zeros(len(e), np.bool_)
     repeated[1:] = s.payload[1:] == s.payload[:-1]
+    equal = repeated | (np.nan_to_num(s.diff_previous, nan=np.inf) < _EQUAL_DIFF)
     alike = np.nan_to_num(s.diff_previous, nan=np.inf) < config.frozen_diff_max
-    same = (repeated | alike) & ~is_black
+    alike &= s.flat_tiles_ratio < config.blur_flat_max_ratio
+    same = (equal | alike) & ~is_black
     frozen, still = [], []
     for item in runs(same, breaks=e.gap_before, at_least=config.frozen_frames_min):
         # The picture before the run is the one that is repeated.
-        is_moving = moves(e, config, FrameRange(max(item.first - 1, 0), item.last))
-        if is_moving:
+        around = FrameRange(max(item.first - 1, 0), item.last)
+        is_moving, is_equal = moves(e, config, around), bool(equal[item.first : item.last + 1].mean() > 0.5)
+        if turns(e, config, around) or (is_moving and is_equal):
             frozen.append(item)
-        elif is_moving is None or repeated[item.first : item.last + 1].any():
+        elif is_moving is not False or repeated[item.first : item.last + 1].any():
             still.append(item)
     return (
         from_ranges(
@@ -115,7 +145,7 @@ def _frozen(e: Evidence, config: QualityConfig, is_black: Flags) -> tuple[Check,
             with_peak(still, s.diff_previous, lowest=True),
             found="warn",
             seconds=e.seconds,
-            note="repeated, and nothing proves that the camera moved",
+            note="alike, and nothing proves that the camera turned meanwhile",
             threshold=config.frozen_diff_max,
             peak_unit="luma",
         ),
