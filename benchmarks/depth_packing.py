@@ -19,7 +19,7 @@ from mcap.writer import CompressionType, Writer
 from numpy.typing import NDArray
 
 from episode_assets.bundle.annotation import AnnotationFile
-from episode_assets.bundle.depth import DepthCount, packed_depth, pair_depth, write_depth
+from episode_assets.bundle.depth import DepthCount, DepthPacker, pair_depth, write_depth
 from episode_assets.demo.messages import depth_image
 from episode_assets.demo.schemas import schema_text
 from episode_assets.footage import DepthHoles, FaceBoxes, FrameTable
@@ -54,8 +54,9 @@ def direct(path: Path, images: list[NDArray[np.uint16]]) -> None:
             compression="gzip",
             compression_opts=1,
         )
+        packer = DepthPacker(*shape, 1)
         for frame, image in enumerate(images):
-            dataset.id.write_direct_chunk((frame, 0, 0), packed_depth(image, 1))
+            dataset.id.write_direct_chunk((frame, 0, 0), packer.pack(image))
 
 
 def gzip_4(path: Path, images: list[NDArray[np.uint16]]) -> None:

@@ -82,18 +82,25 @@ def pair_depth(depth: ImageStream, frames: FrameTable, *, tolerance_s: float) ->
     return DepthPairing(position, reused=len(picked) - distinct, unused=len(depth.stamp_ns) - distinct)
 
 
-def packed_depth(image_mm: NDArray[np.uint16], level: int) -> bytes:
-    """Return the bytes of one HDF5 chunk: byte shuffle of 2-byte values, then a zlib stream.
+class DepthPacker:
+    """Packs depth images of one size; what they are shuffled into is kept, since fresh memory costs more than that.
 
     Args:
-        image_mm: (H, W) uint16.
+        height: Rows of every image.
+        width: Columns.
         level: Effort, 0 to 3.
     """
-    flat = np.ascontiguousarray(image_mm, dtype="<u2").reshape(-1)
-    shuffled = np.empty((2, flat.size), dtype=np.uint8)
-    np.bitwise_and(flat, 0xFF, out=shuffled[0], casting="unsafe")
-    np.right_shift(flat, 8, out=shuffled[1], casting="unsafe")
-    return DEFLATE(shuffled.data, level)
+
+    def __init__(self, height: int, width: int, level: int) -> None:
+        self._planes = np.empty((2, height * width), dtype=np.uint8)
+        self._level = level
+
+    def pack(self, image_mm: NDArray[np.uint16]) -> bytes:
+        """Return the bytes of one HDF5 chunk: byte shuffle of 2-byte values, then a zlib stream."""
+        flat = np.ascontiguousarray(image_mm, dtype="<u2").reshape(-1)
+        np.bitwise_and(flat, 0xFF, out=self._planes[0], casting="unsafe")
+        np.right_shift(flat, 8, out=self._planes[1], casting="unsafe")
+        return DEFLATE(self._planes.data, self._level)
 
 
 def usual_depth_shape(depth: ImageStream, pairing: DepthPairing) -> tuple[int, int] | None:
@@ -130,8 +137,9 @@ def write_depth(
 ) -> Iterator[int]:
     """Write `/depth/frames` in one pass over the depth stream; yields how many pictures are done.
 
-    Fills `count`; `also` is called with each picture that has depth, in order, and the image as it is written. The
-    datasets beside the frames are written by `write_depth_tables` once the count is final.
+    Fills `count`; `also` is called with each picture that has depth, in order, and the image as it is written, which
+    it must not keep: the next one is made in its place. The datasets beside the frames are written by
+    `write_depth_tables` once the count is final.
 
     Raises:
         ArtifactDamaged: What was written does not read back through the ordinary path.
@@ -139,6 +147,8 @@ def write_depth(
     wanted = np.flatnonzero(pairing.position >= 0)
     sample = {int(wanted[i]) for i in (0, len(wanted) // 2, -1)}
     dataset = _create(file, len(frames), (count.height, count.width), level)
+    packer = DepthPacker(count.height, count.width, level)
+    cut = np.empty((count.height, count.width), np.uint16)
     done = 0
     for pictures, image in _paired_images(depth, pairing):
         done += len(pictures)
@@ -149,8 +159,8 @@ def write_depth(
         else:
             for frame in pictures:
                 dt_ns = int(depth.stamp_ns[pairing.position[frame]]) - int(frames.stamp_ns[frame])
-                kept = image if holes is None else holes.cut(image, frame, dt_ns)
-                dataset.id.write_direct_chunk((frame, 0, 0), packed_depth(kept, level))
+                kept = image if holes is None else holes.cut(image, frame, dt_ns, out=cut)
+                dataset.id.write_direct_chunk((frame, 0, 0), packer.pack(kept))
                 count.valid[frame] = True
                 if also is not None:
                     also(frame, kept)
@@ -195,7 +205,7 @@ def _decoded(message: ImageMessage | UndecodableImage) -> NDArray[np.uint16] | N
     if isinstance(message, UndecodableImage):
         return None
     try:
-        return decode_depth(message)
+        return decode_depth(message, copy=False)
     except UndecodableImage:
         return None
 

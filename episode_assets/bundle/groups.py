@@ -315,13 +315,14 @@ def write_metadata_group(file: AnnotationFile, inputs: Inputs, account: Account)
     counts = {
         "num_depth_frames": raw.depth,
         "num_pose_samples": inputs.pose,
-        "num_imu_samples": raw.imu,
     }
+    imu = file.root.get("/imu/timestamps_ns")
     file.describe(
         "/metadata",
         {
             "num_rgb_frames": len(stamps),
             **{name: 0 if stream is None else len(stream.stamp_ns) for name, stream in counts.items()},
+            "num_imu_samples": 0 if imu is None else len(imu),
             "duration_s": (end - start) / 1e9,
             "start_time": start / 1e9,
             "end_time": end / 1e9,

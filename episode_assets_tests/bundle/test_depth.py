@@ -8,7 +8,7 @@ import pytest
 
 from episode_assets.anonymization.redaction import drawn_rectangles, hiding_rectangles
 from episode_assets.bundle import BundleConfig
-from episode_assets.bundle.depth import packed_depth
+from episode_assets.bundle.depth import DepthPacker
 from episode_assets.footage import rectangles_by_intrinsics, rectangles_by_size, shows_same_view
 from episode_assets_tests.bundle.conftest import Maker
 from episode_assets_tests.bundle.recordings import Box, Scene
@@ -182,7 +182,7 @@ def test_packed_chunks_are_byte_planes_in_a_zlib_stream() -> None:
 
     image = np.array([[1, 256], [513, 65535]], dtype=np.uint16)
 
-    planes = zlib.decompress(packed_depth(image, 1))
+    planes = zlib.decompress(DepthPacker(*image.shape, 1).pack(image))
 
     assert planes == bytes([1, 0, 1, 255, 0, 1, 2, 255])
 

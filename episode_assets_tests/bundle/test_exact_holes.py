@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from episode_assets.bundle.annotation import AnnotationFile
-from episode_assets.bundle.depth import packed_depth
+from episode_assets.bundle.depth import DepthPacker
 from episode_assets.footage import DepthHoles, FaceBoxes, FrameTable
 
 WIDTH, HEIGHT = 40, 24
@@ -33,7 +33,7 @@ def test_any_depth_image_reads_back_bit_by_bit_through_plain_h5py(image: np.ndar
             dataset = file.root.create_dataset(
                 "frames", (2, *image.shape), "<u2", chunks=(1, *image.shape), shuffle=True, compression="gzip"
             )
-            dataset.id.write_direct_chunk((1, 0, 0), packed_depth(image, level))
+            dataset.id.write_direct_chunk((1, 0, 0), DepthPacker(*image.shape, level).pack(image))
 
         with h5py.File(path, "r") as file:
             assert np.array_equal(file["frames"][1], image)

@@ -23,7 +23,7 @@ _PNG_SIZE, _PNG_SIZE_AT = struct.Struct(">II"), 16
 _QUANTISATION = struct.Struct("<iff")
 
 
-def decode_depth(message: ImageMessage) -> NDArray[np.uint16]:
+def decode_depth(message: ImageMessage, *, copy: bool = True) -> NDArray[np.uint16]:
     """Return depth (H, W) in whole millimetres; 0 is a hole.
 
     16-bit integers are millimetres and 32-bit floats are metres, rounded. Values that are not finite or not positive
@@ -31,11 +31,15 @@ def decode_depth(message: ImageMessage) -> NDArray[np.uint16]:
     of floats holds inverse depth: metres = A / (value - B), with A and B from its header
     (compressed_depth_image_transport of ROS).
 
+    Args:
+        message: The picture.
+        copy: Return memory of its own; without it, numbers that lie in the message as they are stay there, read-only.
+
     Raises:
         UndecodableImage: The format is not depth, or the bytes do not match the stated size.
     """
     if message.format in {"16UC1", "mono16", "Z16"}:
-        return _raw_plane(message, np.dtype(np.uint16)).astype(np.uint16)
+        return _raw_plane(message, np.dtype(np.uint16)).astype(np.uint16, copy=copy)
     if message.format == "32FC1":
         return _millimetres(_raw_plane(message, np.dtype(np.float32)))
     if message.format == "png":
