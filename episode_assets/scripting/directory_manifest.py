@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from episode_assets.outcome import ModelUse, Outcome
-from episode_assets.storage.canonical import plain
+from episode_assets.storage.canonical import plain, plain_config
 from episode_assets.storage.files import sha256_of
 from episode_assets.storage.manifest import MANIFEST, FileEntry, Manifest, Role, digest_of
 from episode_assets.storage.media_types import media_type
@@ -21,7 +21,12 @@ CODE = "script"
 
 
 def write_manifest(
-    directory: Path, outcome: Outcome, *, recording_id: str, upstream_models: Sequence[ModelUse]
+    directory: Path,
+    outcome: Outcome,
+    *,
+    recording_id: str,
+    upstream_models: Sequence[ModelUse],
+    configs: Mapping[str, object],
 ) -> dict[str, Any]:
     """Write the manifest of a directory that is complete, and return what it holds.
 
@@ -30,6 +35,7 @@ def write_manifest(
         outcome: Its files, and what is known of them.
         recording_id: The recording.
         upstream_models: Weight files that blurred and audited the pictures.
+        configs: The configuration dataclass of each step that took part, by the name of its asset.
     """
     roles: dict[str, Role] = dict.fromkeys(outcome.core, "core")
     roles.update(dict.fromkeys(outcome.view, "view"))
@@ -48,7 +54,7 @@ def write_manifest(
             "package_version": importlib.metadata.version("episode-assets"),
             "version": CODE,
         },
-        config={},
+        config={name: plain_config(config) for name, config in configs.items()},
         files=files,
         models=outcome.models,
         saved=outcome.saved,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from episode_assets.anonymization.single_picture import audited_picture
 from episode_assets.bundle import BundleConfig, EpisodeBundle
 from episode_assets.bundle.amending import leave_out, note_changed
-from episode_assets.bundle.layout import THUMBNAIL, VIDEO
+from episode_assets.bundle.layout import THUMBNAIL, VIDEO, in_annotation
 from episode_assets.errors import BadConfig
 from episode_assets.outcome import Json, Outcome, Skipped
 from episode_assets.scripting.aside import put_in_place
@@ -80,13 +80,20 @@ def export_episode(session: MCAPReader, out_dir: Path, options: ExportOptions) -
     with put_in_place(target) as aside:
         aside.mkdir(mode=0o700)
         mesh = session.scene_mesh() if options.mesh is None else session.workshop.meshes[options.mesh]
-        outcome = _write(session, aside, options, mesh)
+        config = BundleConfig(visualization=options.visualizer is not None)
+        outcome = _write(session, aside, options, mesh, config)
         _make_own(aside)
         manifest = write_manifest(
             aside,
             outcome,
             recording_id=session.view.recording_id,
             upstream_models=session.workshop.blur_models,
+            configs={
+                "raw_mcap": session.recording_config,
+                "blurred_rgb": session.blur_config,
+                "scene_mesh": session.workshop.mesh_configs[mesh],
+                "episode_bundle": config,
+            },
         )
         with EpisodeBundle.open(aside):
             pass
@@ -119,9 +126,10 @@ def _check(session: MCAPReader, options: ExportOptions) -> None:
         session.checked_picture("thumbnail_rgb", options.thumbnail_rgb)
 
 
-def _write(session: MCAPReader, directory: Path, options: ExportOptions, mesh: Path) -> Outcome:
+def _write(
+    session: MCAPReader, directory: Path, options: ExportOptions, mesh: Path, config: BundleConfig
+) -> Outcome:
     workshop = session.workshop
-    config = BundleConfig(visualization=options.visualizer is not None)
     outcome = workshop.bundle(
         directory, dropped=session.dropped, hands=session.hand_directory(), mesh=mesh, config=config
     )
@@ -131,6 +139,12 @@ def _write(session: MCAPReader, directory: Path, options: ExportOptions, mesh: P
         Skipped(name, "asked_to_skip", "the caller asked to leave it out")
         for name, is_left_out in ((VIDEO, options.skip_rgb_mp4), (THUMBNAIL, options.skip_thumbnail))
         if is_left_out
+    ]
+    left_out += [
+        Skipped(
+            in_annotation(f"hand-pose/{name}"), "not_kept", "of hands that are handed in, joints are stored"
+        )
+        for name in workshop.hands.not_kept
     ]
     return leave_out(directory, outcome, tuple(left_out)) if left_out else outcome
 

@@ -28,6 +28,21 @@ _SCHEMA = pa.schema(
         ("joints_px", pa.list_(pa.float32(), 42)),
     ]
 )
+NOT_KEPT = (
+    "mano_vertices",
+    "mano_global_orient",
+    "mano_hand_pose",
+    "mano_betas",
+    "pred_cam",
+    "pred_cam_t",
+    "cam_t",
+    "focal_length",
+)
+"""What trackers of the MANO family attach to a hand, with a line before the name, and what is not stored.
+
+Nothing tells whether the numbers of left hands are mirrored, or in which crop the camera is theirs.
+"""
+
 _NO_PIXELS = np.full(42, np.nan, np.float32)
 
 
@@ -42,6 +57,7 @@ class HandStore:
         self._directory = directory
         self._rows: list[tuple[int, int, bool, float, str, NDArray[np.float32], NDArray[np.float32]]] = []
         self._last_call: dict[int, int] = {}
+        self._not_kept: dict[int, tuple[str, ...]] = {}
         self._calls = 0
         self._parts = 0
 
@@ -60,7 +76,8 @@ class HandStore:
         """
         self._calls += 1
         try:
-            rows = [_row(frame, self._calls, hand) for hand in (() if hands is None else hands)]
+            given = [] if hands is None else list(hands)
+            rows = [_row(frame, self._calls, hand) for hand in given]
         except BadConfig:
             raise
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -70,9 +87,16 @@ class HandStore:
                 remedy="give a list of HandPose, empty where no hand is seen",
             ) from error
         self._last_call[frame] = self._calls
+        self._not_kept[frame] = tuple(name for name in NOT_KEPT if any(_has(hand, name) for hand in given))
         self._rows += rows
         if len(self._rows) >= _ROWS_IN_MEMORY:
             self._put_down()
+
+    @property
+    def not_kept(self) -> tuple[str, ...]:
+        """Names of `NOT_KEPT` that hands which count have brought."""
+        brought = set().union(*self._not_kept.values())
+        return tuple(name for name in NOT_KEPT if name in brought)
 
     def table(self) -> pa.Table:
         """Return the hands that count, ordered by frame; of a side the surest."""
@@ -119,6 +143,10 @@ class HandStore:
 
     def _path(self, number: int) -> Path:
         return self._directory / f"hands{number:06d}.parquet"
+
+
+def _has(hand: object, name: str) -> bool:
+    return getattr(hand, f"_{name}", None) is not None
 
 
 def _row(

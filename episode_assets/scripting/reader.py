@@ -118,8 +118,7 @@ class MCAPReader:
         name = recording_id or f"{slug(address.name)}-{quick_digest(self._uri, size)[:8]}"
         directory = self._scratch / "recording"
         directory.mkdir(mode=0o700)
-        config = RecordingConfig(topics=self._topics.topic_map())
-        scan_recording(self._uri, directory, recording_id=name, config=config)
+        scan_recording(self._uri, directory, recording_id=name, config=self.recording_config)
         return RecordingView.open(directory, self._uri)
 
     def __enter__(self) -> MCAPReader:
@@ -140,6 +139,11 @@ class MCAPReader:
     def path(self) -> Path:
         """The recording."""
         return Path(self._uri)
+
+    @property
+    def recording_config(self) -> RecordingConfig:
+        """How the recording is read."""
+        return RecordingConfig(topics=self._topics.topic_map())
 
     @property
     def duration(self) -> float:

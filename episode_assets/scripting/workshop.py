@@ -61,6 +61,7 @@ class Workshop:
         workers: Processes for what is worked on in parallel.
 
     Attributes:
+        mesh_configs: The settings behind each directory that `mesh` returned.
         meshes: Where the files of meshes lie that a script got; their colours are those of audited pictures.
         hands: The hands that a script handed in.
         bodies: The bodies that a script handed in.
@@ -74,6 +75,7 @@ class Workshop:
         self._handed_in: HandedInPictures | None = None
         self._blurred: tuple[Path, Outcome] | None = None
         self._made = 0
+        self.mesh_configs: dict[Path, SceneMeshConfig] = {}
         self.meshes: WeakKeyDictionary[object, Path] = WeakKeyDictionary()
         self.hands = HandStore(directory / "given_hands")
         self.bodies = BodyStore(directory / "given_bodies")
@@ -127,6 +129,7 @@ class Workshop:
             build_scene_mesh(
                 self._view, blurred, directory, config=config, privacy=privacy, progress=progress
             )
+        self.mesh_configs[directory] = config
         return directory
 
     def hand_poses(self, positions: NDArray[np.int64], size: tuple[int, int]) -> Path | None:
