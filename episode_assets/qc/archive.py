@@ -44,11 +44,18 @@ class Listed:
         entry: What its report says.
         task: What is done in it, in the words of the user.
         is_hidden: Whether its picture must not be shown, because what is to be hidden in it has changed since.
+        quarantined: Why a result that is younger than what was published lies in quarantine; empty where none does.
     """
 
     entry: ArchiveEntry
     task: str = ""
     is_hidden: bool = False
+    quarantined: str = ""
+
+    @property
+    def shows_picture(self) -> bool:
+        """Whether its picture may be shown, and kept for later."""
+        return not self.is_hidden and not self.quarantined
 
 
 @dataclass(frozen=True)
@@ -122,7 +129,8 @@ def write_archive(archive: Archive, directory: Path, *, reports: Mapping[str, st
 
     (directory / ARCHIVE_PAGE).write_text(render_archive(archive, reports), encoding="utf-8")
     (directory / ARCHIVE_JSON).write_text(_dumps(_document(archive, reports)), encoding="utf-8")
-    entries = {item.entry.recording_id: item.entry.to_json() for item in archive.listed}
+    # An entry holds a picture. One that must not be shown is not kept either: its report is opened again.
+    entries = {item.entry.recording_id: item.entry.to_json() for item in archive.listed if item.shows_picture}
     index = {"entry_version": ENTRY_VERSION, "recordings": entries}
     (directory / INDEX).write_text(_dumps(index), encoding="utf-8")
     files = (ARCHIVE_PAGE, ARCHIVE_JSON, INDEX)
@@ -198,7 +206,12 @@ def _document(archive: Archive, reports: Mapping[str, str]) -> dict[str, Any]:
 def _recording(item: Listed, reports: Mapping[str, str]) -> dict[str, Any]:
     values = {name: value for name, value in item.entry.to_json().items() if name not in _PRIVATE}
     day = None if item.entry.start_ns is None else day_of(item.entry.start_ns)
-    about = {"task": item.task, "redactions_pending": item.is_hidden, "day": day}
+    about = {
+        "task": item.task,
+        "redactions_pending": item.is_hidden,
+        "quarantined": item.quarantined,
+        "day": day,
+    }
     return {**values, **about, "report": reports.get(item.entry.recording_id)}
 
 

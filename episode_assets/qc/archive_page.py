@@ -112,7 +112,7 @@ def _recordings(archive: Archive, reports: Mapping[str, str]) -> str:
     left = MOST_PICTURE_BYTES
     rows = []
     for place, item in enumerate(archive.listed):
-        picture = "" if item.is_hidden or len(item.entry.picture) > left else item.entry.picture
+        picture = item.entry.picture if item.shows_picture and len(item.entry.picture) <= left else ""
         left -= len(picture)
         rows.append(_row(place, item, picture, reports.get(item.entry.recording_id), twins))
     heads = "".join(_head(name, kind) for name, kind in _HEADS)
@@ -178,7 +178,12 @@ def _name(item: Listed, report: str | None) -> str:
     linked = f'<a href="{text(report, longest=2000)}">{name}</a>' if report else name
     task = f"<small><bdi>{text(item.task, longest=_LONGEST_TASK)}</bdi></small>" if item.task else ""
     pending = "<small>what is to be hidden has changed; run it again</small>" if item.is_hidden else ""
-    return linked + task + pending
+    held = (
+        f"<small><bdi>{badge('quarantined', 'bad')} {text(item.quarantined)}</bdi></small>"
+        if item.quarantined
+        else ""
+    )
+    return linked + task + pending + held
 
 
 def _found(entry: ArchiveEntry) -> str:

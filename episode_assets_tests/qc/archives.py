@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from episode_assets.errors import AuditFailed
 from episode_assets.outcome import Outcome
 from episode_assets.pipeline.archive import bring_archive_up_to_date
 from episode_assets.qc.archive import ARCHIVE_JSON
@@ -46,6 +48,27 @@ def publish_content(store: Store, recording_id: str, content: dict[str, Any]) ->
             "<!doctype html><title>a report</title>", encoding="utf-8"
         )
         return draft.publish(Outcome(core=("qc.json", "report.html"), privacy=PASSED)).version
+
+
+def quarantine(store: Store, recording_id: str, *, reason: str = "a face") -> None:
+    """Have a blurred video of the recording refused."""
+    key = ArtifactKey("blurred_rgb", recording_id)
+    value = fingerprint(asset=key.asset, code_version="1", config={"test": reason}, models={}, inputs={})
+    with (
+        pytest.raises(AuditFailed),
+        store.draft(key, fingerprint=value, code_version="1", config={}, inputs={}) as draft,
+    ):
+        (draft.directory / "faces.parquet").write_bytes(b"boxes")
+        draft.publish(Outcome(core=("faces.parquet",), privacy={"audit": "failed", "reasons": [reason]}))
+
+
+def publish_blurred(store: Store, recording_id: str) -> None:
+    """Publish something in place of a blurred video of the recording."""
+    key = ArtifactKey("blurred_rgb", recording_id)
+    value = fingerprint(asset=key.asset, code_version="1", config={}, models={}, inputs={})
+    with store.draft(key, fingerprint=value, code_version="1", config={}, inputs={}) as draft:
+        (draft.directory / "faces.parquet").write_bytes(b"boxes")
+        draft.publish(Outcome(core=("faces.parquet",), privacy=PASSED))
 
 
 def qc_content(

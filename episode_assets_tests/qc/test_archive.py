@@ -11,20 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from episode_assets.errors import AuditFailed
-from episode_assets.outcome import Outcome
 from episode_assets.pipeline.archive import bring_archive_up_to_date
 from episode_assets.qc.archive import ARCHIVE_PAGE, Listed, survey
 from episode_assets.qc.archive_entry import entry_of
 from episode_assets.qc.archive_page import render_archive
 from episode_assets.qc.duplicates import find_duplicates
 from episode_assets.qc.fingerprint import fingerprint as fingerprint_of
-from episode_assets.storage import ArtifactKey, Store, fingerprint
+from episode_assets.storage import Store
 from episode_assets_tests.qc.archives import (
     MAY_2026_NS,
     archive_of,
     publish,
     qc_content,
+    quarantine,
     register,
 )
 from episode_assets_tests.qc.episodes import make_episode
@@ -102,14 +101,7 @@ def test_only_recordings_with_a_wall_clock_appear_over_time(store, tmp_path):
 def test_a_recording_without_a_report_is_listed_with_its_reason(store, tmp_path):
     waiting, bad, refused = (register(store, tmp_path, name) for name in ("waiting", "bad", "refused"))
     store.recordings.note_state(bad, "unreadable", "no MCAP magic at its start")
-    key = ArtifactKey("blurred_rgb", refused)
-    value = fingerprint(asset=key.asset, code_version="1", config={}, models={}, inputs={})
-    with (
-        pytest.raises(AuditFailed),
-        store.draft(key, fingerprint=value, code_version="1", config={}, inputs={}) as draft,
-    ):
-        (draft.directory / "faces.parquet").write_bytes(b"boxes")
-        draft.publish(Outcome(core=("faces.parquet",), privacy={"audit": "failed", "reasons": ["a face"]}))
+    quarantine(store, refused)
 
     found = {item["recording_id"]: item for item in archive_of(store)["without_report"]}
 
