@@ -160,7 +160,7 @@ class Evidence:
         gyro_rad_s: (F,) median gyro norm while the frame was shown, NaN without IMU.
         tracking_state: (F,) state at each frame, -1 where unknown.
         pose, imu, tracking, tf: The small streams, None where absent; the IMU without its orientation.
-        left, right: Hands of the wearer, without the uncertainty of each joint.
+        left, right: Hands of the wearer, without uncertainty and validity of each joint.
         hands: Counts of the hand table; None when hands were not looked for.
         faces: Blurred rectangles.
         roll_rad: (F,) roll of the scene in the pictures, NaN where unknown.
@@ -230,12 +230,22 @@ def gather(
     Nothing here is kept by the bundle or by `raw` beyond what the evidence refers to: an hour must fit.
     """
     raw = RecordingView(raw.directory, raw.source, recording_id=raw.recording_id, inventory=raw.inventory)
+    e = _without_hands_and_depth(bundle, blurred, raw)
+    raw.let_go()
     left, right = _hand(bundle, "left"), _hand(bundle, "right")
+    at_hands = (HandDepth(bundle, left), HandDepth(bundle, right))
+    depth = _read_depth(
+        bundle, 0 if e.depth_stamps_ns is None else len(e.depth_stamps_ns), at_hands, progress
+    )
+    table = None if hands is None else _read_hand_table(hands / HANDS, bundle.message_numbers, at_hands)
+    return replace(e, left=left, right=right, depth=depth, hands=table)
+
+
+def _without_hands_and_depth(bundle: EpisodeBundle, blurred: Path, raw: RecordingView) -> Evidence:
+    """Return all that needs the streams of the recording; they go before the hands come."""
     stamps = bundle.stamps_ns
     step = median_step_ns(stamps)
-    poses, attitude = bundle.poses, raw.attitude(stamps)
-    at_hands = (HandDepth(bundle, left), HandDepth(bundle, right))
-    depth = _read_depth(bundle, len(raw.depth.stamp_ns) if raw.depth else 0, at_hands, progress)
+    poses, attitude, nothing = bundle.poses, raw.attitude(stamps), HandArrays.missing(0)
     return Evidence(
         recording_id=bundle.recording_id,
         inventory=raw.inventory,
@@ -249,7 +259,7 @@ def gather(
         dropped=_read_dropped(blurred / DROPPED),
         rgb_stamps_ns=raw.rgb.stamp_ns if raw.has_rgb else stamps,
         depth_stamps_ns=None if raw.depth is None else raw.depth.stamp_ns,
-        depth=depth,
+        depth=None,
         K=bundle.K,
         camera_position_m=poses.world_from_optical[:, :3, 3],
         camera_rotation=poses.world_from_optical[:, :3, :3],
@@ -259,9 +269,9 @@ def gather(
         imu=_imu(raw),
         tracking=raw.tracking,
         tf=raw.tf,
-        left=left,
-        right=right,
-        hands=None if hands is None else _read_hand_table(hands / HANDS, bundle.message_numbers, at_hands),
+        left=nothing,
+        right=nothing,
+        hands=None,
         faces=bundle.face_boxes,
         roll_rad=attitude.roll_rad,
         up_in_world=attitude.up_in_world,
@@ -279,7 +289,8 @@ def gather(
 
 def _hand(bundle: EpisodeBundle, side: Side) -> HandArrays:
     nothing = np.empty((len(bundle), 0), np.float32)
-    return replace(bundle.hand(side), uncertainty_px=nothing, uncertainty_m=nothing)
+    unread = nothing.astype(np.bool_)
+    return replace(bundle.hand(side), uncertainty_px=nothing, uncertainty_m=nothing, joint_valid=unread)
 
 
 def _imu(raw: RecordingView) -> ImuStream | None:
