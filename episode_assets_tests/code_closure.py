@@ -1,7 +1,7 @@
 """Hashes the code that an asset's computation can reach, so that a change without a new code version is noticed.
 
-The closure of a step starts at the library functions that its adapter in `pipeline/steps.py` imports, and follows
-imports inside the package; a name imported from a room's `__init__` leads to the module that defines it. Docstrings and
+The closure of a step starts at the library functions that its adapter in `pipeline/steps.py` imports, that of the
+archive report at the functions that write it; it follows imports inside the package; a name imported from a room's `__init__` leads to the module that defines it. Docstrings and
 comments do not count. `python -m episode_assets_tests.code_closure "why"` records the present code as giving the
 same output (or as belonging to the new code version where that was raised).
 """
@@ -14,35 +14,55 @@ import inspect
 import json
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import episode_assets
-from episode_assets.pipeline.step import Step
+from episode_assets.pipeline.archive import ARCHIVE_CODE_VERSION, ARCHIVE_REPORT
 from episode_assets.pipeline.steps import STEPS, fragment_step
 
 PACKAGE = Path(episode_assets.__file__).parent
 RECORD = Path(__file__).with_name("code_versions.json")
 
 
-def all_steps() -> tuple[Step[Any], ...]:
-    return (*STEPS, fragment_step("default"))
+class Versioned(NamedTuple):
+    """An asset whose code has a version: the function that adapts it, and what is hashed besides what that imports."""
+
+    asset: str
+    code_version: str
+    adapter: Callable[..., Any]
+    also: frozenset[str] = frozenset()
 
 
-def closure_digest(step: Step[Any]) -> str:
+def all_assets() -> tuple[Versioned, ...]:
+    steps = (*STEPS, fragment_step("default"))
+    archive = "episode_assets.pipeline.archive"
+    return (
+        *(Versioned(step.asset, step.code_version, step.compute) for step in steps),
+        Versioned(ARCHIVE_REPORT, ARCHIVE_CODE_VERSION, _what_the_archive_report_runs, frozenset({archive})),
+    )
+
+
+def _what_the_archive_report_runs() -> None:
+    """Its module imports all steps, to look at what they have published; only these go into its bytes."""
+    from episode_assets.qc.archive import survey, write_archive  # noqa: F401
+    from episode_assets.qc.archive_entry import entry_of  # noqa: F401
+
+
+def closure_digest(asset: Versioned) -> str:
     digest = hashlib.sha256()
-    for module in sorted(closure(step)):
+    for module in sorted(closure(asset)):
         # Python 3.12 gave functions and classes a field for type parameters; the record serves 3.11 too.
         code = ast.dump(without_docstrings(parse(module))).replace(", type_params=[]", "")
         digest.update(f"{module}\n{code}\n".encode())
     return digest.hexdigest()[:32]
 
 
-def closure(step: Step[Any]) -> set[str]:
-    adapter = ast.parse(textwrap.dedent(inspect.getsource(step.compute)))
+def closure(asset: Versioned) -> set[str]:
+    adapter = ast.parse(textwrap.dedent(inspect.getsource(asset.adapter)))
     waiting = list(imported(adapter))
-    found: set[str] = set()
+    found = set(asset.also)
     while waiting:
         module = waiting.pop()
         if module not in found:
@@ -96,11 +116,11 @@ def without_docstrings(tree: ast.Module) -> ast.Module:
 
 def main(why: str) -> None:
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    for step in all_steps():
-        known = record.get(step.asset, {})
-        digest = closure_digest(step)
-        if known.get("code_version") != step.code_version:
-            record[step.asset] = {"code_version": step.code_version, "closure": digest, "same_output": []}
+    for asset in all_assets():
+        known = record.get(asset.asset, {})
+        digest = closure_digest(asset)
+        if known.get("code_version") != asset.code_version:
+            record[asset.asset] = {"code_version": asset.code_version, "closure": digest, "same_output": []}
         elif known["closure"] != digest:
             known["same_output"].append(why)
             known["closure"] = digest
