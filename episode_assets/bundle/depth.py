@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from episode_assets.bundle.annotation import AnnotationFile
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.footage import DepthHoles, FrameTable
-from episode_assets.recording import ImageMessage, ImageStream, UndecodableImage, decode_depth, nearest
+from episode_assets.recording import ImageStream, depth_or_none, nearest
 
 
 def _fastest_deflate() -> Callable[[memoryview, int], bytes]:
@@ -119,7 +119,7 @@ def usual_depth_shape(depth: ImageStream, pairing: DepthPairing) -> tuple[int, i
 
 def _sizes(depth: ImageStream, positions: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     for _, message in depth.read_at(positions.tolist()):
-        image = _decoded(message)
+        image = depth_or_none(message, copy=False)
         if image is not None:
             yield image.shape[0], image.shape[1]
 
@@ -198,16 +198,7 @@ def _paired_images(
     for position, message in depth.read_past_damage(first, last + 1):
         start, stop = bounds[position - first], bounds[position - first + 1]
         if start < stop:
-            yield wanted[start:stop].tolist(), _decoded(message)
-
-
-def _decoded(message: ImageMessage | UndecodableImage) -> NDArray[np.uint16] | None:
-    if isinstance(message, UndecodableImage):
-        return None
-    try:
-        return decode_depth(message, copy=False)
-    except UndecodableImage:
-        return None
+            yield wanted[start:stop].tolist(), depth_or_none(message, copy=False)
 
 
 def _verify(dataset: h5py.Dataset, count: DepthCount) -> None:

@@ -20,7 +20,7 @@ from episode_assets.footage.frames import FrameTable
 from episode_assets.footage.intrinsics import Intrinsics, depth_intrinsics
 from episode_assets.footage.lens import Lens, is_known, lens_at
 from episode_assets.footage.poses import FramePoses
-from episode_assets.recording import ImageMessage, RecordingView, UndecodableImage, decode_depth, nearest
+from episode_assets.recording import ImageMessage, RecordingView, UndecodableImage, depth_or_none, nearest
 
 MOST_VIEWS = 4000
 """Pictures with faces that are looked through. Of more, one out of several, with the rectangles of all of them."""
@@ -145,10 +145,7 @@ class FaceSpace:
         message: ImageMessage | UndecodableImage,
         cameras: dict[tuple[int, int], Intrinsics | None],
     ) -> _Depth | None:
-        try:
-            image = None if isinstance(message, UndecodableImage) else decode_depth(message)
-        except UndecodableImage:
-            image = None
+        image = depth_or_none(message)
         if image is None:
             return None
         height, width = image.shape

@@ -27,7 +27,7 @@ from episode_assets.recording import (
     PairedReading,
     RecordingView,
     UndecodableImage,
-    decode_depth,
+    depth_or_none,
     nearest,
 )
 from episode_assets.video import Picture, decode_pictures, picture_to_rgb
@@ -175,10 +175,7 @@ class _DepthSampler:
         self, message: ImageMessage | UndecodableImage, stamp_ns: int, rows: Sightings, picture: Shot
     ) -> NDArray[np.float32]:
         nothing = np.full((len(rows), 21), np.nan, np.float32)
-        try:
-            depth_mm = None if isinstance(message, UndecodableImage) else decode_depth(message)
-        except UndecodableImage:
-            depth_mm = None
+        depth_mm = depth_or_none(message)
         if depth_mm is None:
             self.undecodable += 1
             return nothing

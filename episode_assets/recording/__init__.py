@@ -23,7 +23,7 @@ from episode_assets.recording.mesh import MeshSoup
 from episode_assets.recording.messages import Message, MessageReader, UndecodableMessage, read_messages
 from episode_assets.recording.personal import KINDS as PERSONAL_KINDS
 from episode_assets.recording.personal import PersonalTopic, personal_topics
-from episode_assets.recording.pictures.depth_pictures import decode_depth
+from episode_assets.recording.pictures.depth_pictures import decode_depth, depth_or_none
 from episode_assets.recording.pictures.images import (
     Duplicate,
     ImageMessage,
@@ -85,6 +85,7 @@ __all__ = [
     "UndecodableMessage",
     "WallClock",
     "decode_depth",
+    "depth_or_none",
     "gap_before",
     "inspect",
     "interpolate_positions",

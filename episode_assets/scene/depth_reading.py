@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.footage import OWN, DepthHoles, Intrinsics, depth_intrinsics
-from episode_assets.recording import ImageMessage, ImageStream, UndecodableImage, decode_depth
+from episode_assets.recording import ImageMessage, ImageStream, UndecodableImage, depth_or_none
 from episode_assets.scene.views import Views
 
 
@@ -71,7 +71,7 @@ class DepthReader:
         if picture < 0:
             self.unseen += 1
             return None
-        image = _decoded(message)
+        image = depth_or_none(message)
         if image is None:
             self.undecodable += 1
             return None
@@ -92,10 +92,3 @@ class DepthReader:
             holes = DepthHoles(views.frames, views.boxes, height, width, views.rgb, own)
             self._cameras[shape] = _Camera(intrinsics, holes)
         return self._cameras[shape]
-
-
-def _decoded(message: ImageMessage | UndecodableImage) -> NDArray[np.uint16] | None:
-    try:
-        return None if isinstance(message, UndecodableImage) else decode_depth(message)
-    except UndecodableImage:
-        return None

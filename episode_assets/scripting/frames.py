@@ -17,12 +17,10 @@ from episode_assets.errors import BadConfig
 from episode_assets.footage import Intrinsics, depth_intrinsics, picture_intrinsics
 from episode_assets.geometry import quaternion_to_matrix
 from episode_assets.recording import (
-    ImageMessage,
     ImageStream,
     ImuStream,
     PoseStream,
-    UndecodableImage,
-    decode_depth,
+    depth_or_none,
     nearest,
 )
 from episode_assets.scripting.camera import Floats, Origin, Pose6D, SyncedFrame, checksum_of
@@ -80,7 +78,7 @@ def synced_frames(
 def depth_frames(stream: ImageStream) -> Iterator[tuple[int, NDArray[np.uint16]]]:
     """Yield position and depth (h, w) in millimetres of every depth frame that decodes."""
     for position, message in stream.read_past_damage(0, len(stream)):
-        depth = _decoded(message)
+        depth = depth_or_none(message)
         if depth is not None:
             yield position, depth
 
@@ -127,7 +125,7 @@ class _Beside:
             return None, None
         while self._position < wanted:
             self._position, message = next(self._messages)
-            self._depth = _decoded(message) if self._position == wanted else None
+            self._depth = depth_or_none(message) if self._position == wanted else None
         # Two pictures may share a depth frame; what a script does to one must not reach the other.
         depth = None if self._depth is None else self._depth.copy()
         return depth, None if depth is None else int(self._stream.stamp_ns[wanted])
@@ -140,13 +138,6 @@ class _Beside:
                 self._view, rgb, self._stamps_ns, width=size[0], height=size[1]
             )
         return self._known[size]
-
-
-def _decoded(message: ImageMessage | UndecodableImage) -> NDArray[np.uint16] | None:
-    try:
-        return None if isinstance(message, UndecodableImage) else decode_depth(message)
-    except UndecodableImage:
-        return None
 
 
 def _matrix_at(intrinsics: Intrinsics | None, position: int) -> Floats | None:

@@ -53,6 +53,16 @@ def decode_depth(message: ImageMessage, *, copy: bool = True) -> NDArray[np.uint
     )
 
 
+def depth_or_none(
+    message: ImageMessage | UndecodableImage, *, copy: bool = True
+) -> NDArray[np.uint16] | None:
+    """Return what `decode_depth` does, None for a picture that was not read or does not decode."""
+    try:
+        return None if isinstance(message, UndecodableImage) else decode_depth(message, copy=copy)
+    except UndecodableImage:
+        return None
+
+
 def _raw_plane(message: ImageMessage, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
     width, height, step = message.width or 0, message.height or 0, message.step or 0
     step = step or width * dtype.itemsize
