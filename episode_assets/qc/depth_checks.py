@@ -37,8 +37,9 @@ def _valid(e: Evidence, depth: DepthNumbers, config: QualityConfig) -> Check:
     found = from_ranges(
         "depth_valid", "depth", ranges, found="warn", seconds=e.seconds, note="poor in depth (valid share)"
     )
-    good, ok = config.depth_valid_thresholds
-    status: Status = "warn" if 100 * mean < ok else found.status
+    # Below what is good points are lost, and what costs points is told.
+    good, _ = config.depth_valid_thresholds
+    status: Status = "warn" if 100 * mean < good else found.status
     return Check(
         "depth_valid",
         "depth",

@@ -63,6 +63,10 @@ _OPPOSITE = -0.5
 _FAR_SIDE = 0.15
 """Hands that point the other way, by 120 degrees, and whose wrist lies beyond the middle, by 15 % of the height."""
 
+_SLOWEST_STEP_NS = 120_000_000
+"""Trembling is told from motion at 10 pictures per second and more, and as many as jitter of their clock makes it."""
+_FEWEST_TREMBLES = 10
+
 
 def hand_checks(e: Evidence, config: QualityConfig) -> list[Check]:
     """Return all checks of hands."""
@@ -266,11 +270,13 @@ def _speed(e: Evidence, config: QualityConfig, is_swapped: Flags) -> Check:
 
 
 def _jitter(e: Evidence, config: QualityConfig) -> Check:
+    if e.median_step_ns > _SLOWEST_STEP_NS:
+        return absent("hand_jitter", "hands", "hands move on their own between pictures that far apart")
     quiet = e.gyro_rad_s < config.hand_quiet_rad_s
     trembles = np.concatenate([wrist_tremble(e, hand)[quiet] for hand in (e.left, e.right)])
     trembles = trembles[np.isfinite(trembles)]
-    if len(trembles) == 0:
-        return absent("hand_jitter", "hands", "no hand in world coordinates while the camera is quiet")
+    if len(trembles) < _FEWEST_TREMBLES:
+        return absent("hand_jitter", "hands", "too few hands in world coordinates while the camera is quiet")
     median_mm = 1000 * float(np.median(trembles))
     status: Status = "warn" if median_mm > config.hand_jitter_max_mm else "pass"
     detail = f"wrists tremble by {median_mm:.1f} mm while the camera is quiet"

@@ -15,6 +15,10 @@ Floats = NDArray[np.float64]
 
 _PALM = (0, 5, 9, 13, 17)
 """Wrist and knuckles: they lie well inside the hand, so that the sensor sees the hand there and not past it."""
+_EDGE_RATIO = 0.06
+"""Share of the distance by which neighbouring pixels differ on an edge; a palm that is turned aside differs by less."""
+_LEAST_MEASURED = 0.7
+"""Share of a patch that must be measured: sensors lose edges first."""
 
 
 class HandDepth:
@@ -34,11 +38,11 @@ class HandDepth:
         joints = joints[np.isfinite(joints).all(axis=1)]
         if len(joints) == 0 or not np.isfinite(self._K[frame]).all():
             return
-        x, y = np.rint(project(self._K[frame], joints)).T
-        height, width = image.shape
-        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (joints[:, 2] > 0)
-        measured = image[y[inside].astype(np.intp), x[inside].astype(np.intp)].astype(np.float64) / 1000
-        offsets = (joints[inside, 2] - measured)[measured > 0]
+        # The middle of the palm is farthest from its edges.
+        points = np.concatenate([joints, joints.mean(axis=0, keepdims=True)])
+        points = points[points[:, 2] > 0]
+        measured = np.array([_surface_m(image, x, y) for x, y in project(self._K[frame], points)])
+        offsets = (points[:, 2] - measured)[np.isfinite(measured)]
         if len(offsets):
             self._offset_m[frame] = float(np.median(offsets))
 
@@ -46,3 +50,19 @@ class HandDepth:
     def offset_m(self) -> Floats:
         """(F,) median metres by which joints lie behind the surface there, NaN where that is not known."""
         return self._offset_m
+
+
+def _surface_m(image: NDArray[np.uint16], x: float, y: float) -> float:
+    """Return the depth in metres around a place; NaN outside, in a hole and on an edge.
+
+    Sensors smooth and bleed over edges: there they measure neither the hand nor what lies behind it.
+    """
+    height, width = image.shape
+    column, row = round(x), round(y)
+    if not (0 <= column < width and 0 <= row < height):
+        return np.nan
+    patch = image[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+    measured = patch[patch > 0].astype(np.float64) / 1000
+    if len(measured) < _LEAST_MEASURED * patch.size or np.ptp(measured) > _EDGE_RATIO * measured.min():
+        return np.nan
+    return float(np.median(measured))
