@@ -44,17 +44,17 @@ def noisy_depth(rows: int, columns: int) -> list[NDArray[np.uint16]]:
 
 def direct(path: Path, images: list[NDArray[np.uint16]]) -> None:
     with h5py.File(path, "w") as file:
-        shape = images[0].shape
+        rows, columns = images[0].shape
         dataset = file.create_dataset(
             "frames",
-            (len(images), *shape),
+            (len(images), rows, columns),
             "<u2",
-            chunks=(1, *shape),
+            chunks=(1, rows, columns),
             shuffle=True,
             compression="gzip",
             compression_opts=1,
         )
-        packer = DepthPacker(*shape, 1)
+        packer = DepthPacker(rows, columns, 1)
         for frame, image in enumerate(images):
             dataset.id.write_direct_chunk((frame, 0, 0), packer.pack(image))
 
