@@ -1,9 +1,10 @@
 """Hashes the code that an asset's computation can reach, so that a change without a new code version is noticed.
 
 The closure of a step starts at the library functions that its adapter in `pipeline/steps.py` imports, that of the
-archive report at the functions that write it; it follows imports inside the package; a name imported from a room's `__init__` leads to the module that defines it. Docstrings and
-comments do not count. `python -m episode_assets_tests.code_closure "why"` records the present code as giving the
-same output (or as belonging to the new code version where that was raised).
+archive report at the functions that write it; it follows imports inside the package; a name imported from a room's
+`__init__` leads to the module that defines it. Docstrings and comments do not count. `python -m
+episode_assets_tests.code_closure "why"` records the present code as giving the same output (or as belonging to the
+new code version where that was raised).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from episode_assets.qc.markup import MINUS, TIMES, text
 from episode_assets.qc.pictures import SheetPicture
 from episode_assets.qc.ranges import Stamps
 from episode_assets.qc.svg import clock, ring
-from episode_assets.qc.timeline_rows import MOST_BARS, Bar, flag_row, span_of, time_axis, time_row
+from episode_assets.qc.timeline_rows import Bar, flag_row, span_of, time_axis, time_row
 from episode_assets.qc.tracking_checks import TRACKING_NORMAL
 from episode_assets.qc.widgets import VERDICT_CSS, Content, badge, facts, show, spoken, table, tiles
 
@@ -136,7 +136,9 @@ def _kept_table(e: Evidence, judgement: Judgement) -> str:
         return ""
     heads = ("first frame", "last frame", "from", "to", "begins after", "ends before")
     count = counted(len(judgement.kept), "kept interval")
-    listed = table("Kept intervals, from which datasets are cut", heads, rows, numbers=(0, 1, 2, 3))
+    shown = f", the first {_MOST_INTERVALS} of {count}" if len(judgement.kept) > _MOST_INTERVALS else ""
+    caption = f"Kept intervals, from which datasets are cut{shown}"
+    listed = table(caption, heads, rows, numbers=(0, 1, 2, 3))
     return f"<details><summary>{count}</summary>{listed}</details>"
 
 
@@ -163,8 +165,7 @@ def _finding_rows(e: Evidence, judgement: Judgement) -> list[str]:
             by_kind.setdefault(finding.kind, []).append(finding)
     rows = []
     for kind, found in by_kind.items():
-        chosen = sorted(found, key=lambda item: id(item) not in numbers)[:MOST_BARS]
-        bars = [_finding_bar(item, numbers.get(id(item))) for item in chosen]
+        bars = [_finding_bar(item, numbers.get(id(item))) for item in found]
         rows.append(time_row(spoken(kind), bars, span_s=span_of(e), note=f"{len(found):,} {TIMES}"))
     return rows
 
