@@ -237,7 +237,7 @@ def gather(
     depth = _read_depth(
         bundle, 0 if e.depth_stamps_ns is None else len(e.depth_stamps_ns), at_hands, progress
     )
-    table = None if hands is None else _read_hand_table(hands / HANDS, bundle.message_numbers, at_hands)
+    table = None if hands is None else read_hand_table(hands / HANDS, bundle.message_numbers, at_hands)
     return replace(e, left=left, right=right, depth=depth, hands=table)
 
 
@@ -342,12 +342,18 @@ def _read_dropped(path: Path) -> tuple[tuple[int, int, str], ...]:
     )
 
 
-def _read_hand_table(
+def read_hand_table(
     path: Path, message_number: NDArray[np.int64], at_hands: tuple[HandDepth, HandDepth]
 ) -> HandTable:
+    """Count the hands of the table at a path for frames (F,) of these messages.
+
+    Frames are in the order of their stamps, in which message numbers need not ascend.
+    """
     table = _read(path, ["message_number", "side", "wearer", "backend"])
     numbers = np.asarray(table["message_number"].to_numpy(), dtype=np.int64)
-    place = np.minimum(np.searchsorted(message_number, numbers), len(message_number) - 1)
+    order = np.argsort(message_number)
+    sorted_place = np.searchsorted(message_number, numbers, sorter=order)
+    place = order[np.minimum(sorted_place, len(message_number) - 1)]
     known = message_number[place] == numbers
     counts = np.bincount(place[known], minlength=len(message_number)).astype(np.int64)
     wearer = np.asarray(table["wearer"].to_numpy(zero_copy_only=False), dtype=np.bool_)
