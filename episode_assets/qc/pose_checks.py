@@ -56,7 +56,10 @@ def _one_pose(e: Evidence, config: QualityConfig, count: int) -> Check:
 
 
 def _jump(e: Evidence, config: QualityConfig) -> Check:
-    """Find impossible speeds between neighbouring pose samples and the frames they lie between."""
+    """Find impossible speeds between neighbouring pose samples and the frames they lie between.
+
+    What happens wholly before the first picture or after the last one concerns none.
+    """
     if e.pose is None or len(e.pose.stamp_ns) < 2:
         return absent("pose_jump", "pose", "fewer than two poses")
     pose = e.pose
@@ -67,7 +70,9 @@ def _jump(e: Evidence, config: QualityConfig) -> Check:
         turn = np.degrees(rotation_angle(np.swapaxes(R[:-1], -1, -2) @ R[1:])) / steps_s
     is_judged = (steps_s > 0) & (steps_s <= config.pose_step_max_s)
     fast = speed > config.pose_speed_max_m_s
-    jumps = np.flatnonzero(is_judged & (fast | (turn > config.pose_rotation_max_deg_s)))
+    is_shown = (pose.stamp_ns[1:] > e.stamps_ns[0]) & (pose.stamp_ns[:-1] < e.stamps_ns[-1])
+    is_fast = fast | (turn > config.pose_rotation_max_deg_s)
+    jumps = np.flatnonzero(is_judged & is_shown & is_fast)
     ranges = [_around(e, pose.stamp_ns, int(i), round(float(speed[i]), 2)) for i in jumps]
     if not ranges:
         return Check("pose_jump", "pose", "pass", "no impossible motion", 0.0, "jumps", 0.0, is_hard=True)
@@ -107,7 +112,7 @@ def _against_gyro(e: Evidence, config: QualityConfig, imu_late_ms: float) -> Che
         return absent(id_, "pose", "no usable gyro")
     start = max(int(posed.stamp_ns[0]), int(felt.stamp_ns[0]) - late_ns)
     stop = min(int(posed.stamp_ns[-1]), int(felt.stamp_ns[-1]) - late_ns) - _WINDOW_NS
-    windows = np.arange(start, stop, _WINDOW_STEP_NS, dtype=np.int64)
+    windows = _windows(posed.stamp_ns, start, stop)
     windows = windows[_is_whole(e, e.pose, windows)]
     if len(windows) == 0:
         return absent(id_, "pose", "no second with poses, gyro and normal tracking")
@@ -136,6 +141,15 @@ def _against_gyro(e: Evidence, config: QualityConfig, imu_late_ms: float) -> Che
         peak_threshold=config.pose_gyro_max_deg,
         note="poses turn otherwise than the gyro",
     )
+
+
+def _windows(stamps_ns: Stamps, start_ns: int, stop_ns: int) -> Stamps:
+    """Return where windows begin, in steps of half a second from `start_ns` to before `stop_ns`.
+
+    Only those that a sample lies in: a clock that was set half way leaves fifty years without one.
+    """
+    inside = stamps_ns[(stamps_ns >= start_ns) & (stamps_ns < stop_ns)]
+    return start_ns + np.unique((inside - start_ns) // _WINDOW_STEP_NS) * _WINDOW_STEP_NS
 
 
 def _is_whole(e: Evidence, pose: PoseStream, starts_ns: Stamps) -> np.ndarray:
