@@ -80,6 +80,7 @@ ADVICE: Mapping[str, str] = {
     "rgb_missing": "No picture could be decoded: check the camera's stream and its encoding.",
     "depth_missing": "Record depth, or set depth_required to false.",
     "pose_missing": "Record camera poses, or run tracking afterwards.",
+    "hands_missing": "Run the step that finds hands, or take hands out of required_streams.",
     "imu_missing": "Record the IMU, or set imu_required to false.",
     "not_run": "Run the steps that were left out, so that these checks can judge.",
 }

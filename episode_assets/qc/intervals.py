@@ -43,6 +43,7 @@ def keep(
     hole_close_s: float,
     cut_frames: int,
     keep_min_s: float,
+    missing: Flags | None = None,
 ) -> list[KeptInterval]:
     """Return the kept intervals in order.
 
@@ -54,11 +55,13 @@ def keep(
         hole_close_s: Bad stretches up to this long, with good frames on both sides and no boundary, are kept.
         cut_frames: Frames cut on either side of a bad stretch; not across a boundary.
         keep_min_s: Shorter pieces are dropped.
+        missing: (F,) flags of frames before which a picture is missing: a bad stretch beside one is never kept.
     """
     count = len(stamps_ns)
     breaks = _union(boundaries, count)
+    open_holes = breaks if missing is None else breaks | missing
     bad = _without_short_holes(
-        _union(hard, count), breaks, stamps_ns, median_step_ns, limit_ns=round(hole_close_s * 1e9)
+        _union(hard, count), open_holes, stamps_ns, median_step_ns, limit_ns=round(hole_close_s * 1e9)
     )
     good = ~_widened(bad, breaks, cut_frames)
     kept = []

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from episode_assets.bundle import EpisodeBundle
 from episode_assets.bundle.unaudited import pictures_among, unverified
 from episode_assets.errors import ArtifactDamaged
@@ -31,6 +33,7 @@ from episode_assets.qc.picture_checks import picture_checks
 from episode_assets.qc.pictures import stamps_as_json, take_pictures
 from episode_assets.qc.pose_checks import pose_checks
 from episode_assets.qc.privacy import privacy_block, privacy_check
+from episode_assets.qc.ranges import Flags
 from episode_assets.qc.scoring import score, stera_score, verdict
 from episode_assets.qc.stream_checks import stream_checks
 from episode_assets.qc.sync_checks import sync_checks
@@ -158,7 +161,15 @@ def _kept(e: Evidence, checks: tuple[Check, ...], config: QualityConfig) -> list
         hole_close_s=config.hole_close_s,
         cut_frames=config.cut_frames,
         keep_min_s=config.keep_min_s,
+        missing=_before_missing_picture(e),
     )
+
+
+def _before_missing_picture(e: Evidence) -> Flags:
+    """Return (F,) flags of frames before which a message is not in the video."""
+    flags = np.zeros(len(e) + 1, np.bool_)
+    flags[np.searchsorted(e.stamps_ns, np.array([stamp for _, stamp, _ in e.dropped], np.int64))] = True
+    return flags[:-1]
 
 
 def _notes(checks: tuple[Check, ...]) -> tuple[Note, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from episode_assets.outcome import Json
 from episode_assets.qc.checks import Check
+from episode_assets.qc.clock import recorded_s
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
 from episode_assets.qc.hand_checks import HAND_ERRORS
@@ -23,7 +24,21 @@ from episode_assets.qc.ranges import Flags, flags_of
 
 Verdict = Literal["pass", "review", "fail"]
 
-_SYNC_CHECKS = ("sync_pose_imu", "sync_rgb_imu", "sync_rgb_pose", "sync_rgb_depth", "sync_drift")
+_SYNC_STREAMS: Mapping[str, tuple[str, ...]] = {
+    "sync_pose_imu": ("pose", "imu"),
+    "sync_rgb_imu": ("imu",),
+    "sync_rgb_pose": ("pose",),
+    "sync_rgb_depth": ("depth",),
+    "sync_drift": ("imu",),
+}
+"""The streams beside the pictures that each check of offsets judges."""
+_OF_STREAM: Mapping[str, str] = {
+    **dict.fromkeys(("depth_missing", "depth_gap", "depth_valid"), "depth"),
+    **dict.fromkeys(("pose_missing", "pose_gap", "pose_validity", "pose_jump", "tracking_lost"), "pose"),
+    **dict.fromkeys(("imu_missing", "imu_gap", "imu_validity"), "imu"),
+    **dict.fromkeys(("hands_missing", "hands"), "hands"),
+}
+"""The stream that each deduction speaks about: together they cost no more than its absence."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +127,13 @@ def score(e: Evidence, checks: Sequence[Check], config: QualityConfig) -> tuple[
     by_id = {check.id: check for check in checks}
     if len(e) == 0:
         return 0.0, [Deduction("rgb_missing", 100.0, "no picture was decoded", stream="rgb")]
+    of_streams = _capped(
+        [*_stream_deductions(e, by_id, config), *_absence_deductions(e, config)], _absence_points(config)
+    )
     lost = [
         *_picture_deductions(e, by_id, config),
-        *_stream_deductions(e, by_id, config),
-        *_absence_deductions(e, config),
+        *of_streams,
+        _sync_deduction(by_id, of_streams, config),
     ]
     lost = [replace(item, points=round(item.points, 2)) for item in lost if item.points >= 0.005]
     total = float(np.clip(100 - sum(item.points for item in lost), 0, 100))
@@ -173,15 +191,15 @@ def _picture_deductions(e: Evidence, by_id: Mapping[str, Check], config: Quality
 
 
 def _stream_deductions(e: Evidence, by_id: Mapping[str, Check], config: QualityConfig) -> list[Deduction]:
-    span = max((int(e.stamps_ns[-1]) - int(e.stamps_ns[0])) / 1e9, 1e-9)
-    gap, tracking = by_id["rgb_gap"].affected_s / span, by_id["tracking_lost"].affected_s / span
+    span = max(recorded_s(e), 1e-9)
+    gap, tracking = (min(by_id[id_].affected_s / span, 1.0) for id_ in ("rgb_gap", "tracking_lost"))
     found = [
         Deduction("rgb_gap", config.weight_gap * gap, f"{100 * gap:.1f} % of the time is missing"),
         Deduction(
             "tracking_lost", config.weight_tracking * tracking, f"no tracking for {100 * tracking:.1f} %"
         ),
+        *_pauses(by_id, span, config),
     ]
-    found.append(_sync_deduction(by_id, config))
     jumps = by_id["pose_jump"].value or 0.0
     points = min(config.penalty_pose_jump * jumps, config.penalty_pose_jump_max)
     found.append(Deduction("pose_jump", points, f"{jumps:.0f} pose jumps"))
@@ -204,24 +222,86 @@ def _stream_deductions(e: Evidence, by_id: Mapping[str, Check], config: QualityC
     return found
 
 
-def _sync_deduction(by_id: Mapping[str, Check], config: QualityConfig) -> Deduction:
-    """One wrong clock shows in several pairs of streams and costs once, by the worst of them."""
+def _pauses(by_id: Mapping[str, Check], span_s: float, config: QualityConfig) -> list[Deduction]:
+    """Return what streams lose that pause, begin late or end early: the same share of what their absence costs."""
+    absence, found = _absence_points(config), []
+    for name in ("depth", "pose", "imu"):
+        check = by_id[f"{name}_gap"]
+        share = min(check.affected_s / span_s, 1.0) if check.status == "warn" else 0.0
+        text = f"no {name} for {100 * share:.1f} % of the time"
+        found.append(Deduction(check.id, share * absence[name] * _is_wanted(name, config), text, stream=name))
+    return found
+
+
+def _is_wanted(stream: str, config: QualityConfig) -> bool:
+    """Return whether the absence of a stream costs points."""
+    wanted = {"depth": config.depth_required, "pose": True, "imu": config.imu_required}
+    return wanted.get(stream, False) or stream in config.required_streams
+
+
+def _absence_points(config: QualityConfig) -> dict[str, float]:
+    return {
+        "depth": config.weight_depth,
+        "pose": config.penalty_pose_missing,
+        "imu": config.penalty_imu_missing,
+        "hands": config.weight_hands,
+    }
+
+
+def _capped(found: Sequence[Deduction], most: Mapping[str, float]) -> list[Deduction]:
+    """Scale down what is lost to a stream that is there, so that it is never worse than one that is not."""
+    lost = _lost_by_stream(found)
+    scale = {name: min(1.0, most[name] / points) if points > 0 else 1.0 for name, points in lost.items()}
+    return [
+        replace(item, points=item.points * scale.get(_OF_STREAM.get(item.reason, ""), 1.0)) for item in found
+    ]
+
+
+def _lost_by_stream(found: Sequence[Deduction]) -> dict[str, float]:
+    lost = dict.fromkeys(_OF_STREAM.values(), 0.0)
+    for item in found:
+        if item.reason in _OF_STREAM:
+            lost[_OF_STREAM[item.reason]] += item.points
+    return lost
+
+
+def _sync_deduction(
+    by_id: Mapping[str, Check], found: Sequence[Deduction], config: QualityConfig
+) -> Deduction:
+    """One wrong clock shows in several pairs of streams and costs once, by the worst of them.
+
+    It costs no more than what either stream of the pair has left before it would be better absent.
+    """
     penalty = {"warn": config.penalty_sync_warn, "fail": config.penalty_sync_fail}
-    points = {id_: penalty.get(by_id[id_].status, 0.0) for id_ in _SYNC_CHECKS}
+    most, lost = _absence_points(config), _lost_by_stream(found)
+    points = {
+        id_: min(
+            penalty.get(by_id[id_].status, 0.0), *(max(most[name] - lost[name], 0.0) for name in streams)
+        )
+        for id_, streams in _SYNC_STREAMS.items()
+    }
     worst = max(points, key=lambda id_: points[id_])
-    return Deduction("sync", points[worst], by_id[worst].detail, _SYNC_CHECKS, "sync")
+    return Deduction("sync", points[worst], by_id[worst].detail, tuple(_SYNC_STREAMS), "sync")
 
 
 def _absence_deductions(e: Evidence, config: QualityConfig) -> list[Deduction]:
-    """An absent stream never costs less than the worst one of its kind."""
-    found = []
-    if e.depth is None and config.depth_required:
-        found.append(Deduction("depth_missing", config.weight_depth, "no depth", stream="depth"))
-    if e.pose is None:
-        found.append(Deduction("pose_missing", config.penalty_pose_missing, "no poses", stream="pose"))
-    if e.imu is None and config.imu_required:
-        found.append(Deduction("imu_missing", config.penalty_imu_missing, "no IMU", stream="imu"))
-    return found
+    """An absent stream that is wanted never costs less than the worst one of its kind."""
+    points = _absence_points(config)
+    return [
+        Deduction(f"{name}_missing", points[name], f"no {'IMU' if name == 'imu' else name}", stream=name)
+        for name, is_present in _presence(e).items()
+        if not is_present and name in points and _is_wanted(name, config)
+    ]
+
+
+def _presence(e: Evidence) -> dict[str, bool]:
+    return {
+        "rgb": len(e) > 0,
+        "depth": e.depth is not None,
+        "pose": e.pose is not None,
+        "imu": e.imu is not None,
+        "hands": e.hands is not None,
+    }
 
 
 def verdict(
@@ -234,13 +314,7 @@ def verdict(
     unverified: bool,
 ) -> tuple[Verdict, list[str]]:
     """Return pass, review or fail, and why it is not pass."""
-    present = {
-        "rgb": len(e) > 0,
-        "depth": e.depth is not None,
-        "pose": e.pose is not None,
-        "imu": e.imu is not None,
-        "hands": e.hands is not None,
-    }
+    present = _presence(e)
     missing = [name for name in config.required_streams if not present[name]]
     fatal = [
         *(["no picture was decoded"] if len(e) == 0 else []),
@@ -250,7 +324,14 @@ def verdict(
     ]
     if fatal:
         return "fail", fatal
-    doubts = [f"{check.id}: {check.detail}" for check in checks if check.status in ("warn", "fail")]
+    doubts = [
+        *(
+            f"{name} is absent"
+            for name, is_there in present.items()
+            if not is_there and _is_wanted(name, config)
+        ),
+        *(f"{check.id}: {check.detail}" for check in checks if check.status in ("warn", "fail")),
+    ]
     if points < config.review_score:
         doubts.append(f"score {points:g} lies below {config.review_score:g}")
     return ("review", doubts) if doubts else ("pass", [])

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 
 from episode_assets.qc.checks import Check, Status, absent, counted
+from episode_assets.qc.clock import LEAP_NS, clock_jumps, lost_time_s, recorded_s, side_stamps, steady
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
-from episode_assets.qc.ranges import FrameRange, Stamps
+from episode_assets.qc.ranges import Flags, FrameRange, Stamps, flags_of, runs
 from episode_assets.qc.tracking_checks import reasons_between
-from episode_assets.recording.timeline import GAP_FACTOR, gap_before
+from episode_assets.recording.timeline import GAP_FACTOR, gap_before, median_step_ns
 
 NOMINAL_HZ = (5, 10, 15, 20, 24, 25, 30, 50, 60, 100, 200)
 """Rates that cameras and IMUs are set to; the nearest one is taken for what was meant."""
 
-_JUMP_NS = 10_000_000_000
+_MOST_MISSING = 0.01
+_EDGE_NS = 500_000_000
+"""Recorders do not start and stop their streams at one moment."""
+_LONGEST_STEP_NS = 1_000_000_000
+"""A step that is a gap whatever the rate: nothing is paired with samples so far apart."""
 _RATE_PARTS = 10
 _FEWEST_STEPS = 30
 
@@ -35,46 +40,9 @@ def stream_checks(e: Evidence, config: QualityConfig) -> list[Check]:
     ]
 
 
-def side_stamps(e: Evidence) -> Mapping[str, Stamps | None]:
-    """Return the stamps of the streams beside the pictures, by name; None where absent."""
-    return {
-        "depth": e.depth_stamps_ns,
-        "pose": None if e.pose is None else e.pose.stamp_ns,
-        "imu": None if e.imu is None else e.imu.stamp_ns,
-    }
-
-
 def nominal_hz(step_ns: int) -> int | None:
     """Return the nearest usual rate of a median step; None without one."""
     return min(NOMINAL_HZ, key=lambda hz: abs(np.log(hz * step_ns / 1e9))) if step_ns > 0 else None
-
-
-def clock_jumps(e: Evidence) -> np.ndarray:
-    """Return the positions of frames before which every stream at once leaps by more than 10 s.
-
-    A clock that was set leaves nothing out; a stream that pauses alone does.
-    """
-    others = [stamps for stamps in side_stamps(e).values() if stamps is not None and len(stamps) > 1]
-    far = np.flatnonzero(np.diff(e.stamps_ns, prepend=e.stamps_ns[:1]) > _JUMP_NS)
-    if not others:
-        return far[:0]
-    return np.array([i for i in far if all(_is_empty(e, stamps, int(i)) for stamps in others)], np.int64)
-
-
-def _is_empty(e: Evidence, stamps: Stamps, frame: int) -> bool:
-    """Return whether a stream says nothing in the middle of the leap before a frame, and goes on behind it."""
-    before, after = int(e.stamps_ns[frame - 1]), int(e.stamps_ns[frame])
-    margin = (after - before) // 10
-    inside = np.searchsorted(stamps, after - margin) - np.searchsorted(stamps, before + margin)
-    return bool(inside == 0 and stamps[-1] >= after - margin)
-
-
-def lost_time_s(e: Evidence) -> float:
-    """Return the seconds inside RGB gaps beyond one median step each; leaps of the clock are none."""
-    is_gap = e.gap_before.copy()
-    is_gap[clock_jumps(e)] = False
-    steps = np.diff(e.stamps_ns)[is_gap[1:]]
-    return float(np.maximum(steps - e.median_step_ns, 0).sum() / 1e9)
 
 
 def _rgb_gap(e: Evidence) -> Check:
@@ -121,42 +89,83 @@ def _causes(ranges: tuple[FrameRange, ...]) -> str:
     return f"; tracking was lost during {len(explained)} of them ({explained[0].rpartition('(')[2]}"
 
 
-def _side_gap(e: Evidence, name: str, stamps: np.ndarray | None) -> Check:
+def _side_gap(e: Evidence, name: str, stamps: Stamps | None) -> Check:
+    """Find stretches of the pictures beside which a stream says nothing, its late begin and early end included."""
     id_ = f"{name}_gap"
-    if stamps is None or len(stamps) < 3:
+    if stamps is None or len(e) == 0:
         return absent(id_, name, f"no {name} stream")
-    gaps = np.flatnonzero(gap_before(stamps))
-    # A gap that the pictures share is told once, there.
-    own = [i for i in gaps if not _is_shared(e, int(stamps[i - 1]), int(stamps[i]))]
-    seconds = float(sum(int(stamps[i] - stamps[i - 1]) for i in own) / 1e9)
-    span = float((stamps[-1] - stamps[0]) / 1e9)
-    if not own:
+    frames = steady(e, e.stamps_ns)
+    holes = _holes(e, frames, steady(e, stamps))
+    span = recorded_s(e)
+    ranges = [found for hole in holes if (found := _frames_inside(frames, *hole)) is not None]
+    seconds = sum(end - start for start, end in holes) / 1e9
+    what = counted(len(holes), "gap")
+    if name == "depth" and e.depth is not None:
+        damaged = _without_image(e, e.depth.has, ranges)
+        ranges = sorted([*ranges, *damaged], key=lambda item: item.first)
+        seconds += float(sum(e.seconds[item.first : item.last + 1].sum() for item in damaged))
+        what += (
+            f", {counted(sum(len(item) for item in damaged), 'frame')} without an image" if damaged else ""
+        )
+    if seconds == 0:
         return Check(id_, name, "pass", f"no gap of its own in {span:.1f} s", 0.0, "s")
-    ranges = []
-    for i in own:
-        first = int(np.searchsorted(e.stamps_ns, stamps[i - 1]))
-        last = int(np.searchsorted(e.stamps_ns, stamps[i], side="right")) - 1
-        if 0 <= first <= last:
-            ranges.append(FrameRange(first, last, round(int(stamps[i] - stamps[i - 1]) / 1e9, 6)))
-    status: Status = "warn" if seconds > 0.01 * span else "pass"
-    detail = f"{counted(len(own), 'gap')}, {seconds:.1f} s of {span:.1f} s"
+    limit = _MOST_MISSING * span
+    status: Status = "warn" if seconds > limit else "pass"
     return Check(
         id_,
         name,
         status,
-        detail,
+        f"{what}, {seconds:.1f} s of {span:.1f} s",
         round(seconds, 3),
         "s",
-        round(0.01 * span, 3),
+        round(limit, 3),
         tuple(ranges),
         peak_unit="s",
         note=f"no {name}",
+        affected_s=seconds,
     )
 
 
-def _is_shared(e: Evidence, start_ns: int, end_ns: int) -> bool:
+def _holes(e: Evidence, frames: Stamps, stamps: Stamps) -> list[tuple[int, int]]:
+    """Return from when to when a stream says nothing while pictures are taken; a gap that both share is told once."""
+    start, end = int(frames[0]), int(frames[-1])
+    if len(stamps) == 0:
+        return [(start, end)]
+    is_gap = gap_before(stamps)
+    is_gap[1:] |= np.diff(stamps) > _LONGEST_STEP_NS
+    inner = [(int(stamps[i - 1]), int(stamps[i])) for i in np.flatnonzero(is_gap)]
+    edge = max(_EDGE_NS, round(GAP_FACTOR * median_step_ns(stamps)) if len(stamps) > 2 else 0)
+    first, last = int(stamps[0]), int(stamps[-1])
+    holes = [
+        *([(start, first)] if first - start > edge else []),
+        *(hole for hole in inner if not _is_shared(e, frames, *hole)),
+        *([(last, end)] if end - last > edge else []),
+    ]
+    shown = [(max(first, start), min(last, end)) for first, last in holes]
+    return [(first, last) for first, last in shown if first < last]
+
+
+def _frames_inside(frames: Stamps, start_ns: int, end_ns: int) -> FrameRange | None:
+    first = int(np.searchsorted(frames, start_ns))
+    last = int(np.searchsorted(frames, end_ns, side="right")) - 1
+    return FrameRange(first, last, round((end_ns - start_ns) / 1e9, 6)) if first <= last else None
+
+
+def _without_image(e: Evidence, has: Flags, holes: Sequence[FrameRange]) -> list[FrameRange]:
+    """Return where depth messages came and held no image; what is missing at either end for a moment does not count."""
+    missing = ~has & ~flags_of(list(holes), len(e))
+    found = []
+    for item in runs(missing, breaks=e.gap_before):
+        seconds = float(e.seconds[item.first : item.last + 1].sum())
+        is_edge = item.first == 0 or item.last == len(e) - 1
+        if not is_edge or seconds > _EDGE_NS / 1e9:
+            found.append(FrameRange(item.first, item.last, round(seconds, 6)))
+    return found
+
+
+def _is_shared(e: Evidence, frames: Stamps, start_ns: int, end_ns: int) -> bool:
     positions = np.flatnonzero(e.gap_before)
-    overlap = np.minimum(e.stamps_ns[positions], end_ns) - np.maximum(e.stamps_ns[positions - 1], start_ns)
+    overlap = np.minimum(frames[positions], end_ns) - np.maximum(frames[positions - 1], start_ns)
     return bool(len(positions)) and bool((overlap > 0.5 * (end_ns - start_ns)).any())
 
 
@@ -175,7 +184,7 @@ def _clock_jump(e: Evidence) -> Check:
         0.0,
         ranges,
         peak_unit="s",
-        peak_threshold=_JUMP_NS / 1e9,
+        peak_threshold=LEAP_NS / 1e9,
         note="the clock leaps in every stream at once",
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from episode_assets.qc.checks import Check, absent, counted
+from episode_assets.qc.clock import steady
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
-from episode_assets.qc.ranges import FrameRange, runs
+from episode_assets.qc.ranges import Flags, FrameRange, Stamps, runs
 from episode_assets.recording import TrackingStream
 from episode_assets.recording.timeline import median_step_ns
 
@@ -27,8 +28,8 @@ def tracking_lost_s(e: Evidence) -> float:
     tracking = e.tracking
     if tracking is None or len(tracking.stamp_ns) < 2 or len(e) < 2:
         return 0.0
-    first, last = int(e.stamps_ns[0]), int(e.stamps_ns[-1])
-    edges = np.clip(np.append(tracking.stamp_ns, last), first, last)
+    first, last = steady(e, e.stamps_ns[[0, -1]])
+    edges = np.clip(np.append(steady(e, tracking.stamp_ns), last), first, last)
     steps = np.minimum(np.diff(edges), _state_holds_ns(tracking.stamp_ns))
     return float(steps[tracking.state != TRACKING_NORMAL].sum() / 1e9)
 
@@ -87,17 +88,33 @@ def _named(e: Evidence, tracking: TrackingStream, item: FrameRange) -> FrameRang
     return FrameRange(item.first, item.last, note=note)
 
 
+def _was_lost(tracking: TrackingStream, starts_ns: Stamps, ends_ns: Stamps) -> Flags:
+    """Return (Q,) whether tracking was lost at some time between pairs of stamps; a state holds until the next."""
+    lost = runs(tracking.state != TRACKING_NORMAL)
+    holds = _state_holds_ns(tracking.stamp_ns)
+    after = np.append(tracking.stamp_ns, np.iinfo(np.int64).max)
+    begins = np.array([tracking.stamp_ns[item.first] for item in lost], np.int64)
+    returns = np.array(
+        [min(int(after[item.last + 1]), int(tracking.stamp_ns[item.last]) + holds) for item in lost], np.int64
+    )
+    begun = np.searchsorted(begins, ends_ns, side="right")
+    returned = np.searchsorted(returns, starts_ns, side="left")
+    return np.asarray(begun > returned)
+
+
 def _relocalisation(e: Evidence, config: QualityConfig) -> Check:
     """Find steps of the camera right after tracking returned, or across a gap in which it was lost."""
     if e.pose is None or e.tracking is None:
         return absent("relocalisation", "pose", "needs poses and tracking state")
-    lost_ns = e.tracking.stamp_ns[e.tracking.state != TRACKING_NORMAL]
-    starts, ends = e.stamps_ns[:-1] - _RETURN_NS, e.stamps_ns[1:]
-    was_lost = np.searchsorted(lost_ns, starts) < np.searchsorted(lost_ns, ends)
-    step = np.linalg.norm(np.diff(e.camera_position_m, axis=0), axis=1)
-    with np.errstate(invalid="ignore"):
-        places = np.flatnonzero(was_lost & (step > config.relocalisation_step_m))
-    ranges = tuple(FrameRange(int(i), int(i) + 1, round(float(step[i]), 3)) for i in places)
+    # Where the poses are missing as well, the last place before counts.
+    placed = np.flatnonzero(np.isfinite(e.camera_position_m).all(axis=1))
+    stamps, places_m = e.stamps_ns[placed], e.camera_position_m[placed]
+    was_lost = _was_lost(e.tracking, stamps[:-1] - _RETURN_NS, stamps[1:])
+    step = np.linalg.norm(np.diff(places_m, axis=0), axis=1)
+    jumps = np.flatnonzero(was_lost & (step > config.relocalisation_step_m))
+    ranges = tuple(
+        FrameRange(int(placed[i + 1]) - 1, int(placed[i + 1]), round(float(step[i]), 3)) for i in jumps
+    )
     if not ranges:
         return Check("relocalisation", "pose", "pass", "no jump after tracking returned", 0.0, "jumps", 0.0)
     return Check(
