@@ -1,4 +1,4 @@
-"""Rotations, poses, camera projection: the one place where axes and frames are defined.
+"""Rotations, poses, camera projection, normals: the one place where axes and frames are defined.
 
 Everything is numpy and vectorised over leading dimensions. A rotation or a pose is named by both of its frames:
 `world_from_optical` maps optical coordinates to world coordinates. Quaternions are x, y, z, w. The optical frame
@@ -246,3 +246,25 @@ def rescale_pixels(pixels: ArrayLike, from_size: tuple[int, int], to_size: tuple
     """Return pixel positions (..., 2) after a resize from (width, height) to (width, height), pixel centres whole."""
     scale = np.array([to_size[0] / from_size[0], to_size[1] / from_size[1]])
     return np.asarray((np.asarray(pixels, dtype=np.float64) + 0.5) * scale - 0.5)
+
+
+def vertex_normals(vertices: ArrayLike, triangles: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Return (V, 3) unit normals of a surface: the mean over the triangles around each vertex, weighted by area.
+
+    They stand on the side from which the corners of the triangles run counter-clockwise; zeros where no triangle with
+    an area is.
+
+    Args:
+        vertices: (V, 3) points.
+        triangles: (M, 3) rows of `vertices`.
+    """
+    points = np.asarray(vertices, dtype=np.float64)
+    first, second, third = (points[triangles[:, corner]] for corner in range(3))
+    by_area = np.cross(second - first, third - first)
+    total = np.zeros((len(points), 3))
+    for corner in range(3):
+        for axis in range(3):
+            total[:, axis] += np.bincount(triangles[:, corner], by_area[:, axis], len(points))
+    length = np.linalg.norm(total, axis=1, keepdims=True)
+    unit = np.divide(total, length, out=np.zeros_like(total), where=length > 0)
+    return np.asarray(unit, dtype=np.float32)

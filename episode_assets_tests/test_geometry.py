@@ -153,3 +153,17 @@ def test_quaternion_signs_follow_their_predecessors_over_holes() -> None:
 
     assert (smooth[[0, 1, 3, 4], 3] > 0).all()
     assert np.isnan(smooth[2]).all()
+
+
+def test_normals_are_weighted_by_area_and_zero_where_no_triangle_is() -> None:
+    """A large triangle that looks along z and one of a ninth of its area that looks along x share an edge's end."""
+    vertices = np.array([[0, 0, 0], [3, 0, 0], [0, 3, 0], [0, 1, 0], [0, 0, 1], [9, 9, 9]], np.float32)
+    triangles = np.array([[0, 1, 2], [0, 3, 4], [5, 5, 5]], np.int32)
+
+    normals = geo.vertex_normals(vertices, triangles)
+
+    assert normals.dtype == np.float32
+    assert_allclose(normals[0], np.array([1, 0, 9]) / np.sqrt(82), atol=1e-6)
+    assert_allclose(normals[1:3], [[0, 0, 1]] * 2)
+    assert_allclose(normals[3:5], [[1, 0, 0]] * 2)
+    assert_allclose(normals[5], [0, 0, 0])

@@ -24,7 +24,7 @@ from episode_assets.bundle.rerun_depth import MEDIA_TYPE, depth_png
 from episode_assets.bundle.rerun_stream import RerunStream
 from episode_assets.errors import ViewFailed
 from episode_assets.footage import BOX_LABELS
-from episode_assets.geometry import matrix_to_quaternion
+from episode_assets.geometry import matrix_to_quaternion, vertex_normals
 from episode_assets.video import EncodedPicture
 
 HAND_BONES: Bones = (*FINGER_BONES, *PALM_BONES)
@@ -130,7 +130,7 @@ class RerunFile:
             mesh = rr.Mesh3D(
                 vertex_positions=whole(vertices, np.float32),
                 triangle_indices=whole(triangles, np.uint32),
-                vertex_normals=_vertex_normals(vertices, triangles),
+                vertex_normals=vertex_normals(vertices, triangles),
                 vertex_colors=None if colours is None else whole(colours, np.uint8),
                 albedo_factor=None if colours is not None else names.MESH_COLOUR,
             )
@@ -458,16 +458,3 @@ def _words(labels: NDArray[np.uint8] | None, count: int) -> list[str]:
     if labels is None:
         return ["blurred"] * count
     return [BOX_LABELS[code] if code < len(BOX_LABELS) else "blurred" for code in labels.tolist()]
-
-
-def _vertex_normals(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Return the mean of the normals of the faces at each vertex, weighted by their areas; 0 where there is none."""
-    a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
-    face = np.cross(b - a, c - a)
-    normals = np.zeros((len(vertices), 3))
-    for corner in range(3):
-        for axis in range(3):
-            normals[:, axis] += np.bincount(triangles[:, corner], face[:, axis], len(vertices))
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    unit = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
-    return np.asarray(unit, np.float32)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.geometry import vertex_normals
 from episode_assets.ply import Mesh
 from episode_assets.scene.occlusion import Samples, nearest_surface
 from episode_assets.scene.topology import pieces_of
@@ -30,7 +31,7 @@ class Facing(NamedTuple):
 
 def facing(mesh: Mesh, cameras: Sequence[Camera], samples: Samples, *, farthest_m: float) -> Facing:
     """Return the normals of the vertices, turned to where most of the cameras stand from which they can be seen."""
-    normals = vertex_normals(mesh)
+    normals = vertex_normals(mesh.vertices, mesh.triangles)
     count, piece = pieces_of(mesh.triangles, len(mesh.vertices))
     towards, votes = np.zeros(count), np.zeros(count)
     for camera in cameras:
@@ -44,13 +45,3 @@ def facing(mesh: Mesh, cameras: Sequence[Camera], samples: Samples, *, farthest_
     is_two_sided = np.abs(towards) <= LEAST_AGREEMENT * votes
     sign = np.where(towards < 0, -1.0, 1.0).astype(np.float32)
     return Facing(normals * sign[piece][:, None], is_two_sided[piece])
-
-
-def vertex_normals(mesh: Mesh) -> Floats:
-    """Return (V, 3) unit normals, the mean over the triangles around each vertex by area; zeros where there is none."""
-    import trimesh
-
-    first, second, third = (mesh.vertices[mesh.triangles[:, i]].astype(np.float64) for i in range(3))
-    by_area = np.cross(second - first, third - first)
-    normals = trimesh.geometry.mean_vertex_normals(len(mesh.vertices), mesh.triangles, by_area)
-    return np.asarray(normals, dtype=np.float32)

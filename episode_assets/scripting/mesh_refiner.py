@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.errors import BadConfig, MissingStream
+from episode_assets.geometry import vertex_normals
 from episode_assets.ply import read_ply
 from episode_assets.scene import SceneMeshConfig
 from episode_assets.scene.document import MESH
@@ -72,18 +73,6 @@ class MeshRefiner:
         mesh = read_ply(directory / MESH, remedy="refine it again")
         vertices, faces = mesh.vertices.astype(np.float32), mesh.triangles.astype(np.int32)
         colours = mesh.colours
-        refined = RefinedMesh(vertices, faces, colours, _normals(vertices, faces), self._session)
+        refined = RefinedMesh(vertices, faces, colours, vertex_normals(vertices, faces), self._session)
         self._session.workshop.meshes[refined] = directory
         return refined
-
-
-def _normals(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Return the mean of the face normals around each vertex, weighted by area."""
-    corners = vertices[faces].astype(np.float64)
-    weighted = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    total = np.zeros(vertices.shape)
-    for corner in range(3):
-        np.add.at(total, faces[:, corner], weighted)
-    length = np.linalg.norm(total, axis=1, keepdims=True)
-    unit = np.divide(total, length, out=np.zeros_like(total), where=length > 0)
-    return np.asarray(unit, np.float32)
