@@ -12,8 +12,7 @@ from typing import Any
 from episode_assets.outcome import ModelUse, Outcome
 from episode_assets.storage.canonical import plain, plain_config
 from episode_assets.storage.files import sha256_of
-from episode_assets.storage.manifest import MANIFEST, FileEntry, Manifest, Role, digest_of
-from episode_assets.storage.media_types import media_type
+from episode_assets.storage.manifest import MANIFEST, FileEntry, Manifest, Role, digest_of, file_entry
 
 ASSET = "episode_bundle"
 CODE = "script"
@@ -74,6 +73,7 @@ def write_manifest(
 
 
 def _entry(directory: Path, path: str, role: Role, outcome: Outcome) -> FileEntry:
-    facts, file = outcome.facts.get(path), directory / path
-    held = (None, None) if facts is None else (facts.frames, facts.duration_s)
-    return FileEntry(path, role, file.stat().st_size, sha256_of(file), media_type(path), *held)
+    file = directory / path
+    return file_entry(
+        path, role, size=file.stat().st_size, sha256=sha256_of(file), facts=outcome.facts.get(path)
+    )

@@ -20,15 +20,14 @@ from episode_assets.errors import (
     EpisodeAssetsError,
     UnauditedArtifact,
 )
-from episode_assets.outcome import FileFacts, Json, Outcome
+from episode_assets.outcome import Json, Outcome
 from episode_assets.storage import files
 from episode_assets.storage.artifact import Artifact
 from episode_assets.storage.backend import Backend
 from episode_assets.storage.canonical import plain
 from episode_assets.storage.keys import ArtifactKey, path_problem
 from episode_assets.storage.lookup import artifact_of, current, manifest_at, version_of
-from episode_assets.storage.manifest import FileEntry, Manifest, Role, digest_of
-from episode_assets.storage.media_types import media_type
+from episode_assets.storage.manifest import Manifest, Role, digest_of, file_entry
 from episode_assets.storage.privacy_gate import refusal
 from episode_assets.storage.publication import Publication
 from episode_assets.storage.quarantine import keep_evidence
@@ -139,8 +138,9 @@ class Draft:
         roles = _declared(outcome, self.directory, str(computation.key))
         reached("publish.checked")
         entries = tuple(
-            _entry(path, roles[path], *files.seal(self.directory / path), outcome.facts.get(path))
+            file_entry(path, roles[path], size=size, sha256=sha256, facts=outcome.facts.get(path))
             for path in sorted(roles)
+            for size, sha256 in [files.seal(self.directory / path)]
         )
         digest = digest_of(entries)
         try:
@@ -218,11 +218,6 @@ def make_latest(backend: Backend, base: str, record: Publication) -> None:
     backend.replace(f"{base}/latest.json", record.to_json())
     reached("publish.latest_written")
     backend.point(base, record.version)
-
-
-def _entry(path: str, role: Role, size: int, sha256: str, facts: FileFacts | None) -> FileEntry:
-    held = (None, None) if facts is None else (facts.frames, facts.duration_s)
-    return FileEntry(path, role, size, sha256, media_type(path), *held)
 
 
 def _declared(outcome: Outcome, directory: Path, where: str) -> dict[str, Role]:

@@ -13,8 +13,9 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from episode_assets.errors import ArtifactDamaged
-from episode_assets.outcome import Json, ModelUse, Note, Skipped
+from episode_assets.outcome import FileFacts, Json, ModelUse, Note, Skipped
 from episode_assets.storage.canonical import content_digest, to_text
+from episode_assets.storage.media_types import media_type
 
 MANIFEST = "manifest.json"
 SCHEMA = "episode_assets.artifact"
@@ -44,6 +45,12 @@ class FileEntry:
     media_type: str = ""
     frames: int | None = None
     duration_s: float | None = None
+
+
+def file_entry(path: str, role: Role, *, size: int, sha256: str, facts: FileFacts | None) -> FileEntry:
+    """Return the entry of a file by its size, digest and what its maker knows of it."""
+    held = (None, None) if facts is None else (facts.frames, facts.duration_s)
+    return FileEntry(path, role, size, sha256, media_type(path), *held)
 
 
 @dataclass(frozen=True)
