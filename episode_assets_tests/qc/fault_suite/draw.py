@@ -14,10 +14,17 @@ import numpy as np
 
 from episode_assets.demo import DemoConfig
 
-RATES_HZ = (10, 10, 15)
+RATES_HZ: Mapping[int, float] = {5: 0.15, 10: 0.45, 15: 0.3, 30: 0.1}
+"""Pictures per second, and how often; what is quick is dear."""
+RATES_OF_CLOCKS_HZ: Mapping[int, float] = {10: 0.65, 15: 0.35}
+"""At 5 per second pictures are too far apart for an offset to 10 ms."""
 SWAPPED_FRAMES = 10
 EDGE_S = 2.5
-"""No fault begins or ends nearer to an end of its recording: what is left there is still worth keeping."""
+"""What is left at an end of a recording with a fault this far from it is still worth keeping."""
+NEAR_S = (0.5, 1.5)
+"""What is left of these seconds is not."""
+NEAR_SHARE = 0.25
+PHONE_SHARE = 0.3
 
 Options = dict[str, Any]
 Random = np.random.Generator
@@ -83,11 +90,12 @@ def _dark_room(random: Random) -> Options:
         "light": random.uniform(0.4, 0.5),
         "sensor_noise": random.uniform(2.0, 3.5),
         "furnishing": "fixed",
+        "depth": "clean",
     }
 
 
 def _white_wall(random: Random) -> Options:
-    return {"place": "wall"}
+    return {"place": "wall", "with_hands": bool(random.random() < 0.7)}
 
 
 def _fast_turn(random: Random) -> Options:
@@ -117,16 +125,14 @@ SCENES: Mapping[str, Callable[[Random], Options]] = {
     "person": _person,
 }
 
-_MOVING = ("usual", "dark room", "fast turn", "one hand", "no hand")
+_MOVING = tuple(scene for scene in SCENES if scene != "tripod")
 
 FAULTS: Mapping[str, _Kind] = {
     "black": _Kind(3.0, tuple(SCENES), "black_interval_s"),
     "frozen": _Kind(4.0, _MOVING, "frozen_interval_s"),
     "shifted clock": _Kind(0.2, ("usual", "fast turn", "one hand", "no hand")),
     "gap": _Kind(8.0, tuple(SCENES), "gap_interval_s"),
-    "swapped hands": _Kind(
-        SWAPPED_FRAMES / max(RATES_HZ), ("usual", "dark room", "fast turn", "tripod"), spread=0.0
-    ),
+    "swapped hands": _Kind(SWAPPED_FRAMES / 15, ("usual", "dark room", "fast turn", "tripod"), spread=0.0),
     "covered lens": _Kind(3.0, tuple(SCENES), "covered_interval_s"),
 }
 
@@ -181,14 +187,15 @@ def _case(
         "width": 320,
         "height": 180,
         "depth_width": 64,
-        "fps": int(random.choice(RATES_HZ)),
+        "fps": _rate(random, RATES_OF_CLOCKS_HZ if kind == "shifted clock" else RATES_HZ),
         "seed": int(random.integers(2**31)),
         "furnishing": "seeded",
         "motion": random.uniform(0.7, 2.0),
         "turns_per_min": random.uniform(6, 12),
         "turn_deg": random.uniform(15, 35),
         "light": random.uniform(0.75, 1.0),
-        "sensor_noise": random.uniform(1.0, 2.5),
+        "sensor_noise": random.uniform(0.7, 2.5),
+        "depth": "phone" if random.random() < PHONE_SHARE else "clean",
         "imu_gravity": str(random.choice(["removed", "included"])),
         "with_face": False,
         **SCENES[scene](random),
@@ -206,9 +213,21 @@ def _fault(kind: str, random: Random, seconds: float, shorter: float) -> Fault:
         sign, clock = random.choice([-1, 1]), str(random.choice(["camera", "rgb"]))
         return Fault(kind, 0.0, seconds, shift_ms=1000 * about.seconds * factor * float(sign), clock=clock)
     length = about.seconds * factor / (1.0 if about.spread == 0 else shorter)
-    edge = min(EDGE_S, (seconds - length) / 2)
-    start = random.uniform(edge, seconds - length - edge)
+    start = _start(random, seconds - length)
     return Fault(kind, start, start + length)
+
+
+def _start(random: Random, latest: float) -> float:
+    """Return where a fault starts: well within the recording, or now and then near to one of its ends."""
+    if random.random() < NEAR_SHARE:
+        near = random.uniform(*NEAR_S)
+        return near if random.random() < 0.5 else latest - near
+    edge = min(EDGE_S, latest / 2)
+    return random.uniform(edge, latest - edge)
+
+
+def _rate(random: Random, rates: Mapping[int, float]) -> int:
+    return int(random.choice(list(rates), p=list(rates.values())))
 
 
 def _options_of(fault: Fault) -> Options:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from episode_assets.qc import QualityConfig
 from episode_assets_tests.qc.fault_suite.chain import Reported
 
@@ -16,6 +18,29 @@ _CHECKS = {
     "swapped hands": "hand_swap",
     "covered lens": "covered_lens",
 }
+_ALLOWED: Mapping[str, frozenset[str]] = {
+    "black": frozenset({"black", "exposure_jump"}),
+    "frozen": frozenset({"frozen"}),
+    "shifted clock": frozenset(
+        {
+            "sync_pose_imu",
+            "sync_rgb_imu",
+            "sync_rgb_pose",
+            "sync_rgb_depth",
+            "hand_depth",
+            "hand_reprojection",
+        }
+    ),
+    "gap": frozenset({"rgb_gap", "depth_gap", "pose_gap"}),
+    "swapped hands": frozenset({"hand_swap"}),
+    "covered lens": frozenset(
+        {"covered_lens", "exposure_jump", "colour_cast", "depth_valid", "depth_centre", "hand_depth"}
+    ),
+}
+"""What may be found in a recording with a fault: the fault itself, and what it does besides.
+
+Pictures of another time lie beside the hands and the depth of theirs; a finger has a colour, and is too near for depth.
+"""
 _CUT_OUT = ("black", "frozen", "covered lens")
 _SYNC = ("sync_pose_imu", "sync_rgb_imu")
 
@@ -27,6 +52,8 @@ def complaints(reported: Reported) -> list[str]:
         return _of_clean(reported)
     found = [] if reported.is_flagged else ["not flagged"]
     found += _of_clock(reported) if fault.shift_ms else _of_place(reported, _CHECKS[fault.kind])
+    beside = sorted(set(reported.findings) - _ALLOWED[fault.kind])
+    found += [f"beside the fault: {id_} ({reported.check(id_)['detail']})" for id_ in beside]
     return [*found, *_of_rest(reported)]
 
 
@@ -80,6 +107,8 @@ def _of_rest(reported: Reported) -> list[str]:
         wanted = [(0, reported.faulty[0]), (reported.faulty[1], last)]
     else:
         wanted = [(0, last)]
+    shortest = QualityConfig().keep_min_s * reported.case.config.fps
+    wanted = [(a, b) for a, b in wanted if b - a + 1 >= shortest]
     is_near = len(kept) == len(wanted) and all(
         abs(a - b) <= RANGE_FRAMES
         for pair in zip(kept, wanted, strict=True)
