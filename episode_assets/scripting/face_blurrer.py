@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from episode_assets.anonymization import FaceBlurConfig, require_detectors
 from episode_assets.anonymization.one_by_one import Hidden, OneByOne, finds_the_same
 from episode_assets.anonymization.upright import Upright
-from episode_assets.errors import BadConfig
 from episode_assets.recording import Attitude
 from episode_assets.scripting.camera import SyncedFrame, checksum_of
+from episode_assets.scripting.options import checked_options
 from episode_assets.video import picture_to_rgb
 from episode_assets.video.rgb import picture_from_rgb
 
@@ -51,13 +51,9 @@ class FaceBlurrer:
     """
 
     def __init__(self, model: str = "centerface", **options: Any) -> None:
-        options = {_SAME_AS.get(name, name): value for name, value in options.items()}
-        known = {item.name for item in fields(FaceBlurConfig)} - {"detector"}
-        unknown = sorted(options.keys() - known)
-        if unknown:
-            raise BadConfig(
-                f"FaceBlurrer has no option {', '.join(unknown)}", remedy=f"use {', '.join(sorted(known))}"
-            )
+        options = checked_options(
+            "FaceBlurrer", options, FaceBlurConfig, same_as=_SAME_AS, without="detector"
+        )
         self.model_name = model.lower() if ":" not in model else model
         detector = DETECTORS.get(self.model_name, self.model_name)
         self.config = replace(FaceBlurConfig(), **{**options, "detector": detector})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +18,7 @@ from episode_assets.hands.one_by_one import HandsOneByOne, Scene, SeenHand
 from episode_assets.hands.turning import usual_turns
 from episode_assets.scripting.camera import Floats, SyncedFrame
 from episode_assets.scripting.hand_pose import HandPose, hand_of
+from episode_assets.scripting.options import checked_options
 
 _UNKNOWN = np.full((3, 3), np.nan)
 _NOT_LOOKING = "precomputed"
@@ -50,13 +51,7 @@ class HandTracker:
             raise BadConfig(
                 "model_path is not used", remedy=f"give the files in the section {model}=... of the settings"
             )
-        options = {_SAME_AS.get(name, name): value for name, value in options.items()}
-        known = {item.name for item in fields(HandPoseConfig)} - {"backend"}
-        unknown = sorted(options.keys() - known)
-        if unknown:
-            raise BadConfig(
-                f"HandTracker has no option {', '.join(unknown)}", remedy=f"use {', '.join(sorted(known))}"
-            )
+        options = checked_options("HandTracker", options, HandPoseConfig, same_as=_SAME_AS, without="backend")
         self.model_name = model.lower() if ":" not in model else model
         if self.model_name == _NOT_LOOKING:
             looking = ", ".join(name for name in BACKENDS if name != _NOT_LOOKING)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.errors import BadConfig, MissingStream
+from episode_assets.errors import MissingStream
 from episode_assets.geometry import vertex_normals
 from episode_assets.ply import read_ply
 from episode_assets.scene import SceneMeshConfig
 from episode_assets.scene.document import MESH
+from episode_assets.scripting.options import checked_options
 
 if TYPE_CHECKING:
     from episode_assets.scripting.reader import MCAPReader
@@ -49,14 +50,8 @@ class MeshRefiner:
     """
 
     def __init__(self, session: MCAPReader, **options: Any) -> None:
-        known = {item.name for item in fields(SceneMeshConfig)}
-        unknown = sorted(options.keys() - known)
-        if unknown:
-            raise BadConfig(
-                f"MeshRefiner has no option {', '.join(unknown)}", remedy=f"use {', '.join(sorted(known))}"
-            )
         self._session = session
-        self._config = replace(SceneMeshConfig(), **options)
+        self._config = replace(SceneMeshConfig(), **checked_options("MeshRefiner", options, SceneMeshConfig))
 
     def refine(self) -> RefinedMesh:
         """Return the mesh; finishes the video of the session.
