@@ -96,12 +96,12 @@ def test_the_layout_is_the_documented_one(store: Store) -> None:
 
 
 def test_an_artifact_without_a_recording_lies_right_under_its_recipe(store: Store) -> None:
-    key = ArtifactKey("archive_report/default")
+    key = ArtifactKey("archive_index/default")
 
     version = publish(store, {"one.json": b"1"}, key=key).version
 
-    assert f"archive_report/default/{version}/one.json" in everything_in(store.uri)
-    assert store.keys("archive_report/default") == (key,)
+    assert f"archive_index/default/{version}/one.json" in everything_in(store.uri)
+    assert store.keys("archive_index/default") == (key,)
 
 
 def test_two_fingerprints_may_lead_to_one_version(store: Store) -> None:
