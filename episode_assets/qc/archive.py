@@ -15,7 +15,7 @@ from typing import Any, Literal
 from episode_assets import __version__
 from episode_assets.outcome import Json, Note, Outcome, Skipped
 from episode_assets.qc.archive_entry import ENTRY_VERSION, ArchiveEntry
-from episode_assets.qc.duplicates import METHODS, Duplicate, find_duplicates
+from episode_assets.qc.duplicates import METHODS, MOST_PAIRS, Duplicate, find_duplicates
 from episode_assets.qc.numbers import number
 
 ARCHIVE_JSON, ARCHIVE_PAGE, INDEX = "archive.json", "archive.html", "index.json"
@@ -81,7 +81,8 @@ class Archive:
         verdicts: Recordings by verdict.
         over_time: By day (2026-05-01) or month (2026-05) of the wall clock, in order.
         undated: Recordings whose clock tells no date.
-        duplicates: Pairs that seem to hold the same.
+        duplicates: Pairs that seem to hold the same, the surest first.
+        has_more_duplicates: Whether there are more than these.
     """
 
     listed: tuple[Listed, ...]
@@ -91,6 +92,7 @@ class Archive:
     over_time: Mapping[str, Totals]
     undated: int
     duplicates: tuple[Duplicate, ...]
+    has_more_duplicates: bool = False
 
 
 def survey(listed: Sequence[Listed], unreported: Sequence[Unreported]) -> Archive:
@@ -101,6 +103,7 @@ def survey(listed: Sequence[Listed], unreported: Sequence[Unreported]) -> Archiv
         key=lambda item: (order.get(item.entry.verdict, 0), item.entry.score, item.entry.recording_id),
     )
     entries = [item.entry for item in ranked]
+    pairs = find_duplicates(entries)
     return Archive(
         listed=tuple(ranked),
         unreported=tuple(sorted(unreported, key=lambda item: item.recording_id)),
@@ -110,7 +113,8 @@ def survey(listed: Sequence[Listed], unreported: Sequence[Unreported]) -> Archiv
         },
         over_time=_over_time(entries),
         undated=sum(entry.start_ns is None for entry in entries),
-        duplicates=find_duplicates(sorted(entries, key=lambda entry: entry.recording_id)),
+        duplicates=pairs[:MOST_PAIRS],
+        has_more_duplicates=len(pairs) > MOST_PAIRS,
     )
 
 
@@ -199,6 +203,7 @@ def _document(archive: Archive, reports: Mapping[str, str]) -> dict[str, Any]:
         "recordings": [_recording(item, reports) for item in archive.listed],
         "without_report": [asdict(item) for item in archive.unreported],
         "duplicates": [asdict(item) for item in archive.duplicates],
+        "more_duplicates": archive.has_more_duplicates,
         "duplicate_methods": dict(METHODS),
     }
 

@@ -41,7 +41,7 @@ def render_archive(archive: Archive, reports: Mapping[str, str]) -> str:
         ("summary", "Summary", _summary(archive)),
         ("time", "Over time", _over_time(archive)),
         ("recordings", "Recordings", _recordings(archive, reports)),
-        ("duplicates", "Near-duplicates", _duplicates(archive.duplicates)),
+        ("duplicates", "Near-duplicates", _duplicates(archive)),
         ("missing", "Without a report", _missing(archive.unreported)),
     ]
     body = "".join(
@@ -68,7 +68,10 @@ def _summary(archive: Archive) -> str:
         (_hours(totals.one_hand_h), "valid with a hand"),
         (_hours(totals.two_hands_h), "valid with both hands"),
         *((f"{count:,}", f"verdict {word}") for word, count in archive.verdicts.items()),
-        (f"{len(archive.duplicates):,}", "pairs of near-duplicates"),
+        (
+            f"{'more than ' if archive.has_more_duplicates else ''}{len(archive.duplicates):,}",
+            "pairs of near-duplicates",
+        ),
         (_bytes(totals.size_bytes), "size of the recordings"),
     ]
     return tiles(cells)
@@ -205,7 +208,8 @@ def _twins(duplicates: Sequence[Duplicate]) -> dict[str, list[str]]:
     return found
 
 
-def _duplicates(duplicates: Sequence[Duplicate]) -> str:
+def _duplicates(archive: Archive) -> str:
+    duplicates = archive.duplicates
     used = {item.method for item in duplicates}
     method_rows = "".join(
         f'<tr><th scope="row">{text(name)}</th><td class="wide">{text(words)}</td></tr>'
@@ -223,7 +227,10 @@ def _duplicates(duplicates: Sequence[Duplicate]) -> str:
         for item in duplicates
     )
     heads = ("recording", "and", "seen by", "share")
-    return table(counted(len(duplicates), "pair"), heads, rows, numbers=(3,)) + how
+    caption = counted(len(duplicates), "pair")
+    if archive.has_more_duplicates:
+        caption = f"the surest {caption} of more"
+    return table(caption, heads, rows, numbers=(3,)) + how
 
 
 def _missing(unreported: Sequence[Unreported]) -> str:
