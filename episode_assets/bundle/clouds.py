@@ -30,9 +30,6 @@ SLICE_POINTS = 50_000
 FARTHEST_VOXEL = 1 << 20
 """Voxels are counted from the origin in 21 bits per axis; at 2 cm that is 21 km."""
 
-NEAREST_PICTURE_NS = 1_000_000_000
-"""A cloud without a picture so near in time is left out. Where faces are it has to be as near as a pose."""
-
 DIAGONAL = 1.75
 """A point of a cube and the mean of all its points are closer than so many edges."""
 
@@ -208,12 +205,11 @@ def world_frame(inputs: Inputs) -> str:
 
 def _is_seen(stamp_ns: int, inputs: Inputs, space: FaceSpace) -> bool:
     """Return whether it is known what of a cloud shows a face: pictures tell, and somebody knows where they were."""
-    has_faces = len(space.boxes) > 0
-    tolerance_ns = round(inputs.config.pose_tolerance_s * 1e9) if has_faces else NEAREST_PICTURE_NS
+    tolerance_ns = round(inputs.config.pose_tolerance_s * 1e9)
     stamps = np.array([stamp_ns], np.int64)
     frame = int(nearest(inputs.frames.stamp_ns, stamps, tolerance_ns=tolerance_ns)[0])
-    if frame < 0 or not has_faces:
-        return frame >= 0
+    if frame < 0:
+        return False
     if space.unplaced_ns is not None and stamp_ns >= space.unplaced_ns - tolerance_ns:
         return False
     around = range(max(frame - 1, 0), min(frame + 2, len(inputs.frames)))
