@@ -90,7 +90,11 @@ def blur_recording(
     )
     blurred = make_passes(stream, settings, workers=workers, progress=progress)
     require_usable(stream, [picture for look in blurred.looks for picture in look.dropped], config)
-    return write_blurred(view, directory, settings, blurred, gap_ns=longest_step_ns(stream))
+    outcome = write_blurred(view, directory, settings, blurred, gap_ns=longest_step_ns(stream))
+    for path in sorted(scratch.iterdir()):
+        path.unlink()
+    scratch.rmdir()
+    return outcome
 
 
 def write_blurred(
@@ -101,11 +105,11 @@ def write_blurred(
     Args:
         view: The recording.
         directory: Receives the files that `blur_recording` names.
-        settings: The scratch directory with the encoded groups, which is removed, and the settings of the run.
+        settings: The scratch directory with the encoded groups, which stays, and the settings of the run.
         blurred: The recording after its passes.
         gap_ns: Longest step between pictures of the video that is no gap.
     """
-    stream, config, areas, scratch = view.rgb, settings.config, settings.areas, settings.scratch
+    stream, config, areas = view.rgb, settings.config, settings.areas
     dropped = [picture for look in blurred.looks for picture in look.dropped]
     table = _FrameTable(stream, blurred.looks)
     if len(areas):
@@ -123,9 +127,6 @@ def write_blurred(
     _write_evidence(directory, blurred, table)
     if blurred.passed:
         _write_published(view.recording_id, directory, settings, stream, blurred, table, gap_ns)
-    for path in sorted(scratch.iterdir()):
-        path.unlink()
-    scratch.rmdir()
     return _outcome(stream, blurred, table, dropped, settings)
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy, deepcopy
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -49,6 +51,24 @@ _GAP_STEPS = 2.5
 """A step longer than this many median ones is a gap, here as everywhere."""
 
 _NO_EXCEPTION = np.zeros((0, 4), np.float32)
+
+_STATE = (
+    "_open",
+    "_open_faces",
+    "_open_signals",
+    "_waiting",
+    "_faces",
+    "_seen",
+    "_finds",
+    "_looks",
+    "_groups",
+    "_hidden",
+    "_names",
+    "_rounds",
+    "_reblurred",
+    "_painted",
+)
+"""What changes while pictures are taken; the values in these are never changed themselves."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +127,8 @@ class HandedInPictures:
         self._seek = seeker_of_every_picture(means, config, upright)
         require_known_answer(means)
         self._searches, self._models = tuple(means.uses), means.models
-        self._recorded = UnitPictures(self._stream, size, start=0, stop=len(self._stream), keep_bytes=0)
-        scratch.mkdir(mode=0o700)
+        self._recorded = self._unread()
+        scratch.mkdir(mode=0o700, exist_ok=True)
         step_ns = round(_GAP_STEPS * median_step_ns(self._stream.stamp_ns))
         self._gap_ns = max(longest_step_ns(self._stream), step_ns)
         self._reach_ns = round(max(config.fill_s, config.hold_s, config.smooth_s) * 1e9)
@@ -125,7 +145,7 @@ class HandedInPictures:
         self._hidden: list[Redactions] = []
         self._names = _TrackNames()
         self._rounds = 0
-        self._reblurred: set[int] = set()
+        self._reblurred: frozenset[int] = frozenset()
         self._painted = 0
 
     def add(self, position: int, picture: Picture, faces: Found | None = None) -> None:
@@ -137,6 +157,12 @@ class HandedInPictures:
             faces: What was found in the recorded picture, which is searched where nobody says it. It is blurred here
                 too, and hidden in depth.
         """
+        if self._open and position <= self._open[-1][0]:
+            return  # The caller was interrupted after it had been taken, and hands it in again.
+        with self._wholly():
+            self._take(position, picture, faces)
+
+    def _take(self, position: int, picture: Picture, faces: Found | None) -> None:
         if faces is None:
             faces, _ = self._seek(position, self._recorded.again(position))
         if self._open and self._begins_group(position):
@@ -148,7 +174,7 @@ class HandedInPictures:
         self._open_signals.append(self._meter.measure(picture, memoryview(picture.y.tobytes())))
 
     def finish(self, directory: Path, dropped: Sequence[DroppedPicture]) -> Outcome:
-        """Write what `blur_recording` writes, of the pictures that were handed in.
+        """Write what `blur_recording` writes, of the pictures that were handed in; may be called again if it failed.
 
         Args:
             directory: Empty, private directory.
@@ -159,6 +185,25 @@ class HandedInPictures:
             NothingToExport: No picture was handed in.
             AuditFailed: Faces are left; nothing was written but their boxes.
         """
+        with self._wholly():
+            return self._finished(directory, dropped)
+
+    @contextmanager
+    def _wholly(self) -> Iterator[None]:
+        """Do what is done inside completely or not at all, so that a caller who was interrupted can go on."""
+        before: dict[str, object] = {name: copy(getattr(self, name)) for name in _STATE}
+        before |= {"_meter": deepcopy(self._meter), "_recorded": self._unread()}
+        try:
+            yield
+        except BaseException:
+            self.__dict__.update(before)
+            raise
+
+    def _unread(self) -> UnitPictures:
+        """Return the recorded pictures for a search in the order of positions."""
+        return UnitPictures(self._stream, self._settings.size, start=0, stop=len(self._stream), keep_bytes=0)
+
+    def _finished(self, directory: Path, dropped: Sequence[DroppedPicture]) -> Outcome:
         if self._open:
             self._close_group()
         while self._waiting:

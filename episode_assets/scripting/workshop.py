@@ -74,6 +74,7 @@ class Workshop:
         self._workers = workers
         self._handed_in: HandedInPictures | None = None
         self._blurred: tuple[Path, Outcome] | None = None
+        self._failed: AuditFailed | None = None
         self._made = 0
         self.mesh_configs: dict[Path, SceneMeshConfig] = {}
         self.meshes: WeakKeyDictionary[object, Path] = WeakKeyDictionary()
@@ -92,7 +93,9 @@ class Workshop:
             self._handed_in = HandedInPictures(
                 self._view, self._directory / "groups", size=size, config=self._blur
             )
+            self._failed = None  # It was about the recording; now pictures come in its place.
             logger.info("Opening rgb.mp4 (%dx%d, audited group by group)", *size)
+        self._require_no_failure()
         self._handed_in.add(position, picture, faces)
 
     def blurred(self, dropped: Sequence[DroppedPicture]) -> tuple[Path, Mapping[str, Json]]:
@@ -103,18 +106,29 @@ class Workshop:
             BadRecording: More than `max_dropped_ratio` of the pictures cannot be used.
             ModelMissing: A weight file or package is not there.
         """
+        self._require_no_failure()
         if self._blurred is None:
             require_usable(self._view.rgb, dropped, self._blur)
             directory = self._new("blurred")
-            if self._handed_in is not None:
-                logger.info("Finalizing rgb.mp4 (frames that were handed in)")
-                outcome = self._handed_in.finish(directory, dropped)
-            else:
-                logger.info("Blurring faces (no frame was handed in)")
-                outcome = self._blur_all(directory)
-            self._blurred = directory, outcome
+            try:
+                self._blurred = directory, self._finished(directory, dropped)
+            except AuditFailed as error:
+                self._failed = error
+                raise
         directory, outcome = self._blurred
         return directory, outcome.privacy or {}
+
+    def _finished(self, directory: Path, dropped: Sequence[DroppedPicture]) -> Outcome:
+        if self._handed_in is not None:
+            logger.info("Finalizing rgb.mp4 (frames that were handed in)")
+            return self._handed_in.finish(directory, dropped)
+        logger.info("Blurring faces (no frame was handed in)")
+        return self._blur_all(directory)
+
+    def _require_no_failure(self) -> None:
+        """Raise what the audit said if it failed, since nothing that is asked later changes it."""
+        if self._failed is not None:
+            raise self._failed.with_traceback(None)
 
     @property
     def blur_models(self) -> tuple[ModelUse, ...]:

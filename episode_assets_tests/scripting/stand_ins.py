@@ -14,6 +14,7 @@ from episode_assets.outcome import ModelUse
 MARKS = f"{__name__}:make_marks"
 COUNTED = f"{__name__}:make_counted"
 UNSURE = f"{__name__}:make_unsure"
+INTERRUPTED = f"{__name__}:make_interrupted"
 RESTLESS = f"{__name__}:make_restless"
 MAGENTA = (255, 0, 255)
 
@@ -48,6 +49,18 @@ class Counted(Marks):
         return super().found(picture)
 
 
+class Interrupted(Marks):
+    """Is interrupted, as by a key, once after so many pictures; does its work from then on."""
+
+    after = 0
+
+    def found(self, picture: np.ndarray) -> Boxes:
+        Interrupted.after -= 1
+        if Interrupted.after == 0:
+            raise KeyboardInterrupt
+        return super().found(picture)
+
+
 class Unsure(Marks):
     """Is never sure of a mark."""
 
@@ -77,6 +90,10 @@ def make_marks(*, score_threshold: float) -> Marks:
 
 def make_counted(*, score_threshold: float) -> Counted:
     return Counted()
+
+
+def make_interrupted(*, score_threshold: float) -> Interrupted:
+    return Interrupted()
 
 
 def make_unsure(*, score_threshold: float) -> Unsure:
