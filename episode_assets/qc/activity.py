@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.qc.checks import Check, Status, absent
+from episode_assets.qc.clock import share_of_time
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
 from episode_assets.qc.hand_figures import wrist_speed
@@ -26,7 +27,7 @@ def idle_check(e: Evidence, config: QualityConfig) -> Check:
     idle = idle_frames(e)
     if idle is None:
         return absent("idle", "all", "needs hands, and poses or an IMU")
-    share = _share(e, idle)
+    share = share_of_time(e, idle)
     status: Status = "warn" if share > config.idle_max_ratio else "pass"
     detail = f"neither camera nor hands move for {100 * share:.0f} % of the time"
     return Check(
@@ -55,18 +56,13 @@ def _camera_speed(e: Evidence) -> Floats:
     return speed
 
 
-def _share(e: Evidence, flags: Flags) -> float:
-    total = float(e.seconds.sum())
-    return float(e.seconds[flags].sum()) / total if total > 0 else 0.0
-
-
 def activity_block(e: Evidence) -> Block:
     """Return idle time, headings, and how many seconds each stream is live."""
     idle, heading = idle_frames(e), headings_deg(e)
     known = heading[np.isfinite(heading)]
     return {
         "idle_s": None if idle is None else number(float(e.seconds[idle].sum())),
-        "idle_pct": None if idle is None else number(100 * _share(e, idle)),
+        "idle_pct": None if idle is None else number(100 * share_of_time(e, idle)),
         "heading_range_deg": number(np.ptp(np.unwrap(known, period=360))) if len(known) else None,
         "heading_turns": None if len(known) == 0 else _turns(e, heading),
         **_coverage(e),

@@ -45,6 +45,7 @@ ADVICE: Mapping[str, str] = {
     "mesh": "Look at the mesh: it does not surround the camera, or is damaged.",
     "gravity_direction": "Check how the IMU is said to sit against the camera.",
     "imu_saturated": "Choose a larger range of the IMU: it was met here.",
+    "imu_validity": "The IMU does not measure all it should: check the sensor and its driver.",
     "imu_dead_axis": "An axis of the IMU delivers nothing: check the sensor and its driver.",
     "imu_jolts": "Fix the device more firmly: it is knocked often.",
     "head_motion": "Turn the head more slowly: pictures taken while it turns fast are of little use.",

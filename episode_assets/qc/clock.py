@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.qc.evidence import Evidence
-from episode_assets.qc.ranges import Stamps
+from episode_assets.qc.ranges import Flags, Stamps
 
 LEAP_NS = 10_000_000_000
 
@@ -58,6 +58,12 @@ def recorded_s(e: Evidence) -> float:
         return 0.0
     first, last = steady(e, e.stamps_ns[[0, -1]])
     return float(last - first) / 1e9
+
+
+def share_of_time(e: Evidence, flags: Flags) -> float:
+    """Return the share, 0 to 1, of the time shown by frames (F,) that are flagged; of the frames where none has any."""
+    total = float(e.seconds.sum())
+    return float(e.seconds[flags].sum()) / total if total > 0 else float(flags.mean())
 
 
 def lost_time_s(e: Evidence) -> float:

@@ -1,4 +1,4 @@
-"""Checks of the IMU: gravity, saturation, dead axes, jolts, and how much of the time the head turns too fast."""
+"""Checks of the IMU: whether it measures, gravity, saturation, dead axes, jolts, how long the head turns fast."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ STANDARD_GRAVITY = 9.81
 JOLT_M_S2 = 20.0
 HIGH_ROTATION_RAD_S = 2.0
 
-_IDS = ("imu_gravity", "gravity_direction", "imu_saturated", "imu_dead_axis", "imu_jolts", "head_motion")
+_IDS = (
+    "imu_validity",
+    "imu_gravity",
+    "gravity_direction",
+    "imu_saturated",
+    "imu_dead_axis",
+    "imu_jolts",
+    "head_motion",
+)
 _AXES = ("x", "y", "z")
 _QUIET_RAD_S = 0.1
 _FEWEST_QUIET = 10
@@ -32,6 +40,7 @@ def imu_checks(e: Evidence, config: QualityConfig) -> list[Check]:
     if e.imu is None or len(e.imu.stamp_ns) == 0:
         return [absent(id_, "imu", "no IMU samples") for id_ in _IDS]
     return [
+        _validity(e.imu),
         _gravity(e.imu, config),
         _gravity_direction(e, e.imu, config),
         _saturated(e, e.imu),
@@ -39,6 +48,20 @@ def imu_checks(e: Evidence, config: QualityConfig) -> list[Check]:
         _jolts(e, e.imu, config),
         _head_motion(e, e.imu, config),
     ]
+
+
+def _validity(imu: ImuStream) -> Check:
+    """Count samples that are no numbers; an IMU that measures one of both quantities alone is half an IMU."""
+    wrong = {
+        name: int((~np.isfinite(values).all(axis=1)).sum())
+        for name, values in (("acceleration", imu.linear_acceleration), ("rotation", imu.angular_velocity))
+    }
+    count = len(imu.stamp_ns)
+    share = 100 * sum(wrong.values()) / (2 * count)
+    if share == 0:
+        return Check("imu_validity", "imu", "pass", f"all {count} samples are finite", 0.0, "%", 0.0)
+    words = [f"{number} of {count} samples have no finite {name}" for name, number in wrong.items() if number]
+    return Check("imu_validity", "imu", "warn", "; ".join(words), round(share, 2), "%", 0.0)
 
 
 def _gravity(imu: ImuStream, config: QualityConfig) -> Check:

@@ -1,7 +1,9 @@
 """The metric blocks of the report, by the names, formulas and units of Stera's `Evaluate`, with our additions.
 
 A block is None where its stream is absent. `path` and `filename` are null on purpose: the file's name stays in the
-registry. Where Stera's formula is known to mislead, its number keeps its name and ours stands beside it.
+registry. Where Stera's formula is known to mislead, its number keeps its name and ours stands beside it, with one
+exception: `motion_duration_s` and `still_duration_s` of an IMU whose acceleration comes without gravity. Stera's limit,
+a tenth above the mean acceleration, would call all of it motion; ours is 0.5 m/s^2, and `gravity_mode` tells which.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import numpy as np
 
 from episode_assets.outcome import Json
 from episode_assets.qc.checks import Check
-from episode_assets.qc.clock import recorded_s
+from episode_assets.qc.clock import recorded_s, share_of_time
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
 from episode_assets.qc.hand_checks import HAND_ERRORS
@@ -151,11 +151,6 @@ def _is_precomputed(e: Evidence) -> bool:
     return e.hands is not None and "precomputed" in e.hands.backend.split(",")
 
 
-def _share(e: Evidence, flags: Flags) -> float:
-    total = float(e.seconds.sum())
-    return float(e.seconds[flags].sum()) / total if total > 0 else float(flags.mean())
-
-
 def _frames_of(e: Evidence, by_id: Mapping[str, Check], *ids: str) -> Flags:
     flags = np.zeros(len(e), np.bool_)
     for id_ in ids:
@@ -175,7 +170,7 @@ def _picture_deductions(e: Evidence, by_id: Mapping[str, Check], config: Quality
     )
     found = []
     for reason, weight, ids in rows:
-        share = _share(e, _frames_of(e, by_id, *ids))
+        share = share_of_time(e, _frames_of(e, by_id, *ids))
         found.append(
             Deduction(
                 reason,
@@ -199,6 +194,7 @@ def _stream_deductions(e: Evidence, by_id: Mapping[str, Check], config: QualityC
             "tracking_lost", config.weight_tracking * tracking, f"no tracking for {100 * tracking:.1f} %"
         ),
         *_pauses(by_id, span, config),
+        *_damage(e, by_id, config),
     ]
     jumps = by_id["pose_jump"].value or 0.0
     points = min(config.penalty_pose_jump * jumps, config.penalty_pose_jump_max)
@@ -209,7 +205,7 @@ def _stream_deductions(e: Evidence, by_id: Mapping[str, Check], config: QualityC
         found.append(
             Deduction("depth_valid", points, f"{100 * valid:.0f} % of depth is valid", stream="depth")
         )
-    hands = _share(e, _frames_of(e, by_id, *HAND_ERRORS))
+    hands = share_of_time(e, _frames_of(e, by_id, *HAND_ERRORS))
     found.append(
         Deduction(
             "hands",
@@ -231,6 +227,25 @@ def _pauses(by_id: Mapping[str, Check], span_s: float, config: QualityConfig) ->
         text = f"no {name} for {100 * share:.1f} % of the time"
         found.append(Deduction(check.id, share * absence[name] * _is_wanted(name, config), text, stream=name))
     return found
+
+
+def _damage(e: Evidence, by_id: Mapping[str, Check], config: QualityConfig) -> list[Deduction]:
+    """Return what streams lose whose samples are no numbers: the same share of what their absence costs."""
+    poses = 0 if e.pose is None else len(e.pose.stamp_ns)
+    shares = {
+        "pose": (by_id["pose_validity"].value or 0.0) / max(poses, 1),
+        "imu": (by_id["imu_validity"].value or 0.0) / 100,
+    }
+    absence = _absence_points(config)
+    return [
+        Deduction(
+            f"{name}_validity",
+            share * absence[name] * _is_wanted(name, config),
+            f"{100 * share:.1f} % of the samples are not valid",
+            stream=name,
+        )
+        for name, share in shares.items()
+    ]
 
 
 def _is_wanted(stream: str, config: QualityConfig) -> bool:

@@ -236,3 +236,29 @@ def test_a_hole_in_which_a_picture_could_not_be_decoded_is_not_closed(evidence):
 
     assert len(judged(dim, config).kept) == 1
     assert len(judged(damaged, config).kept) == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "points"),
+    [("angular_velocity", np.nan, 7.5), ("linear_acceleration", np.inf, 7.5)],
+)
+def test_an_imu_that_measures_half_of_what_it_should_costs_half_of_its_absence(
+    evidence, column, value, points
+):
+    imu = replace(evidence.imu, **{column: np.full_like(getattr(evidence.imu, column), value)})
+
+    judgement = judged(replace(evidence, imu=imu))
+
+    assert check_of(judgement, "imu_validity").status == "warn"
+    assert check_of(judgement, "imu_validity").value == 50
+    assert points_of(judgement, "imu_validity") == points
+    assert check_of(judged(evidence), "imu_validity").status == "pass"
+
+
+def test_poses_that_are_no_numbers_cost_their_share_of_an_absence(evidence):
+    translation = evidence.pose.translation.copy()
+    translation[::5] = np.nan
+
+    judgement = judged(replace(evidence, pose=replace(evidence.pose, translation=translation)))
+
+    assert points_of(judgement, "pose_validity") == pytest.approx(5, abs=0.2)
