@@ -21,7 +21,7 @@ from episode_assets.qc.ranges import Stamps
 from episode_assets.qc.svg import clock, ring
 from episode_assets.qc.timeline_rows import Bar, flag_row, span_of, time_axis, time_row
 from episode_assets.qc.tracking_checks import TRACKING_NORMAL
-from episode_assets.qc.widgets import VERDICT_CSS, Content, badge, facts, show, spoken, table, tiles
+from episode_assets.qc.widgets import VERDICT_CSS, Content, badge, facts, grade, show, spoken, table, tiles
 
 _MOST_DOUBTS = 6
 _MOST_INTERVALS = 60
@@ -43,6 +43,7 @@ _REFERENCE = {
 def summary(e: Evidence, judgement: Judgement, content: Content, sheet: Sequence[SheetPicture]) -> str:
     """The verdict, the score and the figures that a reader wants first."""
     css = VERDICT_CSS[judgement.verdict]
+    health = grade(judgement.score, content["config"]["health_thresholds"])
     words = f"score {judgement.score:g} of 100, verdict {judgement.verdict}"
     score_ring = ring(judgement.score / 100, f"{judgement.score:.0f}", css, words)
     shown = next((picture for picture in sheet if not picture.reason), None)
@@ -53,7 +54,7 @@ def summary(e: Evidence, judgement: Judgement, content: Content, sheet: Sequence
     return (
         f'<div class="card top"><div class="{css}">{score_ring}</div><div class="who"><h1><bdi>{text(e.recording_id)}'
         f"</bdi></h1><p>{badge(judgement.verdict, css)} {publishable}</p>"
-        f'<p class="soft">Score {judgement.score:g} of 100. By Stera\'s formula it would be '
+        f'<p class="soft">Score <b class="{health}">{judgement.score:g}</b> of 100. By Stera\'s formula it would be '
         f"{content['score_stera']:g}.</p>{_doubts(judgement)}</div>{picture}</div>"
         f'<div class="card">{_kept_row(e, judgement)}{time_axis(span_of(e))}</div>{tiles(_headline(content))}'
         f"{_breakdown(judgement)}"

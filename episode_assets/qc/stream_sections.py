@@ -24,10 +24,12 @@ from episode_assets.qc.timeline_rows import flag_row, span_of, time_axis
 from episode_assets.qc.widgets import (
     Content,
     Figure,
+    Tile,
     absent_note,
     answers,
     charts,
     figures,
+    grade,
     show,
     table,
     tiles,
@@ -76,6 +78,7 @@ _HAND_FIGURES: tuple[Figure, ...] = (
     ("backend", "found by", "", 0),
     ("wearer_any_hand_pct", "a hand of the wearer", "%", 0),
     ("frames_with_any_hand_pct", "a hand of anybody", "%", 0),
+    ("frames_with_1plus_hand_pct", "one hand or more", "%", 0),
     ("frames_with_2_hands_pct", "exactly two hands", "%", 0),
     ("left_detection_pct", "left", "%", 0),
     ("right_detection_pct", "right", "%", 0),
@@ -83,6 +86,11 @@ _HAND_FIGURES: tuple[Figure, ...] = (
     ("palm_width_mean_m", "palm width", "m", 3),
     ("not_wearer_rows", "other people's", "", 0),
 )
+_HAND_LIMITS = {
+    "frames_with_any_hand_pct": "hand_any_thresholds",
+    "frames_with_1plus_hand_pct": "hand_1plus_thresholds",
+    "frames_with_2_hands_pct": "hand_2_thresholds",
+}
 _MESH_FIGURES: tuple[Figure, ...] = (
     ("vertex_count", "vertices", "", 0),
     ("face_count", "faces", "", 0),
@@ -209,12 +217,13 @@ def depth(e: Evidence, judgement: Judgement, content: Content) -> str:
     used = max(10, int(np.flatnonzero(e.depth.histogram).max(initial=0)) + 1)
     edges = np.arange(used + 1, dtype=np.float64) * FINE_DEPTH_BIN_M
     limit = (100 * content["config"]["depth_low_ratio"],)
+    limits = {"valid_pct_mean": content["config"]["depth_valid_thresholds"]}
     drawn = [
         draw.over_frames("Valid pixels", [Line(100 * e.depth.valid_ratio)], "%", limit),
         draw.over_frames("Median depth", [Line(e.depth.median_m)], "m"),
         histogram("Depth", edges, [("", "c1", e.depth.histogram[:used])], unit="m · pixels"),
     ]
-    return tiles(figures(block, _DEPTH_FIGURES)) + charts(drawn)
+    return tiles(figures(block, _DEPTH_FIGURES, limits=limits)) + charts(drawn)
 
 
 def hands(e: Evidence, judgement: Judgement, content: Content) -> str:
@@ -235,6 +244,7 @@ def hands(e: Evidence, judgement: Judgement, content: Content) -> str:
     ]
     counts = e.left.valid.astype(int) + e.right.valid
     wrists = [Line(hand.joints_cam[:, 0, 2].astype(np.float64), css, name) for name, css, hand in sides]
+    limits = {key: content["config"][name] for key, name in _HAND_LIMITS.items()}
     drawn = [
         histogram("Confidence", edges, groups, unit="measured hands"),
         histogram(
@@ -245,7 +255,8 @@ def hands(e: Evidence, judgement: Judgement, content: Content) -> str:
         ),
         draw.over_frames("Distance of the wrists", wrists, "m"),
     ]
-    return f'<div class="card">{"".join(seen)}</div>{tiles(figures(block, _HAND_FIGURES))}{charts(drawn)}'
+    numbers = tiles(figures(block, _HAND_FIGURES, limits=limits))
+    return f'<div class="card">{"".join(seen)}</div>{numbers}{charts(drawn)}'
 
 
 def sync(e: Evidence, judgement: Judgement, content: Content) -> str:
@@ -255,12 +266,13 @@ def sync(e: Evidence, judgement: Judgement, content: Content) -> str:
         "rgb_vs_pose": ("Pictures to poses", None if e.pose is None else e.pose.stamp_ns),
         "rgb_vs_imu": ("Pictures to IMU", None if e.imu is None else e.imu.stamp_ns),
     }
-    cells: list[tuple[str, str]] = []
+    cells: list[Tile] = []
     drawn: list[str] = []
+    limits = content["config"]["sync_thresholds"]
     for key, (title, stamps) in streams.items():
         block = content["metrics"]["sync"][key]
         share = None if block is None else block["within_50ms_pct"]
-        cells.append((show(share, "%", 0), f"{title}, within 50 ms"))
+        cells.append((show(share, "%", 0), f"{title}, within 50 ms", grade(share, limits)))
         if stamps is not None and len(stamps):
             drawn.append(_distances(title, nearest_distance_ms(e.rgb_stamps_ns, stamps)))
     offsets = [check for check in judgement.checks if check.id.startswith("sync_")]

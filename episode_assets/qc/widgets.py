@@ -11,6 +11,8 @@ from episode_assets.qc.markup import DASH, text
 Content = Mapping[str, Any]
 Figure = tuple[str, str, str, int]
 """Key in a metric block, label, unit, decimal places."""
+Tile = tuple[str, str, str]
+"""Value, label, colour class or an empty string."""
 
 VERDICT_CSS = {"pass": "good", "review": "warn", "fail": "bad"}
 STATUS_CSS = {"pass": "good", "warn": "warn", "fail": "bad", "not_applicable": "idle", "not_run": "idle"}
@@ -36,9 +38,30 @@ def answers(checks: Sequence[Check]) -> str:
     )
 
 
-def figures(block: Mapping[str, Any], which: Sequence[Figure]) -> list[tuple[str, str]]:
-    """Return the named numbers of a metric block as tiles; one that the block lacks is left out."""
-    return [(show(block[key], unit, digits), label) for key, label, unit, digits in which if key in block]
+def figures(
+    block: Mapping[str, Any],
+    which: Sequence[Figure],
+    *,
+    limits: Mapping[str, Sequence[float]] | None = None,
+) -> list[Tile]:
+    """Return the named numbers of a metric block as tiles; one that the block lacks is left out.
+
+    Those with (good, ok) in `limits` are coloured by them.
+    """
+    known = limits or {}
+    return [
+        (show(block[key], unit, digits), label, grade(block[key], known.get(key)))
+        for key, label, unit, digits in which
+        if key in block
+    ]
+
+
+def grade(value: float | None, limits: Sequence[float] | None) -> str:
+    """Return the colour class of a number by its limits (good, ok); none where either is unknown."""
+    if value is None or limits is None:
+        return ""
+    good, ok = limits
+    return "good" if value >= good else "warn" if value >= ok else "bad"
 
 
 def show(value: object, unit: str, digits: int) -> str:
@@ -51,10 +74,15 @@ def show(value: object, unit: str, digits: int) -> str:
     return f"{shown} {unit}".strip()
 
 
-def tiles(items: Sequence[tuple[str, str]]) -> str:
-    """Return figures as a grid of (value, label)."""
-    cells = "".join(f"<div><dd>{text(v)}</dd><dt>{text(label)}</dt></div>" for v, label in items)
-    return f'<dl class="tiles">{cells}</dl>'
+def tiles(items: Sequence[tuple[str, str] | Tile]) -> str:
+    """Return figures as a grid of (value, label) or (value, label, colour class)."""
+    return f'<dl class="tiles">{"".join(_tile(*item) for item in items)}</dl>'
+
+
+def _tile(value: str, label: str, css: str = "") -> str:
+    marked = f' class="{css}"' if css else ""
+    sign = f'<i aria-hidden="true">{_SIGNS[css]}</i> ' if css else ""
+    return f"<div><dd{marked}>{sign}{text(value)}</dd><dt>{text(label)}</dt></div>"
 
 
 def charts(drawn: Sequence[str]) -> str:
