@@ -60,9 +60,12 @@ def _covered(e: Evidence, config: QualityConfig, is_black: Flags) -> tuple[Check
     dim = (s.flat_tiles_ratio > config.covered_dim_flat_ratio_min) & (s.std < config.covered_std_max)
     flags = ((s.flat_tiles_ratio > config.covered_flat_ratio_min) | dim) & ~is_black
     at_least = max(1, round(config.covered_s * 1e9 / e.median_step_ns)) if e.median_step_ns else 1
-    bare = runs(flags, at_least=at_least)
-    covered = [item for item in bare if _is_covered(e, config, item)]
-    blank = [item for item in bare if item not in covered and _ignores_turns(e, config, item)]
+    has, near = _near_by_depth(e, config)
+    # A wall before or behind the finger is flat too: depth tells frame by frame where the one ends.
+    covered = runs(flags & near, at_least=at_least)
+    covered += [i for i in runs(flags & ~has, at_least=at_least) if _ignores_turns(e, config, i)]
+    covered.sort(key=lambda item: item.first)
+    blank = [i for i in runs(flags & has & ~near, at_least=at_least) if _ignores_turns(e, config, i)]
     return (
         from_ranges(
             "covered_lens",
@@ -88,15 +91,13 @@ def _covered(e: Evidence, config: QualityConfig, is_black: Flags) -> tuple[Check
     )
 
 
-def _is_covered(e: Evidence, config: QualityConfig, item: FrameRange) -> bool:
-    """Tell a covered lens from a plain wall: by depth where there is some, else by turns that the picture lacks."""
-    inside = slice(item.first, item.last + 1)
-    if e.depth is not None and e.depth.has[inside].any():
-        is_blind = np.nanmedian(e.depth.valid_ratio[inside]) < _MOSTLY_INVALID_RATIO
-        medians = e.depth.median_m[inside]
-        near = np.isfinite(medians).any() and np.nanmedian(medians) < config.covered_depth_max_m
-        return bool(is_blind or near)
-    return _ignores_turns(e, config, item)
+def _near_by_depth(e: Evidence, config: QualityConfig) -> tuple[Flags, Flags]:
+    """Return (F,) where there is depth, and where it sees something near, or next to nothing."""
+    if e.depth is None:
+        nowhere = np.zeros(len(e), np.bool_)
+        return nowhere, nowhere
+    is_blind = e.depth.valid_ratio < _MOSTLY_INVALID_RATIO
+    return e.depth.has, e.depth.has & (is_blind | (e.depth.median_m < config.covered_depth_max_m))
 
 
 def _ignores_turns(e: Evidence, config: QualityConfig, item: FrameRange) -> bool:

@@ -121,3 +121,13 @@ def test_without_depth_a_wall_that_one_walks_along_is_not_covered(evidence):
     wall = seen(replace(walk, depth=None), slice(None), flat_tiles_ratio=1.0, std=5.0)
 
     assert not check_of(judged(seen(wall, diff_previous=0.8)), "covered_lens").ranges
+
+
+def test_a_finger_before_a_wall_ends_where_depth_says_so(evidence):
+    near = evidence.depth.median_m.copy()
+    near[STRETCH] = 0.1
+    wall = seen(evidence, slice(None), flat_tiles_ratio=1.0, std=5.0)
+
+    judgement = judged(replace(standing(wall), depth=replace(evidence.depth, median_m=near)))
+
+    assert [(item.first, item.last) for item in check_of(judgement, "covered_lens").ranges] == [(40, 79)]
