@@ -41,7 +41,8 @@ DARK = DemoConfig(
 FRAGMENT = fragment_step("default")
 PICTURES, BLACK = 75, (35, 40)
 """How many there are, and the first and last black one."""
-NOTHING_IS_BLACK = QualityConfig(black_mean_max=0.0)
+NOTHING_IS_BLACK = QualityConfig(black_mean_max=0.0, frozen_frames_min=1000)
+"""The black pictures are equal as well, and would be frozen ones if they were not black."""
 NO_STRETCH_IS_LONG_ENOUGH = QualityConfig(keep_min_s=3.0)
 UPSTREAM = [step.asset for step in STEPS if step.asset != "qc_report"]
 
