@@ -149,7 +149,7 @@ def _no_weights(_config: object) -> tuple[ModelUse, ...]:
 
 RAW_MCAP = Step(
     "raw_mcap",
-    "3",
+    "4",
     (),
     RecordingConfig,
     _no_weights,
@@ -159,7 +159,7 @@ RAW_MCAP = Step(
 )
 BLURRED_RGB = Step(
     "blurred_rgb",
-    "3",
+    "4",
     ("raw_mcap",),
     FaceBlurConfig,
     _face_weights,
@@ -185,7 +185,7 @@ SCENE_MESH = Step(
 )
 EPISODE_BUNDLE = Step(
     "episode_bundle",
-    "3",
+    "4",
     ("raw_mcap", "blurred_rgb", "hand_poses", "scene_mesh"),
     BundleConfig,
     _no_weights,
@@ -194,7 +194,7 @@ EPISODE_BUNDLE = Step(
 )
 QC_REPORT = Step(
     "qc_report",
-    "2",
+    "3",
     ("raw_mcap", "blurred_rgb", "hand_poses", "episode_bundle"),
     QualityConfig,
     _no_weights,
@@ -209,7 +209,7 @@ def fragment_step(recipe_name: str) -> Step[Recipe]:
     """Return the step that makes one recording's contribution to the datasets of a recipe."""
     return Step(
         f"lerobot_episode/{recipe_name}",
-        "2",
+        "3",
         ("episode_bundle", "hand_poses", "qc_report", "blurred_rgb"),
         Recipe,
         _no_weights,
