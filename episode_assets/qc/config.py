@@ -91,6 +91,12 @@ class QualityConfig:
     blur_relative_min: float = _number(
         0.2, 0, 1, "blurred: Laplacian variance below this share of the recording's median"
     )
+    blur_relative_max: float = _number(
+        100.0,
+        0,
+        1_000_000,
+        "blurred: Laplacian variance from which a picture is sharp, however much finer the rest of the recording is",
+    )
     blur_detail_min: float = _number(
         0.02,
         0,

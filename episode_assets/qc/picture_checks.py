@@ -158,7 +158,9 @@ def _blurred(e: Evidence, config: QualityConfig, is_black: Flags) -> Check:
     s, sharpness = e.signals, e.signals.laplacian_variance
     detail = sharpness / np.maximum(s.std**2, 1.0)
     usual, usual_detail = (float(np.nanmedian(v)) if len(e) else 0.0 for v in (sharpness, detail))
-    limit = max(config.blur_laplacian_min, config.blur_relative_min * usual)
+    # What walks out of the picture takes its detail along: the recording's own measure has an upper end.
+    relative = min(config.blur_relative_min * usual, config.blur_relative_max)
+    limit = max(config.blur_laplacian_min, relative)
     detail_limit = max(config.blur_detail_min, config.blur_detail_relative_min * usual_detail)
     # Where half of the picture is bare there is too little left to tell.
     is_judged = ~is_black & (s.flat_tiles_ratio < config.blur_flat_max_ratio)

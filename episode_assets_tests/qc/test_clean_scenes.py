@@ -29,12 +29,21 @@ def test_a_bare_wall_lacks_contrast_or_structure_too_and_is_not_blurred(evidence
     soft = with_numbers(
         evidence,
         slice(20, 40),
-        laplacian_variance=0.1 * usual,
+        laplacian_variance=min(0.1 * usual, 80.0),
         std=contrast * spread,
         flat_tiles_ratio=flat,
     )
 
     assert check_of(judged(soft), "blurred").status == status
+
+
+@pytest.mark.parametrize(("sharpness", "status"), [(120.0, "pass"), (80.0, "warn")])
+def test_a_picture_stays_sharp_when_what_was_finest_in_it_leaves(evidence, sharpness, status):
+    busy = with_numbers(evidence, slice(None), laplacian_variance=700.0, flat_tiles_ratio=0.2)
+
+    left = with_numbers(busy, slice(20, 40), laplacian_variance=sharpness)
+
+    assert check_of(judged(left), "blurred").status == status
 
 
 @pytest.mark.parametrize(("turn_rad_s", "status"), [(2.0, "pass"), (0.1, "warn")])
