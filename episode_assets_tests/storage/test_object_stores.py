@@ -89,7 +89,7 @@ def test_the_directory_of_a_remote_artifact_is_complete(
 
 
 def test_unchanged_files_of_a_new_version_are_copied_inside_the_object_store(s3_store: Store) -> None:
-    key = ArtifactKey("archive_report/default")
+    key = ArtifactKey("archive_index/default")
     old = publish(s3_store, {"big.bin": b"same", "index.json": b"1"}, key=key, run="old")
     # Marked past the store, to tell an object that was copied there from one that was sent from here.
     overwrite(s3_store.uri, f"{key.base}/{old.version}/big.bin", b"MARK")
