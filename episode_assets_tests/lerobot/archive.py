@@ -7,7 +7,7 @@ which frame it sees.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,9 @@ class Scene:
         verdict: Verdict of quality control.
         marks: Numbers painted into the pictures; None paints the message numbers.
         smoothed: How many frames at the start have smoothed hands.
+        width: Width of the pictures in pixels.
+        height: Height of the pictures in pixels.
+        picture: Paints the picture of a number; None paints a small one with the number's bits as blocks.
     """
 
     stamp_ns: np.ndarray
@@ -72,6 +75,9 @@ class Scene:
     verdict: str = "pass"
     marks: np.ndarray | None = None
     smoothed: int = 0
+    width: int = WIDTH
+    height: int = HEIGHT
+    picture: Callable[[int], Picture] | None = None
 
     def __len__(self) -> int:
         return len(self.stamp_ns)
@@ -221,10 +227,11 @@ def _write_video(path: Path, scene: Scene) -> np.ndarray:
     )
     gaps = gap_before(scene.stamp_ns)
     marks = scene.message_number if scene.marks is None else scene.marks
-    with SegmentEncoder(config, true_width=WIDTH, true_height=HEIGHT) as encoder:
+    picture = scene.picture or paint
+    with SegmentEncoder(config, true_width=scene.width, true_height=scene.height) as encoder:
         for mark, stamp, gap in zip(marks.tolist(), scene.stamp_ns.tolist(), gaps, strict=True):
             pts_us = (stamp - int(scene.stamp_ns[0])) // 1000
-            encoder.encode(paint(mark), pts_us=pts_us, force_key=bool(gap))
+            encoder.encode(picture(mark), pts_us=pts_us, force_key=bool(gap))
         segment = encoder.finish()
     saved = path.with_suffix(".segment")
     segment.save(saved)
@@ -245,8 +252,8 @@ def _write_bundle(directory: Path, scene: Scene, is_key: np.ndarray, recording_i
         pts_us=(scene.stamp_ns - scene.stamp_ns[0]) // 1000,
         is_key=is_key,
         gap_before=gap_before(scene.stamp_ns),
-        width=WIDTH,
-        height=HEIGHT,
+        width=scene.width,
+        height=scene.height,
     )
     pairing = FramePairing(
         none, np.zeros(count, np.int64), has_pose, np.zeros(count, np.int64), np.ones(count, bool)
