@@ -24,7 +24,7 @@ from episode_assets.lerobot.tables import write_data, write_episodes
 from episode_assets.lerobot.tasks import write_tasks
 from episode_assets.outcome import Note, Outcome, Skipped
 from episode_assets.progress import Progress, silent
-from episode_assets.video import VideoProbe, VideoSpan, retime_copy
+from episode_assets.video import VideoProbe, retime_copy
 
 INFO = "meta/info.json"
 STATS = "meta/stats.json"
@@ -95,10 +95,7 @@ def _copy_videos(plan: DatasetPlan, directory: Path, *, recipe: Recipe, progress
     for done, (place, episodes) in enumerate(files, start=1):
         out = directory / place.path(f"videos/{recipe.video_key}", "mp4")
         out.parent.mkdir(parents=True, exist_ok=True)
-        spans = [
-            VideoSpan(e.reader.fragment.bundle_video, e.source["frame_start"], e.source["frame_stop"])
-            for e in episodes
-        ]
+        spans = [e.reader.video_span(e.position, recipe.video_key) for e in episodes]
         found = retime_copy(spans, out, fps=plan.fps)
         _check_copied(found, episodes=[e.length for e in episodes], fps=plan.fps, where=out.name)
         first = first or found

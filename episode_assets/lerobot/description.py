@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from episode_assets.lerobot.admission import Admission
 from episode_assets.lerobot.columns import Column, data_columns
-from episode_assets.lerobot.fragment import HISTOGRAM
+from episode_assets.lerobot.fragment import histogram_column
 from episode_assets.lerobot.plan import DatasetPlan
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.statistics import Statistics, colour_statistics, column_statistics, element_masks
@@ -84,7 +84,9 @@ def dataset_statistics(
         statistics[column.key] = column_statistics(rows[column.key], valid)
         if column.masks:
             valid_counts[column.key] = [int(count) for count in valid.sum(axis=0)]
-    statistics[recipe.video_key] = colour_statistics(_summed_histogram(plan), frames=plan.frames)
+    statistics[recipe.video_key] = colour_statistics(
+        _summed_histogram(plan, recipe.video_key), frames=plan.frames
+    )
     return statistics, valid_counts
 
 
@@ -102,11 +104,11 @@ def column_values(column: Any) -> NDArray[Any]:
     return np.asarray(values.to_numpy(zero_copy_only=False))
 
 
-def _summed_histogram(plan: DatasetPlan) -> NDArray[np.int64]:
+def _summed_histogram(plan: DatasetPlan, video_key: str) -> NDArray[np.int64]:
     total = np.zeros((3, 256), dtype=np.int64)
     for reader in dict.fromkeys(episode.reader.fragment for episode in plan.episodes):
-        table = pq.read_table(reader.directory / "statistics.parquet", columns=[HISTOGRAM])
-        total += column_values(table[HISTOGRAM]).reshape(-1, 3, 256).sum(axis=0)
+        table = pq.read_table(reader.directory / "statistics.parquet", columns=[histogram_column(video_key)])
+        total += column_values(table[histogram_column(video_key)]).reshape(-1, 3, 256).sum(axis=0)
     return total
 
 

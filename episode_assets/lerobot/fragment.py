@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -40,16 +40,21 @@ from episode_assets.lerobot.tasks import task_of
 from episode_assets.lerobot.timing import LeftOut, choose_fps, grid_drift
 from episode_assets.outcome import Json, Note, Outcome, Skipped
 from episode_assets.progress import Progress, silent
-from episode_assets.video import VideoProbe, probe
+from episode_assets.video import VideoProbe, VideoSpan, probe
 from episode_assets.video.probing import opened
 
 ROWS = "rows.parquet"
 STATISTICS = "statistics.parquet"
 DOCUMENT = "episodes.json"
 SCHEMA = "lerobot_fragment"
-SCHEMA_VERSION = 1
-HISTOGRAM = "colour_histogram"
-"""Column of `statistics.parquet`: counts of the 256 values of red, green, blue, one after another."""
+SCHEMA_VERSION = 2
+HISTOGRAM = "histogram"
+COLOUR_COUNTS = 3 * 256
+"""Counts in a colour histogram: the 256 values of red, green and blue, one after another."""
+BUNDLE_VIDEO = "rgb.mp4"
+FROM_BUNDLE: Literal["bundle"] = "bundle"
+FROM_FRAGMENT: Literal["own"] = "own"
+"""Where the frames of an episode lie: in the video of the bundle, or in a file of the fragment."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,12 @@ def write_fragment(
         "timing": {"mode": recipe.timing, "median_dt_ns": _median_dt_ns(source.stamp_ns)},
         "task": task_of(task),
         "video": {recipe.video_key: _video_facts(video)},
-        "episodes": [_episode(source, span, plan.fps, sizes) for span in plan.cuts.episodes],
+        "episodes": [
+            _episode(source, span, plan.fps)
+            | _language(task_of(task))
+            | _copied(recipe.video_key, span, video, sizes)
+            for span in plan.cuts.episodes
+        ],
         "privacy": verdict,
     }
     write_json(directory / DOCUMENT, document)
@@ -242,6 +252,9 @@ def _video_facts(found: VideoProbe) -> dict[str, Json]:
         "color_range": found.color_range,
         "color_matrix": found.color_matrix,
         "parameters": found.extradata_sha256,
+        "is_depth_map": False,
+        "encoder": None,
+        "depth": None,
     }
 
 
@@ -249,7 +262,25 @@ def _median_dt_ns(stamps_ns: NDArray[np.int64]) -> int:
     return int(np.median(np.diff(stamps_ns))) if len(stamps_ns) > 1 else 0
 
 
-def _episode(source: EpisodeSource, span: Span, fps: int, sizes: NDArray[np.int64]) -> dict[str, Json]:
+def _language(task: str) -> dict[str, Json]:
+    return {"task": task, "tasks": [task], "subtasks": []}
+
+
+def _copied(key: str, span: Span, found: VideoProbe, sizes: NDArray[np.int64]) -> dict[str, Json]:
+    """Return the reference of an episode to the frames of the bundle's video."""
+    size = int(sizes[span.start : span.stop].sum())
+    reference: dict[str, Json] = {
+        "from": FROM_BUNDLE,
+        "file": BUNDLE_VIDEO,
+        "frame_start": span.start,
+        "frame_stop": span.stop,
+        "bytes": size,
+        "parameters": found.extradata_sha256,
+    }
+    return {"video_bytes": size, "videos": {key: reference}}
+
+
+def _episode(source: EpisodeSource, span: Span, fps: int) -> dict[str, Json]:
     stamps = source.stamp_ns[span.start : span.stop]
     return {
         "length": len(span),
@@ -262,7 +293,6 @@ def _episode(source: EpisodeSource, span: Span, fps: int, sizes: NDArray[np.int6
         "before": span.before,
         "after": span.after,
         "drift_ns": int(grid_drift(stamps, fps=fps)[-1]) // fps,
-        "video_bytes": int(sizes[span.start : span.stop].sum()),
     }
 
 
@@ -303,13 +333,20 @@ def _write_statistics(
             column.key: column_statistics(rows[column.key], element_masks(column, rows)) for column in columns
         }
         found[recipe.video_key] = colour_statistics(histogram, frames=len(rows["timestamp"]))
-        records.append({**flat_statistics(found), HISTOGRAM: histogram.reshape(-1).tolist()})
+        records.append(
+            {**flat_statistics(found), histogram_column(recipe.video_key): histogram.reshape(-1).tolist()}
+        )
     fields = [field for column in columns for field in statistics_fields(column.key, is_camera=False)]
     fields += [
         *statistics_fields(recipe.video_key, is_camera=True),
-        pa.field(HISTOGRAM, pa.list_(pa.int64(), 768)),
+        pa.field(histogram_column(recipe.video_key), pa.list_(pa.int64(), COLOUR_COUNTS)),
     ]
     pq.write_table(pa.Table.from_pylist(records, schema=pa.schema(fields)), path, compression="zstd")
+
+
+def histogram_column(key: str) -> str:
+    """Return the column of `statistics.parquet` that counts the values of a camera's pixels, one record per episode."""
+    return f"{HISTOGRAM}/{key}"
 
 
 def flat_statistics(statistics: Mapping[str, Statistics]) -> dict[str, Any]:
@@ -413,6 +450,28 @@ class FragmentReader:
     def rows(self) -> Any:
         """Open the rows; row group i holds episode i."""
         return pq.ParquetFile(self.fragment.directory / ROWS)
+
+    def row_table(self, position: int) -> Any:
+        """Return the rows of one episode as an Arrow table with the columns of `fragment_columns`."""
+        with self.rows() as file:
+            return file.read_row_group(position)
+
+    @property
+    def video_keys(self) -> tuple[str, ...]:
+        """Names of the features whose frames lie in video files."""
+        return tuple(self.document["video"])
+
+    def video_facts(self, video_key: str) -> Mapping[str, Any]:
+        """Return what all frames of a feature share: codec, size, pixel format, colours, parameter sets, encoder."""
+        facts: Mapping[str, Any] = self.document["video"][video_key]
+        return facts
+
+    def video_span(self, position: int, video_key: str) -> VideoSpan:
+        """Return where the frames of an episode lie."""
+        found = self.episodes[position]["videos"][video_key]
+        is_own = found["from"] == FROM_FRAGMENT
+        path = self.fragment.directory / found["file"] if is_own else self.fragment.bundle_video
+        return VideoSpan(path, int(found["frame_start"]), int(found["frame_stop"]))
 
     def _check(self, recipe: Recipe) -> None:
         document, fragment = self.document, self.fragment

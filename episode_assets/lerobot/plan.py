@@ -63,13 +63,13 @@ def plan_dataset(readers: Sequence[FragmentReader], *, recipe: Recipe) -> Datase
     """Number the episodes of admitted contributions, in their order."""
     fps = readers[0].fps
     sources = [(reader, position) for reader in readers for position in range(len(reader.episodes))]
-    tasks = first_appearances(str(reader.document["task"]) for reader, _ in sources)
+    tasks = first_appearances(str(reader.episodes[position]["task"]) for reader, position in sources)
     parts = [_video_part(reader, position, recipe) for reader, position in sources]
     places = place_videos(parts, fps=fps, limit_mib=recipe.video_file_mib, chunks_size=recipe.chunks_size)
     episodes = []
     from_index = 0
     for number, ((reader, position), place) in enumerate(zip(sources, places, strict=True)):
-        task = str(reader.document["task"])
+        task = str(reader.episodes[position]["task"])
         episode = PlannedEpisode(reader, position, number, from_index, tasks.index(task), task, place)
         episodes.append(episode)
         from_index += episode.length
@@ -78,5 +78,5 @@ def plan_dataset(readers: Sequence[FragmentReader], *, recipe: Recipe) -> Datase
 
 def _video_part(reader: FragmentReader, position: int, recipe: Recipe) -> VideoPart:
     episode = reader.episodes[position]
-    parameters = reader.document["video"][recipe.video_key]["parameters"]
-    return VideoPart(int(episode["length"]), int(episode["video_bytes"]), str(parameters))
+    video = episode["videos"][recipe.video_key]
+    return VideoPart(int(episode["length"]), int(video["bytes"]), str(video["parameters"]))

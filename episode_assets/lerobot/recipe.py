@@ -1,29 +1,33 @@
 """What a dataset is made of: one YAML file, read and checked once.
 
-A new choice is a field here with a default that keeps old datasets as they are. What a choice does is written where
-it is used (cuts, rows, shards); this module only knows which values are allowed.
+A new choice is a field with a default that keeps old datasets as they are: here, or in a section, which is a frozen
+dataclass in a `recipe_*` file of its own and one field here. What a choice does is written where it is used (cuts,
+rows, shards); the recipe only knows which values are allowed.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 import yaml
 
 from episode_assets.errors import BadConfig
+from episode_assets.lerobot.choices import check_types, from_plain, require, to_plain
+from episode_assets.lerobot.recipe_camera import CameraView
+from episode_assets.lerobot.recipe_depth import DepthFeature
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 _CAMERA = re.compile(r"^[a-z0-9_]{1,64}$")
 # What other tools do with a higher count: file-1000 sorts before file-101, and rows get out of order.
 _CHUNKS_SIZE_MAX = 1000
-_PACKING = ("chunks_size", "data_file_mib", "video_file_mib", "licence")
+_PACKING = ("chunks_size", "data_file_mib", "video_file_mib", "licence", "packing", "selection")
+"""Choices that decide how rows are put into files and which recordings enter, and never what a fragment holds."""
 
 
 @dataclass(frozen=True)
@@ -83,27 +87,30 @@ class Recipe:
     chunks_size: int = field(default=1000, metadata={"help": "Files per chunk folder, 1 to 1000"})
     data_file_mib: int = field(default=100, metadata={"help": "Size at which a data file is closed, MiB"})
     video_file_mib: int = field(default=200, metadata={"help": "Size at which a video file is closed, MiB"})
+    camera_view: CameraView = field(
+        default_factory=CameraView, metadata={"help": "Size, uprightness and storage of the picture"}
+    )
+    depth: DepthFeature = field(default_factory=DepthFeature, metadata={"help": "The depth feature"})
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            _check_type(item.name, getattr(self, item.name), get_type_hints(type(self))[item.name])
-        _require(bool(_NAME.match(self.name)), "name", self.name, "letters, digits, dot, dash, underscore")
-        _require(bool(_CAMERA.match(self.camera)), "camera", self.camera, "lower-case letters, digits, _")
-        _require(0 <= self.fps <= 1000, "fps", self.fps, "0 to 1000")
-        _require(0 <= self.bridge_s <= 5, "bridge_s", self.bridge_s, "0 to 5")
-        _require(0 <= self.min_episode_s <= 3600, "min_episode_s", self.min_episode_s, "0 to 3600")
-        _require(0 <= self.min_score <= 100, "min_score", self.min_score, "0 to 100")
-        _require(
+        check_types(self)
+        require(bool(_NAME.match(self.name)), "name", self.name, "letters, digits, dot, dash, underscore")
+        require(bool(_CAMERA.match(self.camera)), "camera", self.camera, "lower-case letters, digits, _")
+        require(0 <= self.fps <= 1000, "fps", self.fps, "0 to 1000")
+        require(0 <= self.bridge_s <= 5, "bridge_s", self.bridge_s, "0 to 5")
+        require(0 <= self.min_episode_s <= 3600, "min_episode_s", self.min_episode_s, "0 to 3600")
+        require(0 <= self.min_score <= 100, "min_score", self.min_score, "0 to 100")
+        require(
             bool(self.verdicts) and set(self.verdicts) <= {"pass", "review", "fail"},
             "verdicts",
             self.verdicts,
             "some of pass, review, fail",
         )
-        _require(1 <= self.chunks_size <= _CHUNKS_SIZE_MAX, "chunks_size", self.chunks_size, "1 to 1000")
-        _require(self.data_file_mib >= 1, "data_file_mib", self.data_file_mib, "1 or more")
-        _require(self.video_file_mib >= 1, "video_file_mib", self.video_file_mib, "1 or more")
-        _require(self.timing == "retime", "timing", self.timing, "retime (resampling is not available yet)")
-        _require(
+        require(1 <= self.chunks_size <= _CHUNKS_SIZE_MAX, "chunks_size", self.chunks_size, "1 to 1000")
+        require(self.data_file_mib >= 1, "data_file_mib", self.data_file_mib, "1 or more")
+        require(self.video_file_mib >= 1, "video_file_mib", self.video_file_mib, "1 or more")
+        require(self.timing == "retime", "timing", self.timing, "retime (resampling is not available yet)")
+        require(
             self.unaligned_start == "snap",
             "unaligned_start",
             self.unaligned_start,
@@ -114,6 +121,16 @@ class Recipe:
     def video_key(self) -> str:
         """Name of the camera's video feature."""
         return f"observation.images.{self.camera}"
+
+    @property
+    def depth_key(self) -> str:
+        """Name of the depth feature."""
+        return f"observation.images.{self.camera}_depth"
+
+    @property
+    def camera_keys(self) -> tuple[str, ...]:
+        """Names of all features that are pictures, colour first."""
+        return (self.video_key, self.depth_key) if self.depth.enabled else (self.video_key,)
 
     @classmethod
     def load(cls, path: Path) -> Recipe:
@@ -128,27 +145,21 @@ class Recipe:
             raise BadConfig(
                 f"the recipe cannot be read: {type(error).__name__}: {error}", where=path.name
             ) from error
-        if not isinstance(loaded, Mapping):
-            raise BadConfig("a recipe is a YAML mapping of keys to values", where=path.name)
         return cls.from_mapping(loaded, where=path.name)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
-        """Build a recipe from plain values; an unknown key is an error that names the nearest known one."""
-        known = [item.name for item in fields(cls)]
-        for key in values:
-            if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-                raise BadConfig(f"unknown recipe key {key!r}", where=where, remedy=hint)
-        plain: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-        }
-        return cls(**plain)
+        """Build a recipe from plain values; an unknown key is an error that names the nearest known one.
+
+        Raises:
+            BadConfig: A key is unknown or a value is not allowed, in the recipe or one of its sections.
+        """
+        return from_plain(cls, values, where=where)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return all choices as plain JSON values."""
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+        plain: dict[str, Any] = to_plain(self)
+        return plain
 
     @property
     def rows_digest(self) -> str:
@@ -161,23 +172,3 @@ class Recipe:
 def default_recipe_path() -> Path:
     """Return the file of the recipe that ships with the package."""
     return Path(__file__).parent / "recipes" / "default.yaml"
-
-
-def _require(holds: bool, name: str, value: object, allowed: str) -> None:
-    if not holds:
-        raise BadConfig(f"recipe key {name!r} is {value!r}", remedy=f"allowed: {allowed}")
-
-
-def _check_type(name: str, value: object, kind: Any) -> None:
-    if get_origin(kind) is Literal:
-        allowed = get_args(kind)
-        near = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f", nearest: {near[0]}" if near else ""
-        _require(value in allowed, name, value, ", ".join(allowed) + hint)
-    elif get_origin(kind) is tuple:
-        holds = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
-        _require(holds, name, value, "a list of words")
-    elif kind is float:
-        _require(isinstance(value, int | float) and not isinstance(value, bool), name, value, "a number")
-    else:
-        _require(type(value) is kind, name, value, f"a value of type {kind.__name__}")

@@ -87,8 +87,7 @@ def write_data(plan: DatasetPlan, directory: Path, *, recipe: Recipe, progress: 
 
 
 def _rows_of(episode: PlannedEpisode, columns: tuple[Column, ...]) -> Any:
-    with episode.reader.rows() as file:
-        table = file.read_row_group(episode.position)
+    table = episode.reader.row_table(episode.position)
     given = arrow_table(packed_columns(episode), [column for column in columns if column.key in PACKED])
     for name in given.column_names:
         table = table.append_column(name, given[name])
@@ -181,7 +180,9 @@ def _statistics_of(episodes: Sequence[PlannedEpisode]) -> list[dict[str, Any]]:
         if recording not in stored:
             stored[recording] = episode.reader.statistics()
         record = {
-            key: value for key, value in stored[recording][episode.position].items() if key != HISTOGRAM
+            key: value
+            for key, value in stored[recording][episode.position].items()
+            if not key.startswith(f"{HISTOGRAM}/")
         }
         own = {
             key: column_statistics(values, np.ones((len(values), 1), dtype=bool))
