@@ -21,6 +21,8 @@ from episode_assets.errors import BadConfig
 from episode_assets.lerobot.choices import check_types, from_plain, require, to_plain
 from episode_assets.lerobot.recipe_camera import CameraView
 from episode_assets.lerobot.recipe_depth import DepthFeature
+from episode_assets.lerobot.recipe_packing import Packing
+from episode_assets.lerobot.recipe_selection import Selection
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 _CAMERA = re.compile(r"^[a-z0-9_]{1,64}$")
@@ -91,6 +93,12 @@ class Recipe:
         default_factory=CameraView, metadata={"help": "Size, uprightness and storage of the picture"}
     )
     depth: DepthFeature = field(default_factory=DepthFeature, metadata={"help": "The depth feature"})
+    selection: Selection = field(
+        default_factory=Selection, metadata={"help": "What has to be said beside a recording for it to enter"}
+    )
+    packing: Packing = field(
+        default_factory=Packing, metadata={"help": "Version of the format, and division into splits"}
+    )
 
     def __post_init__(self) -> None:
         check_types(self)
