@@ -21,6 +21,7 @@ from episode_assets.errors import BadConfig
 from episode_assets.lerobot.choices import check_types, from_plain, require, to_plain
 from episode_assets.lerobot.recipe_camera import CameraView
 from episode_assets.lerobot.recipe_depth import DepthFeature
+from episode_assets.lerobot.recipe_layout import Layout, State
 from episode_assets.lerobot.recipe_packing import Packing
 from episode_assets.lerobot.recipe_selection import Selection
 
@@ -55,8 +56,15 @@ class Recipe:
         default="snap",
         metadata={"help": "snap: start at the next key frame; reencode is not available yet and refused"},
     )
-    state: Literal["bimanual"] = field(
-        default="bimanual", metadata={"help": "Layout of state and action: both wrists, position and rot6d"}
+    state: State = field(
+        default="bimanual",
+        metadata={
+            "help": "What state and action hold: bimanual wrists, one_hand or data_juicer (8 and 7 numbers), all"
+            " joints, mano, or the camera's pose"
+        },
+    )
+    layout: Layout = field(
+        default_factory=Layout, metadata={"help": "In which form state and action are told"}
     )
     reference_frame: Literal["episode", "camera", "world"] = field(
         default="episode",
@@ -124,6 +132,7 @@ class Recipe:
             self.unaligned_start,
             "snap (encoding a span anew is not available yet)",
         )
+        self.layout.check_with(self.state)
 
     @property
     def video_key(self) -> str:
