@@ -12,6 +12,7 @@ import av
 from episode_assets.video.decoding import decode_picture
 from episode_assets.video.depth_codes import HOLE_CODE, LARGEST_CODE, DepthCoder, DepthUnit
 from episode_assets.video.depth_video import DepthVideoWriter, decode_depth_codes
+from episode_assets.video.encoder_arguments import EncoderArgument, config_from_arguments, encoder_arguments
 from episode_assets.video.encoder_config import DepthEncoderConfig, RGBEncoderConfig
 from episode_assets.video.faults import (
     FrameOutOfRange,
@@ -41,6 +42,7 @@ __all__ = [
     "DepthUnit",
     "DepthVideoWriter",
     "EncodedPicture",
+    "EncoderArgument",
     "FrameOutOfRange",
     "NotOnKeyFrame",
     "ParameterSetMismatch",
@@ -53,12 +55,14 @@ __all__ = [
     "VideoProbe",
     "VideoSpan",
     "check_copyable",
+    "config_from_arguments",
     "decode_depth_codes",
     "decode_frames",
     "decode_picture",
     "decode_pictures",
     "encode_jpeg",
     "encoded_pictures",
+    "encoder_arguments",
     "join_segments",
     "picture_to_rgb",
     "probe",

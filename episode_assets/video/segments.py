@@ -20,7 +20,8 @@ from typing import Any
 import av
 
 from episode_assets.errors import BadConfig, BadVideo
-from episode_assets.video.encoder_config import AUTO_ORDER, RGBEncoderConfig
+from episode_assets.video.codecs import AUTO_ORDER
+from episode_assets.video.encoder_config import RGBEncoderConfig
 from episode_assets.video.faults import UndecodableVideo, named_failures
 from episode_assets.video.picture import Picture, frame_of, padded_size, picture_of, tag
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from episode_assets.errors import BadConfig
 from episode_assets.video import DepthEncoderConfig, RGBEncoderConfig, SegmentEncoder, resolved
-from episode_assets.video.encoder_config import AUTO_ORDER
+from episode_assets.video.codecs import AUTO_ORDER, quality_options
 
 
 def test_the_default_is_short_closed_groups_without_reordering():
@@ -113,3 +115,96 @@ def test_auto_takes_an_encoder_that_works_here():
 def test_auto_names_every_encoder_it_tried():
     with pytest.raises(BadConfig, match=r"libsvtav1: .*whole number|libsvtav1: .*must be a number"):
         resolved(RGBEncoderConfig(vcodec="auto", preset="veryfast"))
+
+
+def test_lerobots_defaults_are_those_of_its_release():
+    assert dict(RGBEncoderConfig.lerobot().options()) == {
+        "crf": "30",
+        "g": "2",
+        "preset": "12",
+        "svtav1-params": "fast-decode=0",
+    }
+    assert dict(DepthEncoderConfig.lerobot().options()) == {
+        "crf": "30",
+        "g": "2",
+        "x265-params": "lossless=1",
+    }
+
+
+def test_libsvtav1_without_a_preset_takes_the_fast_one():
+    assert RGBEncoderConfig(vcodec="libsvtav1", preset=None, extra_options=()).preset == 12
+
+
+@pytest.mark.parametrize("config_class", [RGBEncoderConfig, DepthEncoderConfig])
+def test_a_configuration_travels_as_a_plain_mapping(config_class):
+    for config in (config_class(), config_class.lerobot(), config_class(g=None, crf=None)):
+        assert config_class.from_mapping(json.loads(json.dumps(config.to_mapping()))) == config
+
+
+def test_an_unknown_key_names_the_nearest_field():
+    with pytest.raises(BadConfig, match=r"unknown encoder key 'present'.*did you mean 'preset'"):
+        RGBEncoderConfig.from_mapping({"present": "fast"})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"crf": True},
+        {"crf": float("nan")},
+        {"crf": "18"},
+        {"preset": True},
+        {"preset": 1.5},
+        {"vcodec": 264},
+        {"fast_decode": 1.5},
+        {"extra_options": {"bf": False}},
+        {"extra_options": "bf=0"},
+        {"extra_options": (("bf",),)},
+        {"extra_options": {"forced-idr": "perhaps"}},
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused(fields):
+    with pytest.raises(BadConfig):
+        RGBEncoderConfig(**fields)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"use_log": 1}, {"depth_min": float("nan")}, {"shift": "3.5"}, {"depth_max": True}]
+)
+def test_a_depth_value_of_the_wrong_kind_is_refused(fields):
+    with pytest.raises(BadConfig):
+        DepthEncoderConfig(**fields)
+
+
+def test_further_parameters_of_svt_stand_beside_those_of_the_fields():
+    extra = {"svtav1-params": "fast-decode=2:tune=0"}
+    config = RGBEncoderConfig(vcodec="av1", preset=10, extra_options=extra)
+
+    assert dict(config.options(threads=3))["svtav1-params"] == "fast-decode=0:lp=3:tune=0"
+
+
+@pytest.mark.parametrize(
+    ("vcodec", "expected"),
+    [
+        ("h264", {"crf": "20", "preset": "4", "threads": "3", "tune": "fastdecode"}),
+        ("hevc", {"crf": "20", "preset": "4", "threads": "3", "tune": "fastdecode"}),
+        ("libsvtav1", {"crf": "20", "preset": "4", "svtav1-params": "fast-decode=2:lp=3"}),
+        ("libaom-av1", {"crf": "20", "cpu-used": "4", "threads": "3", "row-mt": "1"}),
+        ("h264_videotoolbox", {"q:v": "60"}),
+        ("hevc_videotoolbox", {"q:v": "60"}),
+        ("h264_nvenc", {"rc": "0", "qp": "20", "preset": "4"}),
+        ("hevc_nvenc", {"rc": "0", "qp": "20", "preset": "4"}),
+        ("h264_vaapi", {"qp": "20"}),
+        ("h264_qsv", {"global_quality": "20", "preset": "4"}),
+    ],
+)
+def test_every_codec_of_the_table_has_its_own_words(vcodec, expected):
+    assert quality_options(vcodec, crf=20.0, preset=4, fast_decode=7, threads=3) == expected
+    nothing = quality_options(vcodec, crf=None, preset=None, fast_decode=0, threads=None)
+    assert nothing in ({}, {"rc": "0"}, {"svtav1-params": "fast-decode=0"})
+
+
+@pytest.mark.parametrize(("crf", "quality"), [(0, "100"), (49.5, "1"), (60, "1")])
+def test_videotoolbox_quality_stays_between_1_and_100(crf, quality):
+    words = quality_options("h264_videotoolbox", crf=crf, preset=None, fast_decode=0, threads=None)
+
+    assert words == {"q:v": quality}
