@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.lerobot.recipe import Recipe
+from episode_assets.lerobot.segments import Segment
 from episode_assets.lerobot.source import EpisodeSource
 from episode_assets.lerobot.timing import grid_breaks, step_fits
 
@@ -21,6 +22,9 @@ Fate = NDArray[np.object_]
 _SECOND_NS = 1_000_000_000
 REASONS: Mapping[str, str] = {
     "not_kept": "outside the intervals that quality control keeps",
+    "no_segment": "no task segment holds them",
+    "not_applicable": "their task segment says that nothing is done",
+    "segment": "another task begins",
     "gap": "pictures are missing",
     "off_grid": "stamps leave the time grid by more than half a period within 2 s",
     "no_required_hand": "the required hands are not measured",
@@ -42,15 +46,24 @@ class Span:
         stop: Frame position after the last one.
         before: Why the frame before is not part of it; `recording` at the recording's start.
         after: Why the frame after is not part of it; `recording` at the recording's end.
+        breaks: Positions of frames inside before which time is missing: no action leads there.
     """
 
     start: int
     stop: int
     before: str = "recording"
     after: str = "recording"
+    breaks: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return self.stop - self.start
+
+    @property
+    def leads_on(self) -> NDArray[np.bool_]:
+        """(n,) bool, no time is missing between a frame and the next one."""
+        leads = np.ones(len(self), dtype=np.bool_)
+        leads[[place - self.start - 1 for place in self.breaks]] = False
+        return leads
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,7 @@ def cut_episodes(
     hand_valid: NDArray[np.bool_],
     recipe: Recipe,
     fps: int,
+    segments: Sequence[Segment] | None = None,
 ) -> Cuts:
     """Cut a recording into episodes.
 
@@ -82,19 +96,28 @@ def cut_episodes(
         hand_valid: (F, 2) bool, left and right hand are measured in a usable way.
         recipe: Required hands, reference frame, minimum length.
         fps: Rate of the time grid.
+        segments: Task segments at which it is cut, in order of time, disjoint; None cuts at none.
     """
     fate: Fate = np.full(len(source), "not_kept", dtype=object)
     spans = [_kept_span(start, stop, frames=len(source)) for start, stop in kept]
     for span in spans:
         fate[span.start : span.stop] = ""
+    if segments is not None:
+        keeps_rest = recipe.segments.outside == "keep"
+        spans = [piece for span in spans for piece in _cut_at(span, segments, fate, keeps_rest=keeps_rest)]
     spans = _split_at(spans, np.flatnonzero(source.gap_before), reason="gap")
     spans = _split_off_grid(spans, source.stamp_ns, fps=fps)
+    spans, breaks = _rejoin(spans, source.stamp_ns, recipe)
     spans = _require_hands(spans, fate, source.stamp_ns, hand_valid, recipe=recipe, fps=fps)
     needs_pose = recipe.reference_frame == "episode"
     may_start = source.has_pose if needs_pose else np.ones(len(source), dtype=bool)
     spans = _start_at_key_frames(spans, fate, source.is_key, may_start)
     spans = _end_before_a_target(spans, fate, source, fps=fps)
     spans = _drop_short(spans, fate, rows=max(1, round(recipe.min_episode_s * fps)))
+    spans = [
+        replace(span, breaks=tuple(place for place in breaks if span.start < place < span.stop))
+        for span in spans
+    ]
     names, counts = np.unique(fate[fate != ""].astype(str), return_counts=True)
     lost = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
     return Cuts(tuple(spans), lost)
@@ -103,6 +126,29 @@ def cut_episodes(
 def _kept_span(start: int, stop: int, *, frames: int) -> Span:
     before = "recording" if start == 0 else "not_kept"
     return Span(start, stop, before, "recording" if stop == frames else "not_kept")
+
+
+def _cut_at(span: Span, segments: Sequence[Segment], fate: Fate, *, keeps_rest: bool) -> list[Span]:
+    """Return the pieces of a span that lie in one segment each, and those in none if they are kept."""
+    pieces: list[tuple[int, int, str]] = []
+    here = span.start
+    for segment in segments:
+        start, stop = max(segment.start, here), min(segment.stop, span.stop)
+        if start >= stop:
+            continue
+        pieces.append((here, start, "" if keeps_rest else "no_segment"))
+        pieces.append((start, stop, "" if segment.is_applicable else "not_applicable"))
+        here = stop
+    pieces.append((here, span.stop, "" if keeps_rest else "no_segment"))
+    pieces = [piece for piece in pieces if piece[0] < piece[1]]
+    for start, stop, lost in pieces:
+        fate[start:stop] = lost
+    why = [span.before, *(lost or "segment" for _, _, lost in pieces), span.after]
+    return [
+        Span(start, stop, why[place], why[place + 2])
+        for place, (start, stop, lost) in enumerate(pieces)
+        if not lost
+    ]
 
 
 def _split_at(spans: list[Span], positions: NDArray[np.int64], *, reason: str) -> list[Span]:
@@ -114,6 +160,26 @@ def _split_at(spans: list[Span], positions: NDArray[np.int64], *, reason: str) -
         afters = [*[reason] * len(inside), span.after]
         pieces += [Span(*parts) for parts in zip(starts, stops, befores, afters, strict=True)]
     return pieces
+
+
+def _rejoin(
+    spans: list[Span], stamps_ns: NDArray[np.int64], recipe: Recipe
+) -> tuple[list[Span], tuple[int, ...]]:
+    """Take back the cuts where time is missing, as far as the recipe bridges it; returns them as breaks."""
+    if recipe.gaps.policy == "split":
+        return spans, ()
+    limit_ns = round(recipe.gaps.max_s * _SECOND_NS) if recipe.gaps.policy == "interpolate" else None
+    pieces: list[Span] = []
+    breaks = []
+    for span in spans:
+        lasts_ns = int(stamps_ns[span.start] - stamps_ns[span.start - 1]) if span.start else 0
+        is_bridged = limit_ns is None or lasts_ns <= limit_ns
+        if pieces and span.before in ("gap", "off_grid") and is_bridged and pieces[-1].stop == span.start:
+            pieces[-1] = replace(pieces[-1], stop=span.stop, after=span.after)
+            breaks.append(span.start)
+        else:
+            pieces.append(span)
+    return pieces, tuple(breaks)
 
 
 def _split_off_grid(spans: list[Span], stamps_ns: NDArray[np.int64], *, fps: int) -> list[Span]:

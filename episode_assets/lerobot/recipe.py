@@ -21,8 +21,10 @@ from episode_assets.errors import BadConfig
 from episode_assets.lerobot.choices import check_types, from_plain, require, to_plain
 from episode_assets.lerobot.recipe_camera import CameraView
 from episode_assets.lerobot.recipe_depth import DepthFeature
+from episode_assets.lerobot.recipe_gaps import GapChoice
 from episode_assets.lerobot.recipe_layout import Layout, State
 from episode_assets.lerobot.recipe_packing import Packing
+from episode_assets.lerobot.recipe_segments import SegmentChoice
 from episode_assets.lerobot.recipe_selection import Selection
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
@@ -101,6 +103,12 @@ class Recipe:
         default_factory=CameraView, metadata={"help": "Size, uprightness and storage of the picture"}
     )
     depth: DepthFeature = field(default_factory=DepthFeature, metadata={"help": "The depth feature"})
+    segments: SegmentChoice = field(
+        default_factory=SegmentChoice, metadata={"help": "Where tasks come from, and cuts between them"}
+    )
+    gaps: GapChoice = field(
+        default_factory=GapChoice, metadata={"help": "What is done where time is missing"}
+    )
     selection: Selection = field(
         default_factory=Selection, metadata={"help": "What has to be said beside a recording for it to enter"}
     )

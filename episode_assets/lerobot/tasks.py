@@ -15,10 +15,15 @@ UNLABELLED = "unlabelled"
 _PANDAS_VERSION = "2.2.0"
 
 
+def clean_text(text: str | None) -> str:
+    """Return a text on one line, without characters that show nothing; empty where there are no words."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text or "")
+    return " ".join(shown.split())
+
+
 def task_of(text: str | None) -> str:
     """Return the task text of a recording, or the word for none."""
-    words = " ".join((text or "").split())
-    return words or UNLABELLED
+    return clean_text(text) or UNLABELLED
 
 
 def first_appearances(texts: Iterable[str]) -> tuple[str, ...]:
