@@ -14,6 +14,7 @@ from episode_assets.video.depth_codes import HOLE_CODE, LARGEST_CODE, DepthCoder
 from episode_assets.video.depth_video import DepthVideoWriter, decode_depth_codes
 from episode_assets.video.encoder_arguments import EncoderArgument, config_from_arguments, encoder_arguments
 from episode_assets.video.encoder_config import DepthEncoderConfig, RGBEncoderConfig
+from episode_assets.video.encoding import resolved
 from episode_assets.video.faults import (
     FrameOutOfRange,
     NotOnKeyFrame,
@@ -28,7 +29,7 @@ from episode_assets.video.probing import VideoProbe, probe
 from episode_assets.video.reading import decode_frames
 from episode_assets.video.retiming import VideoSpan, check_copyable, retime_copy
 from episode_assets.video.rgb import encode_jpeg, picture_to_rgb, write_jpeg
-from episode_assets.video.segments import Segment, SegmentEncoder, resolved
+from episode_assets.video.segments import Segment, SegmentEncoder
 from episode_assets.video.sequences import decode_pictures
 
 # libav writes to stderr from its own threads; errors reach us as exceptions all the same.

@@ -6,9 +6,8 @@ constant rate belongs in `retiming`.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.errors import BadVideo
+from episode_assets.video.encoding import NOMINAL_FPS
 from episode_assets.video.faults import ParameterSetMismatch, named_failures
+from episode_assets.video.muxing import muxer, stream_template
 from episode_assets.video.probing import VideoProbe, probe
-from episode_assets.video.segments import NOMINAL_FPS, Segment
+from episode_assets.video.segments import Segment
 
 TICKS_PER_SECOND = (1_000_000, 90_000, 1_000)
 """Time bases in order of preference. Microseconds hold header stamps to within half a microsecond. An mp4 cannot
@@ -30,8 +31,6 @@ store two frames 2^31 ticks or more apart, so a video with a hole of 36 minutes 
 _MOST_TICKS = 2**31 - 2
 
 Stamps = NDArray[np.int64]
-
-_RAW_DEMUXERS = {"h264": "h264", "hevc": "hevc", "av1": "obu"}
 
 
 def join_segments(segments: Sequence[Path], out: Path) -> VideoProbe:
@@ -57,7 +56,7 @@ def join_segments(segments: Sequence[Path], out: Path) -> VideoProbe:
     durations = np.diff(stamps, append=stamps[-1] + _last_duration(stamps, rate))
     with named_failures("segments cannot be joined", where=out.name, kind=BadVideo):
         position = 0
-        with _raw_template(first) as template, muxer(out, timescale=rate) as container:
+        with _template(first) as template, muxer(out, timescale=rate) as container:
             stream = container.add_stream_from_template(template, opaque=True)
             stream.time_base = time_base
             stream.width, stream.height = first.width, first.height  # AV1 is not probed without a decoder
@@ -114,26 +113,8 @@ def _last_duration(stamps: Stamps, rate: int) -> int:
     return int(np.median(np.diff(stamps))) if len(stamps) > 1 else rate // NOMINAL_FPS
 
 
-@contextmanager
-def _raw_template(segment: Segment) -> Iterator[Any]:
-    """Yield a stream with the codec parameters of the segment, by demuxing its first packet from memory."""
-    raw = io.BytesIO(segment.extradata + bytes(next(segment.packets())))
-    with av.open(raw, format=_RAW_DEMUXERS[segment.codec]) as container:
-        yield container.streams.video[0]
-
-
-@contextmanager
-def muxer(out: Path, *, timescale: int) -> Iterator[Any]:
-    """Open an mp4 for stream copy: index first, no edit list, nothing in it that differs between runs."""
-    options = {
-        "movflags": "+faststart",
-        "fflags": "+bitexact",
-        "use_editlist": "0",
-        "video_track_timescale": str(timescale),
-        "movie_timescale": str(timescale),
-    }
-    with av.open(str(out), "w", format="mp4", options=options) as container:
-        yield container
+def _template(segment: Segment) -> AbstractContextManager[Any]:
+    return stream_template(segment.codec, segment.extradata, bytes(next(segment.packets())))
 
 
 def _verified(out: Path, stamps: Stamps, time_base: Fraction) -> VideoProbe:

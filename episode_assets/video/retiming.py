@@ -21,7 +21,7 @@ from episode_assets.video.faults import (
     ParameterSetMismatch,
     named_failures,
 )
-from episode_assets.video.joining import muxer
+from episode_assets.video.muxing import muxer
 from episode_assets.video.probing import VideoProbe, opened, probe
 
 TICKS_PER_FRAME = 512

@@ -9,33 +9,20 @@ files belongs in `joining`.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import av
 
-from episode_assets.errors import BadConfig, BadVideo
-from episode_assets.video.codecs import AUTO_ORDER
+from episode_assets.errors import BadVideo
 from episode_assets.video.encoder_config import RGBEncoderConfig
+from episode_assets.video.encoding import EncodedFrame, FrameEncoder
 from episode_assets.video.faults import UndecodableVideo, named_failures
-from episode_assets.video.picture import Picture, frame_of, padded_size, picture_of, tag
+from episode_assets.video.picture import Picture, frame_of, padded_size, picture_of
 
-NOMINAL_FPS = 15
-"""What the encoder believes. It sees evenly spaced frames, so the bytes do not depend on the stamps; the true
-stamps are kept beside the packets and written by the container.
-
-x264 spends fewer bits on frames that it takes for shorter: at crf 18, pictures of the phone app (15 Hz) come out 1.4 dB
-worse and a third smaller when it believes in 30 Hz. One rate for all recordings keeps their parameter sets equal.
-"""
-
-_ENCODER_THREADS = 1  # the bytes of libx264 differ between one and two threads
-_KEY_FRAME = 1  # libav's AV_PICTURE_TYPE_I
-_GLOBAL_HEADER = 1 << 22
 _DECODERS = {"av1": "libdav1d"}  # libav's own av1 decoder needs hardware
 STRICT_DECODING = {"err_detect": "explode"}
 """Without it a damaged picture is concealed and comes back as if it were whole."""
@@ -182,9 +169,8 @@ class SegmentEncoder:
 
     def __init__(self, config: RGBEncoderConfig, *, true_width: int, true_height: int) -> None:
         self._size = (true_width, true_height)
-        width, height = padded_size(true_width, true_height)
-        config.check_size(width, height)
-        self._context: Any = _open_encoder(resolved(config), width, height)
+        self._coded = padded_size(true_width, true_height)
+        self._encoder: FrameEncoder | None = FrameEncoder(config, width=self._coded[0], height=self._coded[1])
         self._pts_us: list[int] = []
         self._keys: list[bool] = []
         self._sizes: list[int] = []
@@ -196,7 +182,7 @@ class SegmentEncoder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._context = None
+        self._encoder = None
 
     def encode(self, picture: Picture, *, pts_us: int, force_key: bool = False) -> None:
         """Encode one picture.
@@ -232,11 +218,8 @@ class SegmentEncoder:
             )
         if self._pts_us and pts_us <= self._pts_us[-1]:
             raise BadVideo(f"stamp {pts_us} us follows {self._pts_us[-1]} us; stamps must advance")
-        frame.pts = len(self._pts_us)
-        if force_key or not self._pts_us:
-            frame.pict_type = _KEY_FRAME
         self._pts_us.append(pts_us)
-        self._take(frame)
+        self._take(self._opened().encode(frame, force_key=force_key))
 
     def finish(self) -> Segment:
         """Flush the encoder and return the segment.
@@ -246,96 +229,28 @@ class SegmentEncoder:
         """
         if not self._pts_us:
             raise BadVideo("a segment needs at least one picture")
-        self._take(None)
-        context, self._context = self._context, None
-        if len(self._sizes) != len(self._pts_us) or not self._keys[0]:
-            raise BadVideo(
-                f"{len(self._pts_us)} pictures went into the encoder, {len(self._sizes)} packets came out"
-            )
+        encoder, self._encoder = self._opened(), None
+        self._take(encoder.flush())
         return Segment(
-            codec=context.codec.canonical_name,
-            width=context.width,
-            height=context.height,
+            codec=encoder.codec,
+            width=self._coded[0],
+            height=self._coded[1],
             true_width=self._size[0],
             true_height=self._size[1],
-            extradata=context.extradata or b"",
+            extradata=encoder.extradata,
             pts_us=tuple(self._pts_us),
             is_key=tuple(self._keys),
             sizes=tuple(self._sizes),
             data=bytes(self._data),
         )
 
-    def _take(self, frame: Any) -> None:
-        with named_failures("the encoder failed", where=f"frame {len(self._pts_us) - 1}", kind=BadVideo):
-            packets = self._context.encode(frame)
-        for packet in packets:
-            if packet.pts != len(self._sizes):
-                raise BadConfig(
-                    f"the encoder reorders frames (packet {len(self._sizes)} shows frame {packet.pts})",
-                    remedy="switch B-frames off, for libx264 with the option bf=0",
-                )
-            self._keys.append(bool(packet.is_keyframe))
-            self._sizes.append(packet.size)
-            self._data += packet
+    def _opened(self) -> FrameEncoder:
+        if self._encoder is None:
+            raise BadVideo("the segment is finished; begin another one")
+        return self._encoder
 
-
-def resolved(config: RGBEncoderConfig) -> RGBEncoderConfig:
-    """Return the configuration with `auto` replaced by the first encoder that really encodes a frame here.
-
-    Being compiled in says little: wheels list hardware encoders on machines without the hardware.
-
-    Raises:
-        BadConfig: None of them works with these options.
-    """
-    if config.vcodec != "auto":
-        return config
-    refusals: list[str] = []
-    for vcodec in AUTO_ORDER:
-        try:
-            candidate = replace(config, vcodec=vcodec)
-            with SegmentEncoder(candidate, true_width=256, true_height=256) as encoder:
-                encoder.encode(Picture.blank(256, 256), pts_us=0)
-                encoder.finish()
-        except (BadConfig, BadVideo) as error:
-            refusals.append(f"{vcodec}: {error.what}")
-            continue
-        return candidate
-    raise BadConfig(
-        f"vcodec 'auto' found no encoder ({'; '.join(refusals)})", remedy="name a codec, such as h264"
-    )
-
-
-def _has_repeatable_tree(width: int) -> bool:
-    """Whether x264's macroblock tree gives the same bytes each time for pictures of this width.
-
-    Its vector code takes eight macroblocks at once and reads behind a row that is no multiple of them: what lies there
-    in memory then moves a quantiser now and then (1 encode in 720 at 320x240; certain under MALLOC_PERTURB_=1).
-    """
-    return -(-width // 16) % 8 == 0
-
-
-def _open_encoder(config: RGBEncoderConfig, width: int, height: int) -> Any:
-    options = dict(config.options(threads=_ENCODER_THREADS))
-    options["flags"] = "+cgop"
-    if config.vcodec == "libsvtav1":
-        os.environ.setdefault("SVT_LOG", "1")  # errors only; the encoder has no option for it
-    if config.vcodec in ("h264", "hevc"):
-        options["forced-idr"] = "1"
-    if config.vcodec == "h264" and not _has_repeatable_tree(width):
-        options.setdefault("mbtree", "0")
-    context: Any = av.CodecContext.create(config.encoder, "w")
-    context.width, context.height = width, height
-    context.pix_fmt = config.pix_fmt
-    context.time_base = Fraction(1, NOMINAL_FPS)
-    context.framerate = Fraction(NOMINAL_FPS)
-    context.thread_count = _ENCODER_THREADS
-    context.flags |= _GLOBAL_HEADER
-    context.options = options
-    tag(context)
-    try:
-        context.open()
-    except (av.FFmpegError, ValueError) as error:
-        raise BadConfig(f"the encoder {config.encoder} does not open with {options} ({error})") from error
-    if context.options:
-        raise BadConfig(f"the encoder {config.encoder} did not take the options {sorted(context.options)}")
-    return context
+    def _take(self, frames: list[EncodedFrame]) -> None:
+        for frame in frames:
+            self._keys.append(frame.is_key)
+            self._sizes.append(len(frame.data))
+            self._data += frame.data
