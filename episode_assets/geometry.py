@@ -9,6 +9,7 @@ What a recording says about its frames belongs to `recording`; frames of a datas
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats: TypeAlias = NDArray[np.float64]
 
 _TINY = 1e-12
+_HALF_TURN_RAD = 1e-6
 
 
 def quaternion_to_matrix(quaternion_xyzw: ArrayLike) -> Floats:
@@ -101,6 +103,48 @@ def rotation_log(rotation: ArrayLike) -> Floats:
 def rotation_angle(rotation: ArrayLike) -> Floats:
     """Return the rotation angle in radians, 0..pi, of matrices (..., 3, 3)."""
     return np.asarray(np.linalg.norm(rotation_log(rotation), axis=-1))
+
+
+def continuous_rotation_vectors(rotation_vector: ArrayLike) -> Floats:
+    """Return (N, 3) rotation vectors whose half turns point where their predecessors do.
+
+    A half turn about an axis and one about its opposite are the same rotation, and noise decides which of them a
+    logarithm returns. Only vectors within 1e-6 rad of pi are turned round; NaN rows stay NaN and are passed over.
+    """
+    v = np.array(rotation_vector, dtype=np.float64)
+    known = np.flatnonzero(np.isfinite(v).all(axis=-1))
+    is_half_turn = np.abs(np.linalg.norm(v, axis=-1) - np.pi) < _HALF_TURN_RAD
+    for before, here in pairwise(known):
+        if is_half_turn[here] and v[here] @ v[before] < 0:
+            v[here] = -v[here]
+    return v
+
+
+def matrix_to_euler(rotation: ArrayLike) -> Floats:
+    """Return roll, pitch, yaw (..., 3) in radians, -pi < angle <= pi, of rotations (..., 3, 3).
+
+    Extrinsic x, y, z: R = Rz(yaw) Ry(pitch) Rx(roll). Where the pitch is a quarter turn only the sum or difference of
+    roll and yaw is known, and noise divides it; see `near_gimbal_lock`.
+    """
+    R = np.asarray(rotation, dtype=np.float64)
+    roll = np.arctan2(R[..., 2, 1], R[..., 2, 2])
+    pitch = np.arctan2(-R[..., 2, 0], np.hypot(R[..., 2, 1], R[..., 2, 2]))
+    yaw = np.arctan2(R[..., 1, 0], R[..., 0, 0])
+    angles = np.stack([roll, pitch, yaw], axis=-1)
+    return np.where(angles == -np.pi, np.pi, angles)
+
+
+def euler_to_matrix(roll_pitch_yaw: ArrayLike) -> Floats:
+    """Return rotations (..., 3, 3) of roll, pitch, yaw (..., 3) in radians, extrinsic x, y, z."""
+    angles = np.asarray(roll_pitch_yaw, dtype=np.float64)
+    about_x, about_y, about_z = (rotation_exp(angles[..., i, None] * np.eye(3)[i]) for i in range(3))
+    return np.asarray(about_z @ about_y @ about_x)
+
+
+def near_gimbal_lock(roll_pitch_yaw: ArrayLike, *, margin_rad: float = 1e-3) -> NDArray[np.bool_]:
+    """Return (...) bool: the pitch of angles (..., 3) is a quarter turn, so roll and yaw mean nothing alone."""
+    pitch = np.asarray(roll_pitch_yaw, dtype=np.float64)[..., 1]
+    return np.asarray(np.abs(np.abs(pitch) - np.pi / 2) <= margin_rad)
 
 
 def interpolate_rotation(first: ArrayLike, second: ArrayLike, ratio: ArrayLike) -> Floats:
