@@ -12,10 +12,22 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from episode_assets.errors import ArtifactDamaged
+from episode_assets.lerobot.mano_table import frames_of
 from episode_assets.lerobot.source import SIDES
 
 FILE = "hands.parquet"
-_COLUMNS = ("message_number", "side", "wearer", "kind", "confidence", "joints_cam", "joint_valid", "smoothed")
+_COLUMNS = (
+    "message_number",
+    "side",
+    "wearer",
+    "track",
+    "kind",
+    "confidence",
+    "joints_cam",
+    "joint_valid",
+    "smoothed",
+)
+_HANDEDNESS = "handedness"
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,8 @@ class Hands:
         kind: (F, 2) int64, 0 where there is no row.
         confidence: (F, 2) float64, 0 where there is no row.
         smoothed: (F, 2) bool, joints were moved towards those of the neighbouring frames.
+        track: (F, 2) int64, number of the hand's track, -1 where there is no row.
+        handedness: (F, 2) float64, how sure the detector is of a right hand, NaN where it does not say.
     """
 
     joints_cam: NDArray[np.float64]
@@ -35,6 +49,8 @@ class Hands:
     kind: NDArray[np.int64]
     confidence: NDArray[np.float64]
     smoothed: NDArray[np.bool_]
+    track: NDArray[np.int64]
+    handedness: NDArray[np.float64]
 
 
 def read_hand_table(directory: Path, message_number: NDArray[np.int64]) -> Hands:
@@ -50,7 +66,7 @@ def read_hand_table(directory: Path, message_number: NDArray[np.int64]) -> Hands
         ArtifactDamaged: The table is missing, unreadable, or lacks a column.
     """
     try:
-        table = pq.read_table(directory / FILE, columns=list(_COLUMNS))
+        table = pq.read_table(directory / FILE, columns=[*_COLUMNS, _HANDEDNESS])
         missing = sorted(set(_COLUMNS) - set(table.column_names))
         if missing:
             raise ArtifactDamaged(
@@ -65,7 +81,7 @@ def read_hand_table(directory: Path, message_number: NDArray[np.int64]) -> Hands
 
 def _laid_out(table: Any, message_number: NDArray[np.int64]) -> Hands:
     count = len(message_number)
-    frame = _frames_of(table["message_number"].to_numpy(), message_number)
+    frame = frames_of(table["message_number"].to_numpy(), message_number)
     side = np.array([SIDES.index(word) for word in table["side"].to_pylist()], dtype=np.int64)
     confidence = np.nan_to_num(table["confidence"].to_numpy().astype(np.float64))
     usable = np.flatnonzero((frame >= 0) & table["wearer"].to_numpy(zero_copy_only=False))
@@ -78,19 +94,19 @@ def _laid_out(table: Any, message_number: NDArray[np.int64]) -> Hands:
         kind=np.zeros((count, 2), dtype=np.int64),
         confidence=np.zeros((count, 2)),
         smoothed=np.zeros((count, 2), dtype=np.bool_),
+        track=np.full((count, 2), -1, dtype=np.int64),
+        handedness=np.full((count, 2), np.nan),
     )
     hands.joints_cam[slots] = _lists(table["joints_cam"], 63, np.nan)[order].reshape(-1, 21, 3)
     hands.joint_valid[slots] = _lists(table["joint_valid"], 21, 0.0)[order] > 0
     hands.kind[slots] = table["kind"].to_numpy()[order]
     hands.confidence[slots] = confidence[order]
     hands.smoothed[slots] = table["smoothed"].fill_null(False).to_numpy()[order]
+    hands.track[slots] = table["track"].to_numpy()[order]
+    if _HANDEDNESS in table.column_names:
+        told = table[_HANDEDNESS].cast(pa.float64()).to_numpy(zero_copy_only=False)
+        hands.handedness[slots] = told[order]
     return hands
-
-
-def _frames_of(numbers: NDArray[np.int64], message_number: NDArray[np.int64]) -> NDArray[np.int64]:
-    order = np.argsort(message_number)
-    place = np.minimum(np.searchsorted(message_number, numbers, sorter=order), len(order) - 1)
-    return np.where(message_number[order[place]] == numbers, order[place], -1)
 
 
 def _lists(column: Any, width: int, fill: float) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from episode_assets.bundle import EpisodeBundle
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.lerobot.hand_table import read_hand_table
+from episode_assets.lerobot.mano_table import read_mano_table
 from episode_assets.lerobot.source import EpisodeSource
 
 QC_FILE = "qc.json"
@@ -33,12 +34,13 @@ class QualityVerdict:
     kept: tuple[tuple[int, int], ...]
 
 
-def read_source(bundle: EpisodeBundle, hands: Path) -> EpisodeSource:
+def read_source(bundle: EpisodeBundle, hands: Path, *, with_mano: bool = False) -> EpisodeSource:
     """Return the frames of a bundle with poses, intrinsics and hands.
 
     Args:
         bundle: The opened bundle.
         hands: Directory of the hand_poses artifact; its rows are joined by message number.
+        with_mano: Read MANO's numbers too, where the hands come with them.
 
     Raises:
         ArtifactDamaged: A table cannot be read or belongs to another recording.
@@ -61,6 +63,8 @@ def read_source(bundle: EpisodeBundle, hands: Path) -> EpisodeSource:
         hand_kind=found.kind,
         hand_confidence=found.confidence,
         hand_smoothed=found.smoothed,
+        mano=read_mano_table(hands, frames.message_number, found.track) if with_mano else None,
+        handedness=found.handedness,
     )
 
 

@@ -5,13 +5,46 @@ Readers of published artifacts fill it (`inputs`); cuts and rows only see these 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 SIDES = ("left", "right")
 MISSING, MEASURED, INTERPOLATED, HELD = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class ManoHands:
+    """What a network of the MANO family says of both hands over F frames; NaN where it says nothing.
+
+    Attributes:
+        orientation: (F, 2, 3, 3) float64, root of the hand to the optical frame.
+        fingers: (F, 2, 15, 3, 3) float64, joints of index, middle, little finger, ring, thumb, in the hand's own axes.
+        betas: (F, 2, 10) float64, shape of the hand.
+    """
+
+    orientation: NDArray[np.float64]
+    fingers: NDArray[np.float64]
+    betas: NDArray[np.float64]
+
+    @classmethod
+    def unknown(cls, frames: int) -> ManoHands:
+        """Return hands of which nothing is known."""
+        return cls(
+            np.full((frames, 2, 3, 3), np.nan),
+            np.full((frames, 2, 15, 3, 3), np.nan),
+            np.full((frames, 2, 10), np.nan),
+        )
+
+    @property
+    def is_known(self) -> NDArray[np.bool_]:
+        """(F, 2) bool, there are numbers."""
+        return np.asarray(np.isfinite(self.orientation).all(axis=(2, 3)))
+
+    def turned(self, new_from_old: NDArray[np.float64]) -> ManoHands:
+        """Return the same hands in optical axes that were turned by a rotation (3, 3)."""
+        return replace(self, orientation=new_from_old @ self.orientation)
 
 
 @dataclass(frozen=True)
@@ -33,6 +66,9 @@ class EpisodeSource:
         hand_kind: (F, 2) int64, 0 missing, 1 measured, 2 interpolated, 3 held.
         hand_confidence: (F, 2) float64, 0 where missing.
         hand_smoothed: (F, 2) bool, joints were moved towards those of the neighbouring frames.
+        mano: What a network of the MANO family says; None where none was asked or none is needed.
+        handedness: (F, 2) float64, how sure the detector is that it is a right hand, 0 to 1; NaN where it does not
+            say; None where it was not read.
     """
 
     recording_id: str
@@ -48,6 +84,8 @@ class EpisodeSource:
     hand_kind: NDArray[np.int64]
     hand_confidence: NDArray[np.float64]
     hand_smoothed: NDArray[np.bool_]
+    mano: ManoHands | None = None
+    handedness: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.stamp_ns)
