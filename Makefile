@@ -55,11 +55,15 @@ lint: setup ## format check, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-verify-lerobot: demo ## open the demo dataset with the real LeRobot, in an environment of its own
+$(LEROBOT_VENV)/.installed:
 	test -n "$(LEROBOT_PYTHON)" || (echo 'no Python 3.12 found; name one: make verify-lerobot LEROBOT_PYTHON=...'; exit 2)
 	test -x $(LEROBOT_VENV)/bin/python || $(LEROBOT_PYTHON) -m venv $(LEROBOT_VENV)
 	$(LEROBOT_VENV)/bin/python -m pip install --quiet 'lerobot[dataset]==0.6.1' matplotlib
-	HF_HUB_OFFLINE=1 $(LEROBOT_VENV)/bin/python episode_assets_tests/lerobot/verify_with_lerobot.py --store data
+	touch $@
+
+verify-lerobot: demo $(LEROBOT_VENV)/.installed ## read, edit and train on our datasets with the real LeRobot, in an environment of its own
+	$(LEROBOT_VENV)/bin/python -m episode_assets_tests.lerobot.verify_with_lerobot --store data
+	$(BIN)/python -m pytest -m lerobot episode_assets_tests/lerobot
 
 # Its NumPy excludes newer reruns and pyarrows; left alone, pip tries every one of them.
 $(STERA_VENV)/.installed:
