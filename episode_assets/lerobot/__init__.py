@@ -9,12 +9,14 @@ from episode_assets.lerobot.fragment import Fragment, write_fragment
 from episode_assets.lerobot.ledger import read_ledger
 from episode_assets.lerobot.problems import Problem
 from episode_assets.lerobot.recipe import Recipe, default_recipe_path
+from episode_assets.lerobot.segment_plan import TaskInputs
 from episode_assets.lerobot.verify import verify_dataset
 
 __all__ = [
     "Fragment",
     "Problem",
     "Recipe",
+    "TaskInputs",
     "default_recipe_path",
     "pack_dataset",
     "read_ledger",

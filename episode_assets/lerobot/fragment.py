@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ from episode_assets.lerobot.cuts import REASONS, Cuts, Span, cut_episodes
 from episode_assets.lerobot.inputs import QualityVerdict, read_source, read_verdict
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.rows import Rows, build_rows, usable_hands
+from episode_assets.lerobot.segment_plan import NO_TASKS_BESIDE, SegmentPlan, TaskInputs, plan_segments
 from episode_assets.lerobot.source import EpisodeSource
 from episode_assets.lerobot.statistics import (
     NAMES,
@@ -36,7 +38,6 @@ from episode_assets.lerobot.statistics import (
     element_masks,
 )
 from episode_assets.lerobot.strict_json import write_json
-from episode_assets.lerobot.tasks import task_of
 from episode_assets.lerobot.timing import LeftOut, choose_fps, grid_drift
 from episode_assets.outcome import Json, Note, Outcome, Skipped
 from episode_assets.progress import Progress, silent
@@ -85,10 +86,11 @@ def write_fragment(
     bundle_digest: str,
     recording_id: str,
     task: str | None,
+    tasks_beside: TaskInputs = NO_TASKS_BESIDE,
     privacy: Mapping[str, Json] | None,
     progress: Progress = silent,
 ) -> Outcome:
-    """Write the fragment of one recording under one recipe; no picture is decoded.
+    """Write the fragment of one recording under one recipe; no picture is decoded but those that a captioner sees.
 
     Args:
         bundle: The opened bundle.
@@ -100,6 +102,7 @@ def write_fragment(
         bundle_digest: Content digest of the bundle, by which the fragment refers to its video.
         recording_id: The recording.
         task: What the wearer does, in words; None where nobody said.
+        tasks_beside: What else the recording brings along about its tasks.
         privacy: Privacy block of the blurred video's manifest.
         progress: Told after every episode.
 
@@ -110,17 +113,21 @@ def write_fragment(
         UnauditedArtifact: The pictures have no passed audit.
         ArtifactDamaged: The inputs contradict each other or cannot be read.
         BadVideo: The bundle's video cannot be read.
+        BadConfig: The file of tasks beside the recording is wrong, or the captioner is not there.
     """
     verdict = dict(passed_audit(privacy))
     refuse_unverified(bundle)
-    source = read_source(bundle, hands)
+    source = read_source(bundle, hands, with_mano=recipe.layout.needs_mano(recipe.state))
     if source.recording_id != recording_id:
         raise ArtifactDamaged(
             f"the bundle belongs to recording {source.recording_id!r}, expected {recording_id!r}",
             remedy="materialise episode_bundle of this recording again",
         )
     quality = read_verdict(qc, source.message_number)
-    plan = plan_episodes(source, quality, recipe)
+    said = plan_segments(
+        source, quality.kept, bundle.video_path, recipe=recipe, task=task, given=tasks_beside
+    )
+    plan = plan_episodes(source, quality, recipe, said)
     video, sizes = _read_video(bundle.video_path, frames=len(source))
     table = [build_rows(source, span, recipe=recipe, fps=plan.fps) for span in plan.cuts.episodes]
     histograms = sum_histograms(blurred, source.message_number, plan.cuts.episodes)
@@ -143,18 +150,19 @@ def write_fragment(
         "hands_smoothed": int(source.hand_smoothed.sum()),
         "quality": {"verdict": quality.verdict, "score": quality.score},
         "timing": {"mode": recipe.timing, "median_dt_ns": _median_dt_ns(source.stamp_ns)},
-        "task": task_of(task),
+        "task": said.task,
+        "segments": said.to_json(),
         "video": {recipe.video_key: _video_facts(video)},
         "episodes": [
             _episode(source, span, plan.fps)
-            | _language(task_of(task))
+            | said.language(span)
             | _copied(recipe.video_key, span, video, sizes)
             for span in plan.cuts.episodes
         ],
         "privacy": verdict,
     }
     write_json(directory / DOCUMENT, document)
-    return _outcome(plan, table, len(source), verdict)
+    return _outcome(plan, table, len(source), verdict, said.notes)
 
 
 def refuse_unverified(bundle: EpisodeBundle) -> None:
@@ -189,17 +197,19 @@ class EpisodePlan:
     hands_waived: bool = False
 
 
-def plan_episodes(source: EpisodeSource, quality: QualityVerdict, recipe: Recipe) -> EpisodePlan:
+def plan_episodes(
+    source: EpisodeSource, quality: QualityVerdict, recipe: Recipe, said: SegmentPlan
+) -> EpisodePlan:
     """Decide which frames become episodes."""
     fps = choose_fps(source.stamp_ns, asked=recipe.fps)
-    refused = fps if isinstance(fps, LeftOut) else _refused(source, quality, recipe)
+    refused = fps if isinstance(fps, LeftOut) else _refused(source, quality, recipe) or said.left_out
     if isinstance(fps, LeftOut) or refused is not None:
         return EpisodePlan(0, Cuts((), {"left_out": len(source)}), refused)
     _, valid = usable_hands(source, reference_frame=recipe.reference_frame)
-    cuts = cut_episodes(source, quality.kept, hand_valid=valid, recipe=recipe, fps=fps)
+    cut = partial(cut_episodes, source, quality.kept, hand_valid=valid, fps=fps, segments=said.cut_at)
+    cuts = cut(recipe=recipe)
     if not cuts.episodes and "no_required_hand" in cuts.lost and recipe.hands_missing == "keep":
-        waiving = replace(recipe, require_hands="none")
-        uncut = cut_episodes(source, quality.kept, hand_valid=valid, recipe=waiving, fps=fps)
+        uncut = cut(recipe=replace(recipe, require_hands="none"))
         if uncut.episodes:
             return EpisodePlan(fps, uncut, None, hands_waived=True)
     return EpisodePlan(fps, cuts, None if cuts.episodes else _nothing_left(cuts))
@@ -218,6 +228,11 @@ def _refused(source: EpisodeSource, quality: QualityVerdict, recipe: Recipe) -> 
             "no_camera_pose",
             f"the recording has no camera pose, which reference_frame {recipe.reference_frame!r} needs; "
             "reference_frame 'camera' does without",
+        )
+    if recipe.layout.needs_mano(recipe.state) and source.mano is None:
+        return LeftOut(
+            "no_mano",
+            "the hands come without MANO's numbers, which the layout needs; the backends wilor and hamer give them",
         )
     return None
 
@@ -260,10 +275,6 @@ def _video_facts(found: VideoProbe) -> dict[str, Json]:
 
 def _median_dt_ns(stamps_ns: NDArray[np.int64]) -> int:
     return int(np.median(np.diff(stamps_ns))) if len(stamps_ns) > 1 else 0
-
-
-def _language(task: str) -> dict[str, Json]:
-    return {"task": task, "tasks": [task], "subtasks": []}
 
 
 def _copied(key: str, span: Span, found: VideoProbe, sizes: NDArray[np.int64]) -> dict[str, Json]:
@@ -364,7 +375,13 @@ def statistics_fields(key: str, *, is_camera: bool) -> list[Any]:
     return [*fields, pa.field(f"stats/{key}/count", pa.list_(pa.int64()))]
 
 
-def _outcome(plan: EpisodePlan, table: Sequence[Rows], frames: int, privacy: Mapping[str, Json]) -> Outcome:
+def _outcome(
+    plan: EpisodePlan,
+    table: Sequence[Rows],
+    frames: int,
+    privacy: Mapping[str, Json],
+    notes: Sequence[Note],
+) -> Outcome:
     rows = sum(len(episode["timestamp"]) for episode in table)
     with_action = sum(int(episode["valid.action"].any(axis=1).sum()) for episode in table)
     with_hand = sum(int((episode["valid.left"] | episode["valid.right"]).sum()) for episode in table)
@@ -384,7 +401,7 @@ def _outcome(plan: EpisodePlan, table: Sequence[Rows], frames: int, privacy: Map
         core=(DOCUMENT, ROWS, STATISTICS),
         saved=(DOCUMENT, ROWS, STATISTICS),
         skipped=skipped,
-        warnings=tuple(lost),
+        warnings=(*lost, *notes),
         summary={
             "episodes": len(table),
             "rows": rows,

@@ -20,7 +20,7 @@ from episode_assets.pipeline.step import Step, StepInputs
 from episode_assets.qc.config import QualityConfig
 from episode_assets.recording.config import RecordingConfig
 from episode_assets.scene.config import SceneMeshConfig
-from episode_assets.storage import HANDS_SUFFIX
+from episode_assets.storage import HANDS_SUFFIX, TASKS_SUFFIX
 
 
 def _scan(inputs: StepInputs, directory: Path, config: RecordingConfig) -> Outcome:
@@ -113,8 +113,14 @@ def _check(inputs: StepInputs, directory: Path, config: QualityConfig) -> Outcom
 
 def _fragment(inputs: StepInputs, directory: Path, config: Recipe) -> Outcome:
     from episode_assets.bundle import EpisodeBundle
-    from episode_assets.lerobot import write_fragment
+    from episode_assets.lerobot import TaskInputs, write_fragment
 
+    beside = inputs.beside
+    said = TaskInputs(
+        sidecar=None if beside is None else beside.read(),
+        sidecar_where="*" + TASKS_SUFFIX if beside is None else beside.where,
+        annotations=inputs.view.annotations if config.segments.source == "annotations" else None,
+    )
     with EpisodeBundle.open(inputs.directory("episode_bundle")) as bundle:
         return write_fragment(
             bundle,
@@ -126,6 +132,7 @@ def _fragment(inputs: StepInputs, directory: Path, config: Recipe) -> Outcome:
             bundle_digest=inputs.artifacts["episode_bundle"].content_digest,
             recording_id=inputs.recording.recording_id,
             task=inputs.recording.task,
+            tasks_beside=said,
             privacy=inputs.privacy("blurred_rgb"),
             progress=inputs.progress,
         )
@@ -141,6 +148,10 @@ def _hand_weights(config: HandPoseConfig) -> tuple[ModelUse, ...]:
 
 def _hands_beside(config: HandPoseConfig) -> str | None:
     return HANDS_SUFFIX if config.takes_file_beside else None
+
+
+def _tasks_beside(config: Recipe) -> str | None:
+    return TASKS_SUFFIX if config.segments.source in ("auto", "sidecar") else None
 
 
 def _no_weights(_config: object) -> tuple[ModelUse, ...]:
@@ -210,9 +221,10 @@ def fragment_step(recipe_name: str) -> Step[Recipe]:
     return Step(
         f"lerobot_episode/{recipe_name}",
         "3",
-        ("episode_bundle", "hand_poses", "qc_report", "blurred_rgb"),
+        ("raw_mcap", "episode_bundle", "hand_poses", "qc_report", "blurred_rgb"),
         Recipe,
         _no_weights,
         _fragment,
         takes_task=True,
+        takes_beside=_tasks_beside,
     )

@@ -7,7 +7,7 @@ mean belongs to the rooms that write them.
 from __future__ import annotations
 
 from episode_assets.storage.artifact import Artifact
-from episode_assets.storage.beside import HANDS_SUFFIX, FileBeside
+from episode_assets.storage.beside import HANDS_SUFFIX, TASKS_SUFFIX, FileBeside
 from episode_assets.storage.canonical import content_digest, fingerprint
 from episode_assets.storage.draft import Draft
 from episode_assets.storage.keys import ArtifactKey, is_safe_name
@@ -23,6 +23,7 @@ from episode_assets.storage.store import Store
 __all__ = [
     "AUDITED_ASSETS",
     "HANDS_SUFFIX",
+    "TASKS_SUFFIX",
     "Address",
     "Artifact",
     "ArtifactKey",

@@ -21,6 +21,9 @@ from episode_assets.storage.trouble import translated
 HANDS_SUFFIX = ".hands.parquet"
 """Ending of a file with hands of a recording."""
 
+TASKS_SUFFIX = ".tasks.json"
+"""Ending of a file with the tasks of a recording."""
+
 _WITH_QUERY = ("http", "https")
 
 

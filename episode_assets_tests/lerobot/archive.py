@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from episode_assets.bundle import EpisodeBundle, FramePairing, FrameTable
 from episode_assets.bundle.frames import write_frame_table
-from episode_assets.lerobot import Fragment, Recipe, write_fragment
+from episode_assets.lerobot import Fragment, Recipe, TaskInputs, write_fragment
+from episode_assets.lerobot.segment_plan import NO_TASKS_BESIDE
 from episode_assets.outcome import Outcome
 from episode_assets.recording import gap_before
 from episode_assets.video import (
@@ -163,7 +164,12 @@ class Artifacts:
     blurred: Path
 
     def fragment(
-        self, directory: Path, *, recipe: Recipe, task: str | None = None
+        self,
+        directory: Path,
+        *,
+        recipe: Recipe,
+        task: str | None = None,
+        tasks_beside: TaskInputs = NO_TASKS_BESIDE,
     ) -> tuple[Fragment, Outcome]:
         """Write the fragment of this recording and return it with its outcome."""
         directory.mkdir(parents=True)
@@ -178,6 +184,7 @@ class Artifacts:
                 bundle_digest="b" * 64,
                 recording_id=self.recording_id,
                 task=task,
+                tasks_beside=tasks_beside,
                 privacy=PRIVACY,
             )
         return Fragment(self.recording_id, directory, "f" * 64, self.bundle / "rgb.mp4"), outcome

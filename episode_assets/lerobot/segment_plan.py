@@ -1,0 +1,189 @@
+"""Decides what is done in a recording and when: chooses the source of task segments and asks for words where none are.
+
+What a source says is read by its own module (`task_sidecar`, `task_annotations`, `hand_motion`, `captions`); what
+the cuts make of it is in `cuts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.lerobot.captions import caption_record, with_captions
+from episode_assets.lerobot.cuts import Span
+from episode_assets.lerobot.hand_motion import motion_segments
+from episode_assets.lerobot.recipe import Recipe
+from episode_assets.lerobot.rows import usable_hands
+from episode_assets.lerobot.segments import Said, Segment, as_segments, parts_within, words_of
+from episode_assets.lerobot.source import EpisodeSource
+from episode_assets.lerobot.task_annotations import read_annotations
+from episode_assets.lerobot.task_sidecar import read_task_sidecar
+from episode_assets.lerobot.tasks import task_of
+from episode_assets.lerobot.timing import LeftOut
+from episode_assets.outcome import Json, Note
+from episode_assets.recording import TextStream
+
+Kept = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class TaskInputs:
+    """What a recording brings along about its tasks, besides the text of the whole.
+
+    Attributes:
+        sidecar: Content of the file `*.tasks.json` beside it; None where there is none.
+        sidecar_where: Name of that file, for errors.
+        annotations: Its annotation topics; None where there are none or the recipe does not ask for them.
+    """
+
+    sidecar: bytes | None = None
+    sidecar_where: str = "*.tasks.json"
+    annotations: TextStream | None = None
+
+
+NO_TASKS_BESIDE = TaskInputs()
+"""Nothing but the task of the whole recording."""
+
+
+@dataclass(frozen=True)
+class SegmentPlan:
+    """What is done in a recording.
+
+    Attributes:
+        recipe: The choices behind it.
+        task: Task of the whole recording, or the word for none.
+        origin: Where the segments come from; `task` where there are none but the recording itself.
+        segments: In order of time, disjoint; None where the recording is one task.
+        notes: What the user should know.
+        left_out: Why the recording cannot be cut as the recipe asks; None if it can.
+    """
+
+    recipe: Recipe
+    task: str
+    origin: str
+    segments: tuple[Segment, ...] | None
+    notes: tuple[Note, ...] = ()
+    left_out: LeftOut | None = None
+
+    @property
+    def cut_at(self) -> tuple[Segment, ...] | None:
+        """The segments that episodes are cut at; None cuts at none."""
+        return self.segments if self.recipe.segments.use == "cut" else None
+
+    def language(self, span: Span) -> dict[str, Json]:
+        """Return the language of an episode: `task`, `tasks` and `subtasks`, for the fragment's document."""
+        task, parts = self.task, self.segments or ()
+        if self.cut_at is not None:
+            parts = tuple(one for one in self.cut_at if one.start <= span.start < one.stop)
+            task = words_of(parts[0], fallback=self.recipe.segments.fallback, task=task) if parts else task
+        with_tasks = self.cut_at is None
+        subtasks: list[Json] = [
+            {"start_row": part.start, "stop_row": part.stop, "text": part.text}
+            for part in parts_within(parts, span.start, span.stop, with_tasks=with_tasks)
+        ]
+        return {"task": task, "tasks": [task], "subtasks": subtasks}
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the record of where the words come from."""
+        found: list[Json] = [
+            {
+                "frame_start": segment.start,
+                "frame_stop": segment.stop,
+                "task": segment.task,
+                "subtasks": [
+                    {"frame_start": part.start, "frame_stop": part.stop, "text": part.text}
+                    for part in segment.subtasks
+                ],
+            }
+            for segment in self.segments or ()
+        ]
+        return {"origin": self.origin, "caption": caption_record(self.recipe.segments), "found": found}
+
+
+def plan_segments(
+    source: EpisodeSource, kept: Kept, video: Path, *, recipe: Recipe, task: str | None, given: TaskInputs
+) -> SegmentPlan:
+    """Return what is done in a recording.
+
+    Args:
+        source: Its frames.
+        kept: Half-open frame ranges that quality control keeps; only what lies in them is described by a captioner.
+        video: The blurred video, whose audit the caller has checked.
+        recipe: Which source counts, who is asked.
+        task: What is done in the whole recording; None where nobody said.
+        given: What the recording brings along.
+
+    Raises:
+        BadConfig: The file beside the recording is wrong (the entry is named), or the captioner is not there.
+    """
+    whole = task_of(task)
+    origin, segments, notes = _found(source, recipe, given)
+    if segments is None:
+        missing = None if origin == "task" else LeftOut("no_segments", _MISSING[origin])
+        return SegmentPlan(recipe, whole, origin, None, notes, missing)
+    is_kept = _flags(kept, len(source))
+    seconds = (source.stamp_ns - source.stamp_ns[0]) / 1e9
+    wanted = [bool(is_kept[one.start : one.stop].any()) for one in segments]
+    segments = with_captions(segments, video, seconds=seconds, choice=recipe.segments, wanted=wanted)
+    cut = [one for one in segments if not is_kept[one.start : one.stop].all()]
+    if cut:
+        beyond = sum(int((~is_kept[one.start : one.stop]).sum()) for one in cut)
+        detail = f"task segments were cut to the kept intervals; {beyond} frames of them are not kept"
+        notes = (*notes, Note("segment_cut", detail, "rgb", len(cut)))
+    return SegmentPlan(recipe, whole, origin, segments, notes)
+
+
+_MISSING = {
+    "sidecar": "the recipe takes tasks from a file *.tasks.json beside the recording, and there is none",
+    "annotations": "the recipe takes tasks from annotation topics, and the recording has none that say a task",
+    "motion": "the recipe cuts where the hands rest, and no measured hand with a camera pose ever moves",
+}
+
+
+def _found(
+    source: EpisodeSource, recipe: Recipe, given: TaskInputs
+) -> tuple[str, tuple[Segment, ...] | None, tuple[Note, ...]]:
+    """Return where segments come from, the segments or None, and what to tell."""
+    origin = recipe.segments.source
+    if origin == "auto":
+        origin = "task" if given.sidecar is None else "sidecar"
+    if origin == "sidecar" and given.sidecar is not None:
+        said = read_task_sidecar(
+            given.sidecar, first_stamp_ns=int(source.stamp_ns[0]), where=given.sidecar_where
+        )
+        return origin, as_segments(said, source.stamp_ns), _beyond(said, source)
+    if origin == "annotations" and given.annotations is not None:
+        return origin, *_annotated(source, given.annotations, recipe.segments.topics)
+    if origin == "motion":
+        _, valid = usable_hands(source, reference_frame=recipe.reference_frame)
+        found = motion_segments(
+            source, hand_valid=valid, choice=recipe.segments.motion, bridge_s=recipe.bridge_s
+        )
+        return origin, found or None, ()
+    return origin, None, ()
+
+
+def _annotated(
+    source: EpisodeSource, stream: TextStream, topics: Sequence[str]
+) -> tuple[tuple[Segment, ...] | None, tuple[Note, ...]]:
+    found = read_annotations(stream, topics=topics, end_ns=int(source.stamp_ns[-1]) + 1)
+    detail = "annotation messages say nothing about a task"
+    notes = (Note("annotation_unread", detail, "annotations", found.unread),) if found.unread else ()
+    return as_segments(found.said, source.stamp_ns) or None, notes
+
+
+def _beyond(said: Sequence[Said], source: EpisodeSource) -> tuple[Note, ...]:
+    late = sum(one.start_ns > int(source.stamp_ns[-1]) for one in said)
+    detail = "entries of the task file begin after the last picture"
+    return (Note("segment_beyond_end", detail, "rgb", late),) if late else ()
+
+
+def _flags(kept: Kept, count: int) -> NDArray[np.bool_]:
+    flags = np.zeros(count, dtype=np.bool_)
+    for start, stop in kept:
+        flags[start:stop] = True
+    return flags
