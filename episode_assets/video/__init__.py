@@ -22,6 +22,7 @@ from episode_assets.video.faults import (
     UndecodablePicture,
     UndecodableVideo,
 )
+from episode_assets.video.frames import Image
 from episode_assets.video.joining import join_segments
 from episode_assets.video.packets import EncodedPicture, encoded_pictures, streamable_codec
 from episode_assets.video.picture import Picture
@@ -31,6 +32,7 @@ from episode_assets.video.retiming import VideoSpan, check_copyable, retime_copy
 from episode_assets.video.rgb import encode_jpeg, picture_to_rgb, write_jpeg
 from episode_assets.video.segments import Segment, SegmentEncoder
 from episode_assets.video.sequences import decode_pictures
+from episode_assets.video.writing import VideoWriter, encode_frames
 
 # libav writes to stderr from its own threads; errors reach us as exceptions all the same.
 av.logging.set_level(av.logging.PANIC)
@@ -45,6 +47,7 @@ __all__ = [
     "EncodedPicture",
     "EncoderArgument",
     "FrameOutOfRange",
+    "Image",
     "NotOnKeyFrame",
     "ParameterSetMismatch",
     "Picture",
@@ -55,12 +58,14 @@ __all__ = [
     "UndecodableVideo",
     "VideoProbe",
     "VideoSpan",
+    "VideoWriter",
     "check_copyable",
     "config_from_arguments",
     "decode_depth_codes",
     "decode_frames",
     "decode_picture",
     "decode_pictures",
+    "encode_frames",
     "encode_jpeg",
     "encoded_pictures",
     "encoder_arguments",

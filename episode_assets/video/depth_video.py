@@ -9,22 +9,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any
 
-import av
-import numpy as np
-from numpy.typing import NDArray
-
-from episode_assets.errors import BadConfig, BadVideo
+from episode_assets.errors import BadConfig
 from episode_assets.video.depth_codes import Codes
+from episode_assets.video.depth_frames import DEPTH_PIX_FMT, codes_of_frame, frame_of_codes
 from episode_assets.video.encoder_config import DepthEncoderConfig
 from episode_assets.video.joining import join_segments
-from episode_assets.video.picture import padded_size, tag
 from episode_assets.video.probing import VideoProbe
 from episode_assets.video.reading import decode_raw_frames
 from episode_assets.video.segments import SegmentEncoder
-
-PIX_FMT = "gray12le"
 
 SEGMENT_FRAMES = 300
 """Images that are encoded as one piece; the encoded piece is all that is held of them."""
@@ -43,8 +36,8 @@ class DepthSegmentEncoder(SegmentEncoder):
     """
 
     def __init__(self, config: DepthEncoderConfig, *, width: int, height: int) -> None:
-        if config.pix_fmt != PIX_FMT:
-            raise BadConfig(f"depth codes need pix_fmt {PIX_FMT}, got {config.pix_fmt!r}")
+        if config.pix_fmt != DEPTH_PIX_FMT:
+            raise BadConfig(f"depth codes need pix_fmt {DEPTH_PIX_FMT}, got {config.pix_fmt!r}")
         super().__init__(config, true_width=width, true_height=height)
 
     def encode_codes(self, codes: Codes, *, pts_us: int) -> None:
@@ -53,9 +46,7 @@ class DepthSegmentEncoder(SegmentEncoder):
         Raises:
             BadVideo: The size differs, a code is too large, or the stamp does not advance.
         """
-        if codes.max(initial=0) >= 1 << 12:
-            raise BadVideo(f"a depth code of {int(codes.max())} does not fit into 12 bits")
-        self.encode_frame(_frame_of(codes), codes.shape[::-1], pts_us=pts_us)
+        self.encode_frame(frame_of_codes(codes), codes.shape[::-1], pts_us=pts_us)
 
 
 class DepthVideoWriter:
@@ -127,21 +118,5 @@ def decode_depth_codes(path: Path, indices: Sequence[int] | None = None) -> Iter
         FrameOutOfRange: A number lies outside the video.
         UndecodableVideo: The file cannot be read, or an image does not decode.
     """
-    frames = decode_raw_frames(path, indices, (PIX_FMT,))
-    return ((index, _plane_view(frame.planes[0]).copy()) for index, frame in frames)
-
-
-def _frame_of(codes: Codes) -> Any:
-    height, width = codes.shape
-    frame = av.VideoFrame(*padded_size(width, height), PIX_FMT)
-    plane = _plane_view(frame.planes[0])
-    plane[height:], plane[:, width:] = 0, 0
-    np.copyto(plane[:height, :width], codes)
-    tag(frame)
-    return frame
-
-
-def _plane_view(plane: Any) -> NDArray[np.uint16]:
-    """Return a plane of 16-bit samples without copying; its rows may lie farther apart than they are long."""
-    rows: NDArray[np.uint16] = np.frombuffer(plane, "<u2")[: plane.height * plane.line_size // 2]
-    return rows.reshape(plane.height, plane.line_size // 2)[:, : plane.width]
+    frames = decode_raw_frames(path, indices, (DEPTH_PIX_FMT,))
+    return ((index, codes_of_frame(frame)) for index, frame in frames)
