@@ -7,6 +7,7 @@ their 256-bin histograms are exact for 8-bit values.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,27 +74,39 @@ def colour_statistics(histogram: NDArray[np.int64], *, frames: int) -> Statistic
         histogram: (3, 256) counts of 8-bit values per channel.
         frames: Pictures that were counted.
     """
-    levels = np.arange(256, dtype=np.float64)
-    channels = [_channel(counts, levels) for counts in histogram]
-    result: Statistics = {name: [[[channel[name] / 255.0]] for channel in channels] for name in NAMES}
+    levels = np.arange(256) / 255.0
+    return picture_statistics([level_statistics(counts, levels) for counts in histogram], frames=frames)
+
+
+def picture_statistics(channels: Sequence[Mapping[str, float]], *, frames: int) -> Statistics:
+    """Return the statistics of a camera, each entry shaped [channels][1][1]."""
+    result: Statistics = {name: [[[channel[name]]] for channel in channels] for name in NAMES}
     result["count"] = [frames]
     return result
 
 
-def _channel(counts: NDArray[np.int64], levels: NDArray[np.float64]) -> dict[str, float]:
+def level_statistics(counts: NDArray[np.int64], levels: NDArray[np.float64]) -> dict[str, float]:
+    """Return min to q99 of values that are given by how often each level occurs; all 0 where none does.
+
+    Args:
+        counts: (L,) occurrences.
+        levels: (L,) values in rising order.
+    """
     total = int(counts.sum())
-    seen = np.flatnonzero(counts)
+    if not total:
+        return dict.fromkeys(NAMES, 0.0)
+    seen = levels[counts > 0]
     mean = float((counts * levels).sum() / total)
     variance = float((counts * (levels - mean) ** 2).sum() / total)
     found = {"min": float(seen[0]), "max": float(seen[-1]), "mean": mean, "std": variance**0.5}
-    return found | {name: histogram_quantile(counts, q) for name, q in QUANTILES.items()}
+    return found | {name: level_quantile(counts, levels, q) for name, q in QUANTILES.items()}
 
 
-def histogram_quantile(counts: NDArray[np.int64], q: float) -> float:
-    """Return the quantile of whole values given by their counts; equals that of the listed values."""
+def level_quantile(counts: NDArray[np.int64], levels: NDArray[np.float64], q: float) -> float:
+    """Return what the linear quantile of the listed values would be."""
     reached = np.cumsum(counts)
     position = q * (int(reached[-1]) - 1)
     below = int(np.floor(position))
-    low = int(np.searchsorted(reached, below, side="right"))
-    high = int(np.searchsorted(reached, min(below + 1, int(reached[-1]) - 1), side="right"))
+    low = float(levels[np.searchsorted(reached, below, side="right")])
+    high = float(levels[np.searchsorted(reached, min(below + 1, int(reached[-1]) - 1), side="right")])
     return low + (high - low) * (position - below)

@@ -6,7 +6,7 @@ from episode_assets.lerobot.statistics import (
     QUANTILES,
     colour_statistics,
     column_statistics,
-    histogram_quantile,
+    level_quantile,
 )
 
 WORDS = list(QUANTILES)
@@ -64,7 +64,7 @@ def test_one_row_is_every_quantile():
 def test_a_quantile_of_counts_is_that_of_the_values(values, q):
     counts = np.bincount(values, minlength=256)
 
-    np.testing.assert_allclose(histogram_quantile(counts, q), np.quantile(values, q), atol=1e-9)
+    np.testing.assert_allclose(level_quantile(counts, np.arange(256.0), q), np.quantile(values, q), atol=1e-9)
 
 
 def test_pictures_are_described_per_channel_between_zero_and_one():
