@@ -10,14 +10,16 @@ from episode_assets.lerobot.ledger import read_ledger
 from episode_assets.lerobot.problems import Problem
 from episode_assets.lerobot.recipe import Recipe, default_recipe_path
 from episode_assets.lerobot.segment_plan import TaskInputs
-from episode_assets.lerobot.verify import verify_dataset
+from episode_assets.lerobot.verify import Verdict, examine_dataset, verify_dataset
 
 __all__ = [
     "Fragment",
     "Problem",
     "Recipe",
     "TaskInputs",
+    "Verdict",
     "default_recipe_path",
+    "examine_dataset",
     "pack_dataset",
     "read_ledger",
     "verify_dataset",

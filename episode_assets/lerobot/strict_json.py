@@ -11,3 +11,17 @@ def write_json(path: Path, document: Any, *, indent: int = 2, sort_keys: bool = 
     """Write a document; `sort_keys=False` keeps an order that means something, such as that of columns."""
     text = json.dumps(document, indent=indent, sort_keys=sort_keys, allow_nan=False, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a document.
+
+    Raises:
+        ValueError: It is no JSON; the words NaN and Infinity, which some writers leave, are none.
+    """
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
+
+
+def refuse_constant(word: str) -> None:
+    """Raise ValueError about a word that is a number in Python and none in JSON."""
+    raise ValueError(f"{word} is not JSON")
