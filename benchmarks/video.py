@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from pan import Pan
 
 from episode_assets.video import (
     RGBEncoderConfig,
@@ -30,12 +31,9 @@ WIDTH, HEIGHT, STEP_US = 1280, 720, 66_667
 
 
 def jpegs(count: int) -> list[bytes]:
-    rng = np.random.default_rng(1)
-    coarse = rng.integers(0, 255, (18, 40, 3), np.uint8)
-    scene = cv2.resize(coarse, (WIDTH + 4 * count, HEIGHT), interpolation=cv2.INTER_CUBIC).astype(np.int16)
-    scene = np.clip(scene + rng.normal(0, 3, (*scene.shape[:2], 1)), 0, 255).astype(np.uint8)
-    views = (scene[:, 4 * i : 4 * i + WIDTH] for i in range(count))
-    return [cv2.imencode(".jpg", view, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes() for view in views]
+    pan = Pan(count, width=WIDTH, height=HEIGHT)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 90]
+    return [cv2.imencode(".jpg", pan.picture(i), quality)[1].tobytes() for i in range(count)]
 
 
 def timed(name: str, count: int, work: Callable[[], object]) -> None:
