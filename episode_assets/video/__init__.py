@@ -32,6 +32,7 @@ from episode_assets.video.retiming import VideoSpan, check_copyable, retime_copy
 from episode_assets.video.rgb import encode_jpeg, picture_to_rgb, write_jpeg
 from episode_assets.video.segments import Segment, SegmentEncoder
 from episode_assets.video.sequences import decode_pictures
+from episode_assets.video.streaming import CameraOutput, StreamedVideo, StreamingEncoder, WhenFull
 from episode_assets.video.writing import VideoWriter, encode_frames
 
 # libav writes to stderr from its own threads; errors reach us as exceptions all the same.
@@ -40,6 +41,7 @@ av.logging.set_level(av.logging.PANIC)
 __all__ = [
     "HOLE_CODE",
     "LARGEST_CODE",
+    "CameraOutput",
     "DepthCoder",
     "DepthEncoderConfig",
     "DepthUnit",
@@ -54,11 +56,14 @@ __all__ = [
     "RGBEncoderConfig",
     "Segment",
     "SegmentEncoder",
+    "StreamedVideo",
+    "StreamingEncoder",
     "UndecodablePicture",
     "UndecodableVideo",
     "VideoProbe",
     "VideoSpan",
     "VideoWriter",
+    "WhenFull",
     "check_copyable",
     "config_from_arguments",
     "decode_depth_codes",
