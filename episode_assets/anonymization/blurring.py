@@ -21,8 +21,9 @@ from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.detectors import LABELS
 from episode_assets.anonymization.evidence import Shown, picture_name
 from episode_assets.anonymization.exceptions import Exceptions
+from episode_assets.anonymization.groups import longest_step_ns
 from episode_assets.anonymization.looking import DroppedPicture, Look
-from episode_assets.anonymization.passes import Blurred, longest_step_ns, make_passes
+from episode_assets.anonymization.passes import Blurred, make_passes
 from episode_assets.anonymization.redaction_document import DrawnArea, FindException
 from episode_assets.anonymization.redactions import Redactions
 from episode_assets.anonymization.tracks import NO_LABEL, Source, TrackBoxes

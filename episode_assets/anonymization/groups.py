@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ from episode_assets.anonymization.filling import MAX_LEFT, fill, left_in
 from episode_assets.anonymization.redaction import drawn_rectangles
 from episode_assets.anonymization.searching import FaceSearch
 from episode_assets.anonymization.turning import UPRIGHT, Turn
+from episode_assets.recording import ImageStream
 from episode_assets.video import Picture, Segment, SegmentEncoder
 
 _INSIDE_SHARE = 0.8
@@ -45,6 +47,9 @@ _TOUCH_FACTOR = 1.5
 Rectangles = NDArray[np.int32]
 
 _NOTHING = np.zeros((0, 4), np.int32)
+
+Sources: TypeAlias = list[list[NDArray[np.uint8]]]
+"""For each picture, the unblurred luma of its rectangles."""
 
 
 @dataclass(frozen=True)
@@ -248,6 +253,12 @@ def _leave(traces: Boxes, boxes: Boxes) -> NDArray[np.bool_]:
     return np.asarray((overlap_ratios(boxes, traces) >= SAME_OVERLAP).any(axis=1))
 
 
+def longest_step_ns(stream: ImageStream) -> int:
+    """Return the longest step between neighbours of the stream that is no gap."""
+    steps = np.diff(stream.stamp_ns)
+    return int(steps[~stream.gap_before[1:]].max(initial=0))
+
+
 def group_spans(
     positions: NDArray[np.int64], stamps_ns: NDArray[np.int64], *, start: int, length: int, gap_ns: int
 ) -> tuple[tuple[int, int], ...]:
@@ -297,6 +308,7 @@ def make_group(
     *,
     config: FaceBlurConfig,
     auditor: Auditor,
+    early: Segment | None = None,
 ) -> EncodedGroup:
     """Paint over, blur, encode and audit one group of pictures.
 
@@ -308,8 +320,12 @@ def make_group(
         turns: How each of them is turned for the audit.
         config: Blur and encoder settings.
         auditor: Searches the decoded result.
+        early: These very pictures, painted over and encoded without any blur; taken where there is nothing to blur.
     """
-    segment, sources = _encode(pictures, rectangles, areas, pts_us, config)
+    segment = early
+    sources: Sources = [[] for _ in pictures]
+    if segment is None or any(map(len, rectangles)):
+        segment, sources = _encode(pictures, rectangles, areas, pts_us, config)
     colours: list[NDArray[np.int32]] = []
     outside: list[Found] = []
     refuted: list[Boxes] = []
@@ -345,9 +361,9 @@ def _encode(
     areas: Sequence[Sequence[Rectangles]],
     pts_us: Sequence[int],
     config: FaceBlurConfig,
-) -> tuple[Segment, list[list[NDArray[np.uint8]]]]:
+) -> tuple[Segment, Sources]:
     """Return the encoded group, and the unblurred luma of its rectangles for comparison; memory only."""
-    sources: list[list[NDArray[np.uint8]]] = []
+    sources: Sources = []
     encoder: SegmentEncoder | None = None
     for decode, blurred, painted, stamp_us in zip(pictures, rectangles, areas, pts_us, strict=True):
         picture = decode()

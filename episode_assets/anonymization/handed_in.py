@@ -30,12 +30,13 @@ from episode_assets.anonymization.groups import (
     Rectangles,
     blocking_finds,
     is_clean,
+    longest_step_ns,
     make_group,
 )
 from episode_assets.anonymization.looking import DroppedPicture, Look, UnitPictures
 from episode_assets.anonymization.means import Means
 from episode_assets.anonymization.one_by_one import require_known_answer, seeker_of_every_picture
-from episode_assets.anonymization.passes import Blurred, longest_step_ns
+from episode_assets.anonymization.passes import Blurred
 from episode_assets.anonymization.redactions import Redactions, joined, redact, within
 from episode_assets.anonymization.signals import PictureSignals, SignalMeter
 from episode_assets.anonymization.tables import signals_table

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from episode_assets.anonymization.boxes import SAME_OVERLAP, no_boxes, overlap_ratios
 from episode_assets.anonymization.detectors import Found
+from episode_assets.anonymization.early_groups import EarlyGroups
 from episode_assets.anonymization.searching import FaceSearch
 from episode_assets.anonymization.signals import PictureSignals, SignalMeter
 from episode_assets.anonymization.tables import signals_table
@@ -225,7 +226,7 @@ def _own(data: memoryview) -> memoryview:
     return data if memoryview(data.obj).nbytes < 2 * data.nbytes else memoryview(bytes(data))
 
 
-def look_at(start: int, pictures: UnitPictures, seek: Seeker) -> Look:
+def look_at(start: int, pictures: UnitPictures, seek: Seeker, early: EarlyGroups) -> Look:
     """Look at every picture from `start` on.
 
     Args:
@@ -233,6 +234,7 @@ def look_at(start: int, pictures: UnitPictures, seek: Seeker) -> Look:
             with the picture before.
         pictures: Reads them, and keeps their payloads for rendering.
         seek: Finds faces.
+        early: Encodes what shows none.
     """
     meter = SignalMeter()
     positions: list[int] = []
@@ -255,6 +257,9 @@ def look_at(start: int, pictures: UnitPictures, seek: Seeker) -> Look:
         faces.append(found)
         signals.append(meter.measure(picture, message.data))
         refuted += doubts
+        # The last use of the picture, which is painted over there.
+        early.see(position, message.stamp_ns, picture, shows_face=len(found.boxes) > 0)
+    early.close()
     position_column = np.array(positions, np.int64)
     detections = Detections.of([found.boxes for found in faces], label=Found.joined(faces).label)
     return Look(

@@ -19,7 +19,7 @@ from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.evidence import MOST_PICTURES, Shown, worst_frame
 from episode_assets.anonymization.exceptions import video_digest
 from episode_assets.anonymization.finds import Finds
-from episode_assets.anonymization.groups import group_spans
+from episode_assets.anonymization.groups import group_spans, longest_step_ns
 from episode_assets.anonymization.looking import Look
 from episode_assets.anonymization.means import SearchUse
 from episode_assets.anonymization.redactions import Redactions, all_of, joined, redact, within
@@ -98,12 +98,6 @@ class Blurred:
     def passed(self) -> bool:
         """Whether every group came out of its audit clean, and lies in the scratch directory."""
         return self.knows_faces and bool(self.groups) and all(group.is_written for group in self.groups)
-
-
-def longest_step_ns(stream: ImageStream) -> int:
-    """Return the longest step between neighbours of the stream that is no gap."""
-    steps = np.diff(stream.stamp_ns)
-    return int(steps[~stream.gap_before[1:]].max(initial=0))
 
 
 def make_passes(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from episode_assets.anonymization.areas import Areas
 from episode_assets.anonymization.config import FaceBlurConfig
+from episode_assets.anonymization.early_groups import EarlyGroups
 from episode_assets.anonymization.evidence import Shown, evidence_picture
 from episode_assets.anonymization.exceptions import Exceptions
 from episode_assets.anonymization.groups import (
@@ -26,6 +27,7 @@ from episode_assets.anonymization.groups import (
     GroupAudit,
     Rectangles,
     is_clean,
+    longest_step_ns,
     make_group,
 )
 from episode_assets.anonymization.looking import (
@@ -217,12 +219,13 @@ class WorkerSettings:
 
 
 class UnitWorker:
-    """Works on units in one process; remembers the payloads of those it has looked at and not yet rendered."""
+    """Works on units in one process; remembers payloads and early groups of those it has not yet rendered."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._loaded: _Tools | None = None
         self._pictures: dict[int, UnitPictures] = {}
+        self._early: dict[int, EarlyGroups] = {}
 
     def __call__(self, task: UnitTask) -> UnitResult:
         """Do one task.
@@ -251,19 +254,22 @@ class UnitWorker:
                 stop=task.stop,
                 keep_bytes=KEPT_BYTES - kept,
             )
-            look = look_at(task.start, pictures, tools.seeker(self._upright(task)))
+            early = self._early[task.unit] = EarlyGroups(
+                task.start, gap_ns=tools.gap_ns, areas=self._settings.areas, config=self._settings.config
+            )
+            look = look_at(task.start, pictures, tools.seeker(self._upright(task)), early)
         return LookResult(task.unit, tools.searches, tools.models, look)
 
     def _render(self, task: RenderTask, tools: _Tools) -> RenderResult:
-        pictures = self._pictures.pop(task.unit, None)
+        pictures, early = self._pictures.pop(task.unit, None), self._early.pop(task.unit, None)
         return RenderResult(
             task.unit,
-            tuple(self._made(group, task, pictures, tools) for group in task.groups),
+            tuple(self._made(group, task, pictures, early, tools) for group in task.groups),
         )
 
     def _show(self, task: ShowTask, tools: _Tools) -> Shown:
         upright = self._upright(task)
-        made = self._encoded(task.group, upright, None, tools)
+        made = self._encoded(task.group, upright, None, None, tools)
         position, index = int(task.group.position[task.index]), task.index
         if hashlib.sha256(made.segment.data).hexdigest() != task.group.digest:
             return Shown(position, None)
@@ -281,10 +287,15 @@ class UnitWorker:
         )
 
     def _made(
-        self, task: GroupTask, rendering: RenderTask, pictures: UnitPictures | None, tools: _Tools
+        self,
+        task: GroupTask,
+        rendering: RenderTask,
+        pictures: UnitPictures | None,
+        early: EarlyGroups | None,
+        tools: _Tools,
     ) -> Group:
         config = self._settings.config
-        made = self._encoded(task, self._upright(rendering), pictures, tools)
+        made = self._encoded(task, self._upright(rendering), pictures, early, tools)
         is_settled = rendering.is_last or not any(map(len, made.audit.outside))
         excepted = task.excepted or (_NO_EXCEPTION,) * len(task.position)
         digest = hashlib.sha256(made.segment.data).hexdigest()
@@ -295,7 +306,12 @@ class UnitWorker:
         return Group(task.position, made.audit, is_written, digest, excepted)
 
     def _encoded(
-        self, task: GroupTask, upright: Upright, pictures: UnitPictures | None, tools: _Tools
+        self,
+        task: GroupTask,
+        upright: Upright,
+        pictures: UnitPictures | None,
+        early: EarlyGroups | None,
+        tools: _Tools,
     ) -> EncodedGroup:
         if pictures is None:
             pictures = UnitPictures(
@@ -312,6 +328,7 @@ class UnitWorker:
             [upright.turns(position) for position in task.position.tolist()],
             config=self._settings.config,
             auditor=tools.auditor,
+            early=None if early is None else early.pop(task.position),
         )
 
     def _upright(self, task: LookTask | RenderTask | ShowTask) -> Upright:
@@ -346,6 +363,7 @@ class _Tools:
             finder if config.audit_detector == config.detector else means.detector(config.audit_detector)
         )
         self.stream = RecordingView.open(settings.view_directory, settings.source).rgb
+        self.gap_ns = longest_step_ns(self.stream)
         self.models = tuple(dict.fromkeys([*finder.models, *auditor.models]))
         self._far = means.search("detection", finder, config.min_face_px)
         self._near = None
