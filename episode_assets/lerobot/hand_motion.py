@@ -87,7 +87,7 @@ def rest_cuts(speed: Floats, seconds: Floats, *, choice: MotionChoice) -> list[i
     borders = [0.0 + seconds[0], float(seconds[-1])] if len(seconds) else []
     cuts: list[int] = []
     # The deepest rests first: a shallow one beside them would give a segment that is too short.
-    for place in sorted(_dips(curve, seconds, choice.half_window_s), key=lambda at: (curve[at], at)):
+    for place in sorted(_dips(curve, seconds, choice), key=lambda at: (curve[at], at)):
         if all(abs(float(seconds[place]) - border) >= choice.min_s for border in borders):
             cuts.append(place)
             borders.append(float(seconds[place]))
@@ -119,16 +119,20 @@ def smoothed(speed: Floats, seconds: Floats, *, window_s: float) -> Floats:
     return np.asarray(np.maximum(fit[:, 0, 0], 0.0))
 
 
-def _dips(curve: Floats, seconds: Floats, half_window_s: float) -> Iterable[int]:
-    """Yield the middle of each plateau that is the lowest around and lies below something on either side."""
+def _dips(curve: Floats, seconds: Floats, choice: MotionChoice) -> Iterable[int]:
+    """Yield the middle of each plateau that is the lowest around and clearly below something on either side."""
     edges = [0, *(np.flatnonzero(np.diff(curve)) + 1).tolist(), len(curve)]
     for start, stop in pairwise(edges):
-        first, last = seconds[start] - half_window_s, seconds[stop - 1] + half_window_s
+        first, last = seconds[start] - choice.half_window_s, seconds[stop - 1] + choice.half_window_s
         low, high = np.searchsorted(seconds, [first, last], side="left").tolist()
         before, after = curve[low:start], curve[stop : max(high, stop)]
-        is_lowest = not ((before < curve[start]).any() or (after < curve[start]).any())
-        if is_lowest and (before > curve[start]).any() and (after > curve[start]).any():
+        sides = [side for side in (before, after) if len(side)]
+        if len(sides) == 2 and all(_rises(side, float(curve[start]), choice.drop) for side in sides):
             yield (start + stop) // 2
+
+
+def _rises(side: Floats, level: float, drop: float) -> bool:
+    return float(side.min()) >= level and float(side.max()) * (1 - drop) >= level
 
 
 def _split_long(cuts: list[int], curve: Floats, seconds: Floats, choice: MotionChoice) -> list[int]:
@@ -139,21 +143,23 @@ def _split_long(cuts: list[int], curve: Floats, seconds: Floats, choice: MotionC
         start, stop = waiting.pop()
         if seconds[stop - 1] - seconds[start] <= choice.max_s:
             continue
-        place = _slowest(curve, seconds, start, stop, choice.min_s)
+        place = _slowest(curve, seconds, start, stop, choice)
         if place is not None:
             found.add(place)
             waiting += [(place, stop), (start, place)]
     return sorted(found)
 
 
-def _slowest(curve: Floats, seconds: Floats, start: int, stop: int, min_s: float) -> int | None:
-    """Return the slowest place that leaves enough on both sides; of equal ones the most central."""
-    low, high = np.searchsorted(seconds, [seconds[start] + min_s, seconds[stop - 1] - min_s]).tolist()
+def _slowest(curve: Floats, seconds: Floats, start: int, stop: int, choice: MotionChoice) -> int | None:
+    """Return the most central of the slow places that leave enough on both sides."""
+    first, last = seconds[start] + choice.min_s, seconds[stop - 1] - choice.min_s
+    low, high = np.searchsorted(seconds, [first, last]).tolist()
     places = np.arange(max(low, start + 1), min(high + 1, stop - 1))
     if not len(places):
         return None
-    distance = np.abs(places - (start + stop) / 2)
-    return int(places[np.lexsort((distance, curve[places]))[0]])
+    # Noise makes one place of a steady movement the slowest; only what is clearly slower may be off the middle.
+    slow = places[curve[places] * (1 - choice.drop) <= curve[places].min()]
+    return int(slow[np.argmin(np.abs(slow - (start + stop) / 2))])
 
 
 def _known_runs(

@@ -25,6 +25,12 @@ class MotionChoice:
     half_window_s: float = field(
         default=0.5, metadata={"help": "A rest is the slowest moment this far around, s, 0.05 to 30"}
     )
+    drop: float = field(
+        default=0.25,
+        metadata={
+            "help": "Share of the speed on either side by which a slow moment is slower, 0.01 to 1; noise is no rest"
+        },
+    )
     min_s: float = field(
         default=0.5, metadata={"help": "Shorter segments are joined with the one before, s, 0 to 60"}
     )
@@ -41,6 +47,7 @@ class MotionChoice:
         for name, low, high in (
             ("smooth_s", 0, 5),
             ("half_window_s", 0.05, 30),
+            ("drop", 0.01, 1),
             ("min_s", 0, 60),
             ("max_s", 0.2, 3600),
             ("still_m_s", 0, 1),

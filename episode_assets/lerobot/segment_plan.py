@@ -6,8 +6,8 @@ the cuts make of it is in `cuts`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from episode_assets.lerobot.cuts import Span
 from episode_assets.lerobot.hand_motion import motion_segments
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.rows import usable_hands
-from episode_assets.lerobot.segments import Said, Segment, as_segments, parts_within, words_of
+from episode_assets.lerobot.segments import Said, Segment, Subtask, as_segments, parts_within, words_of
 from episode_assets.lerobot.source import EpisodeSource
 from episode_assets.lerobot.task_annotations import read_annotations
 from episode_assets.lerobot.task_sidecar import read_task_sidecar
@@ -73,6 +73,17 @@ class SegmentPlan:
     def cut_at(self) -> tuple[Segment, ...] | None:
         """The segments that episodes are cut at; None cuts at none."""
         return self.segments if self.recipe.segments.use == "cut" else None
+
+    def on_rows(self, rows_of: Callable[[int, int], tuple[int, int]]) -> SegmentPlan:
+        """Return the plan with rows instead of frames, given the range of rows that shows a range of frames."""
+        if self.segments is None:
+            return self
+        placed = []
+        for one in self.segments:
+            start, stop = rows_of(one.start, one.stop)
+            parts = tuple(Subtask(*rows_of(part.start, part.stop), part.text) for part in one.subtasks)
+            placed.append(Segment(start, stop, one.task, parts))
+        return replace(self, segments=tuple(placed))
 
     def language(self, span: Span) -> dict[str, Json]:
         """Return the language of an episode: `task`, `tasks` and `subtasks`, for the fragment's document."""

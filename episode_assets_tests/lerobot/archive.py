@@ -21,6 +21,7 @@ from episode_assets.bundle import EpisodeBundle, FramePairing, FrameTable
 from episode_assets.bundle.frames import write_frame_table
 from episode_assets.lerobot import Fragment, Recipe, TaskInputs, write_fragment
 from episode_assets.lerobot.segment_plan import NO_TASKS_BESIDE
+from episode_assets.lerobot.source import EpisodeSource
 from episode_assets.outcome import Outcome
 from episode_assets.recording import gap_before
 from episode_assets.video import (
@@ -82,6 +83,26 @@ class Scene:
 
     def __len__(self) -> int:
         return len(self.stamp_ns)
+
+    def source(self, **changes: Any) -> EpisodeSource:
+        """Return the recording as rows are made from it; every frame is a key frame. Keywords replace fields."""
+        count = len(self)
+        fields: dict[str, Any] = {
+            "recording_id": "scene",
+            "message_number": self.message_number,
+            "stamp_ns": self.stamp_ns,
+            "gap_before": gap_before(self.stamp_ns),
+            "is_key": np.ones(count, bool),
+            "world_from_optical": self.world_from_optical,
+            "intrinsics": np.ones((count, 4)),
+            "has_depth": np.ones(count, bool),
+            "joints_cam": self.joints_cam(),
+            "joint_valid": self.joint_valid,
+            "hand_kind": self.kind,
+            "hand_confidence": np.ones((count, 2)),
+            "hand_smoothed": np.zeros((count, 2), bool),
+        }
+        return EpisodeSource(**(fields | changes))
 
     def joints_cam(self) -> np.ndarray:
         """Return (F, 2, 21, 3) joints in the optical frame, NaN without a pose."""
