@@ -48,7 +48,7 @@ def card(
         "",
         *_rows(recipe),
     ]
-    waived = sum(bool(episode.reader.document["hands_waived"]) for episode in plan.episodes)
+    waived = sum(bool(episode.part.reader.document["hands_waived"]) for episode in plan.episodes)
     if waived:
         lines += [
             "",

@@ -26,6 +26,7 @@ from episode_assets.lerobot.colours import sum_histograms
 from episode_assets.lerobot.columns import Column, fragment_columns, schema_of
 from episode_assets.lerobot.cuts import REASONS, Cuts, Span, cut_episodes
 from episode_assets.lerobot.inputs import QualityVerdict, read_source, read_verdict
+from episode_assets.lerobot.labels import NOTHING_SAID, Labels
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.rows import Rows, build_rows, usable_hands
 from episode_assets.lerobot.segment_plan import NO_TASKS_BESIDE, SegmentPlan, TaskInputs, plan_segments
@@ -67,12 +68,14 @@ class Fragment:
         directory: Directory of the fragment.
         digest: Content digest of the fragment.
         bundle_video: rgb.mp4 of the very bundle version that the fragment refers to.
+        labels: What people say about the recording.
     """
 
     recording_id: str
     directory: Path
     digest: str
     bundle_video: Path
+    labels: Labels = NOTHING_SAID
 
 
 def write_fragment(

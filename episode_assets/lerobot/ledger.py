@@ -23,12 +23,14 @@ def continue_ledger(previous: Iterable[str], start_ns: Mapping[str, int]) -> tup
 
 
 def read_ledger(dataset: Path) -> tuple[str, ...]:
-    """Return the order of recordings of a packed dataset.
+    """Return the order of recordings of a packed dataset; with splits, all roots carry the same one.
 
     Raises:
         ArtifactDamaged: The dataset does not carry a readable ledger.
     """
     try:
+        if not (dataset / PROVENANCE).is_file():
+            dataset = min(path.parents[1] for path in dataset.glob(f"*/{PROVENANCE}"))
         document = json.loads((dataset / PROVENANCE).read_text(encoding="utf-8"))
         return tuple(str(recording) for recording in document["ledger"])
     except (OSError, ValueError, KeyError, TypeError) as error:

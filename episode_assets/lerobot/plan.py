@@ -1,15 +1,54 @@
-"""The numbers of every episode of a dataset: index, rows, task, and its place in the video files."""
+"""The numbers of every episode of a dataset: index, rows and task. Which file it lies in is decided per version."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from episode_assets.lerobot.fragment import FragmentReader
-from episode_assets.lerobot.recipe import Recipe
-from episode_assets.lerobot.shards import VideoPart, VideoPlace, place_videos
 from episode_assets.lerobot.tasks import first_appearances
+from episode_assets.video import VideoSpan
+
+
+@dataclass(frozen=True)
+class EpisodePart:
+    """Rows [start, stop) of an episode of a contribution; nearly always the whole of it."""
+
+    reader: FragmentReader
+    position: int
+    start: int
+    stop: int
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """What the contribution says about the episode."""
+        return self.reader.episodes[self.position]
+
+    @property
+    def length(self) -> int:
+        """Number of rows and frames."""
+        return self.stop - self.start
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all of the episode."""
+        return self.length == int(self.source["length"])
+
+    def span(self, video_key: str) -> VideoSpan:
+        """Return where its frames of one feature lie."""
+        whole = self.reader.video_span(self.position, video_key)
+        return VideoSpan(whole.path, whole.first_frame + self.start, whole.first_frame + self.stop)
+
+    def table(self) -> Any:
+        """Return its rows as an Arrow table with the columns of the contribution."""
+        return self.reader.row_table(self.position).slice(self.start, self.length)
+
+    @property
+    def made_of(self) -> list[Any]:
+        """What names its rows for ever: recording, contribution, and rows."""
+        fragment = self.reader.fragment
+        return [fragment.recording_id, fragment.digest, self.position, self.start, self.stop]
 
 
 @dataclass(frozen=True)
@@ -17,66 +56,100 @@ class PlannedEpisode:
     """One episode of a dataset.
 
     Attributes:
-        reader: The contribution that it comes from.
-        position: Its number in there.
+        part: The rows of a contribution that it holds.
         episode_index: Its number in the dataset.
         from_index: Index of its first row.
         task_index: Its task.
         task: The text of it.
-        video: The file that its frames lie in, and its first frame there.
+        tasks: All texts that are said of it, the task first.
     """
 
-    reader: FragmentReader
-    position: int
+    part: EpisodePart
     episode_index: int
     from_index: int
     task_index: int
     task: str
-    video: VideoPlace
+    tasks: tuple[str, ...]
 
     @property
-    def source(self) -> Mapping[str, Any]:
-        """What its contribution says about it."""
-        return self.reader.episodes[self.position]
+    def recording_id(self) -> str:
+        """The recording that it comes from."""
+        return self.part.reader.fragment.recording_id
 
     @property
     def length(self) -> int:
         """Number of rows and frames."""
-        return int(self.source["length"])
+        return self.part.length
+
+    @property
+    def made_of(self) -> list[Any]:
+        """Everything that decides its rows in a data file."""
+        return [*self.part.made_of, self.episode_index, self.from_index, self.task_index]
 
 
 @dataclass(frozen=True)
 class DatasetPlan:
-    """All episodes in order, and what they share."""
+    """All episodes in order, and what they share.
+
+    Attributes:
+        fps: Rows per second.
+        tasks: Task texts by task index.
+        video_keys: Features whose frames lie in video files.
+        episodes: All episodes.
+        readers: The contributions that they come from, in order.
+    """
 
     fps: int
     tasks: tuple[str, ...]
+    video_keys: tuple[str, ...]
     episodes: tuple[PlannedEpisode, ...]
+    readers: tuple[FragmentReader, ...]
 
     @property
     def frames(self) -> int:
         """Rows of the dataset."""
         return sum(episode.length for episode in self.episodes)
 
-
-def plan_dataset(readers: Sequence[FragmentReader], *, recipe: Recipe) -> DatasetPlan:
-    """Number the episodes of admitted contributions, in their order."""
-    fps = readers[0].fps
-    sources = [(reader, position) for reader in readers for position in range(len(reader.episodes))]
-    tasks = first_appearances(str(reader.episodes[position]["task"]) for reader, position in sources)
-    parts = [_video_part(reader, position, recipe) for reader, position in sources]
-    places = place_videos(parts, fps=fps, limit_mib=recipe.video_file_mib, chunks_size=recipe.chunks_size)
-    episodes = []
-    from_index = 0
-    for number, ((reader, position), place) in enumerate(zip(sources, places, strict=True)):
-        task = str(reader.episodes[position]["task"])
-        episode = PlannedEpisode(reader, position, number, from_index, tasks.index(task), task, place)
-        episodes.append(episode)
-        from_index += episode.length
-    return DatasetPlan(fps, tasks, tuple(episodes))
+    def facts(self, video_key: str) -> Mapping[str, Any]:
+        """Return what all videos of a feature share."""
+        return self.readers[0].video_facts(video_key)
 
 
-def _video_part(reader: FragmentReader, position: int, recipe: Recipe) -> VideoPart:
-    episode = reader.episodes[position]
-    video = episode["videos"][recipe.video_key]
-    return VideoPart(int(episode["length"]), int(video["bytes"]), str(video["parameters"]))
+Divide = Callable[[EpisodePart], Sequence[EpisodePart]]
+"""Cuts an episode that is too long for a version into parts."""
+
+
+def plan_dataset(
+    readers: Sequence[FragmentReader],
+    *,
+    wanted: Callable[[str], bool] = lambda _task: True,
+    divide: Divide = lambda part: (part,),
+) -> DatasetPlan:
+    """Number the episodes of admitted contributions, in their order.
+
+    Args:
+        readers: The contributions; each has an episode.
+        wanted: Whether episodes with a task text may enter.
+        divide: Cuts an episode into the parts that a version can hold.
+    """
+    whole = (
+        EpisodePart(reader, position, 0, int(episode["length"]))
+        for reader in readers
+        for position, episode in enumerate(reader.episodes)
+        if wanted(str(episode["task"]))
+    )
+    parts = [piece for part in whole for piece in divide(part)]
+    tasks = first_appearances(text for part in parts for text in _texts(part))
+    index = {text: number for number, text in enumerate(tasks)}
+    episodes, from_index = [], 0
+    for number, part in enumerate(parts):
+        texts = _texts(part)
+        episodes.append(PlannedEpisode(part, number, from_index, index[texts[0]], texts[0], texts))
+        from_index += part.length
+    entered = tuple(dict.fromkeys(id(part.reader) for part in parts))
+    kept = tuple(reader for reader in readers if id(reader) in entered)
+    return DatasetPlan(readers[0].fps, tasks, readers[0].video_keys, tuple(episodes), kept)
+
+
+def _texts(part: EpisodePart) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([str(part.source["task"]), *map(str, part.source["tasks"])]))

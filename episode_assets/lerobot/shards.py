@@ -63,3 +63,24 @@ def place_videos(
         places.append(VideoPlace(place, frames))
         frames, size = frames + part.frames, size + part.size
     return tuple(places)
+
+
+def place_tables(sizes: Sequence[int], *, limit_mib: int, chunks_size: int) -> tuple[FilePlace, ...]:
+    """Return the file of every episode's rows, in order.
+
+    Decided by sizes that are known before anything is written, so that a longer list of episodes leaves the places of
+    its beginning as they are.
+
+    Args:
+        sizes: Bytes of every episode before compression.
+        limit_mib: A file is closed before an episode with which it would reach this size.
+        chunks_size: Files per chunk folder.
+    """
+    places: list[FilePlace] = []
+    place, filled = FilePlace(0, 0), 0
+    for size in sizes:
+        if filled and filled + size >= limit_mib * MIB:
+            place, filled = place.following(chunks_size=chunks_size), 0
+        places.append(place)
+        filled += size
+    return tuple(places)

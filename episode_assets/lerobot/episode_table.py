@@ -1,0 +1,129 @@
+"""The table with one row per episode: where its rows and frames lie, where it comes from, and its statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from episode_assets.lerobot.columns import data_columns
+from episode_assets.lerobot.fragment import STATISTICS, FragmentReader, flat_statistics, statistics_fields
+from episode_assets.lerobot.plan import PlannedEpisode
+from episode_assets.lerobot.recipe import Recipe
+from episode_assets.lerobot.shards import FilePlace, VideoPlace
+from episode_assets.lerobot.statistics import NAMES, column_statistics
+from episode_assets.lerobot.tables import packed_columns
+
+_EPISODES_PER_GROUP = 100
+
+
+@dataclass(frozen=True)
+class EpisodePlaces:
+    """Which files one episode lies in."""
+
+    data: FilePlace
+    own: FilePlace
+    videos: Mapping[str, VideoPlace]
+
+
+def episode_schema(recipe: Recipe, video_keys: Sequence[str]) -> Any:
+    """Return the schema of the files under `meta/episodes`."""
+    whole = ["length", "data/chunk_index", "data/file_index", "dataset_from_index", "dataset_to_index"]
+    fields = [pa.field("episode_index", pa.int64()), pa.field("tasks", pa.list_(pa.string()))]
+    fields += [pa.field(name, pa.int64()) for name in whole]
+    for key in video_keys:
+        fields += [pa.field(f"videos/{key}/{part}_index", pa.int64()) for part in ("chunk", "file")]
+        fields += [pa.field(f"videos/{key}/{end}_timestamp", pa.float64()) for end in ("from", "to")]
+    fields += [pa.field(f"meta/episodes/{part}_index", pa.int64()) for part in ("chunk", "file")]
+    fields += [pa.field(name, pa.string()) for name in ("recording_id", "source/bundle_digest")]
+    fields += [pa.field(f"source/{name}", pa.int64()) for name in ("frame_start", "frame_stop", "start_ns")]
+    for key, is_camera in statistics_keys(recipe):
+        fields += statistics_fields(key, is_camera=is_camera)
+    return pa.schema(fields)
+
+
+def statistics_keys(recipe: Recipe) -> list[tuple[str, bool]]:
+    """Return every feature that has statistics, and whether it is a camera."""
+    return [(c.key, False) for c in data_columns(recipe)] + [(key, True) for key in recipe.camera_keys]
+
+
+def record_of(episode: PlannedEpisode, places: EpisodePlaces, fps: int) -> dict[str, Any]:
+    """Return what the table says of an episode, without its statistics."""
+    part = episode.part
+    record = {
+        "episode_index": episode.episode_index,
+        "tasks": list(episode.tasks),
+        "length": episode.length,
+        "data/chunk_index": places.data.chunk,
+        "data/file_index": places.data.file,
+        "dataset_from_index": episode.from_index,
+        "dataset_to_index": episode.from_index + episode.length,
+        "meta/episodes/chunk_index": places.own.chunk,
+        "meta/episodes/file_index": places.own.file,
+        "recording_id": episode.recording_id,
+        "source/bundle_digest": str(part.reader.document["bundle_digest"]),
+        "source/frame_start": int(part.source["frame_start"]),
+        "source/frame_stop": int(part.source["frame_stop"]),
+        "source/start_ns": int(part.source["start_ns"]),
+    }
+    for key, video in places.videos.items():
+        record |= {
+            f"videos/{key}/chunk_index": video.place.chunk,
+            f"videos/{key}/file_index": video.place.file,
+            # From whole frames, never from a sum of durations: sums drift.
+            f"videos/{key}/from_timestamp": video.first_frame / fps,
+            f"videos/{key}/to_timestamp": (video.first_frame + episode.length) / fps,
+        }
+    return record
+
+
+def episode_tables(
+    episodes: Sequence[PlannedEpisode], records: Sequence[Mapping[str, Any]], schema: Any
+) -> Iterator[Any]:
+    """Yield the table in groups of episodes."""
+    for first in range(0, len(episodes), _EPISODES_PER_GROUP):
+        chosen = slice(first, first + _EPISODES_PER_GROUP)
+        given = pa.Table.from_pylist(list(records[chosen]))
+        for table in (_fragment_statistics(episodes[chosen]), _packed_statistics(episodes[chosen])):
+            for name in table.column_names:
+                given = given.append_column(name, table[name])
+        yield given.select(schema.names).cast(schema)
+
+
+def _fragment_statistics(episodes: Sequence[PlannedEpisode]) -> Any:
+    """Return the statistics that contributions have taken of their own columns and pictures."""
+    tables = []
+    for _, group in groupby(episodes, key=lambda episode: episode.recording_id):
+        members = list(group)
+        stored = read_statistics(members[0].part.reader)
+        tables.append(stored.take(pa.array([episode.part.position for episode in members])))
+    return pa.concat_tables(tables)
+
+
+def read_statistics(reader: FragmentReader) -> Any:
+    """Return the statistics of a contribution's episodes as an Arrow table, without the counts of pixels."""
+    with pq.ParquetFile(reader.fragment.directory / STATISTICS) as file:
+        names = [name for name in file.schema_arrow.names if name.startswith("stats/")]
+        return file.read(columns=names, use_threads=False)
+
+
+def _packed_statistics(episodes: Sequence[PlannedEpisode]) -> Any:
+    records = []
+    for episode in episodes:
+        found = {
+            key: column_statistics(values, np.ones((len(values), 1), dtype=bool))
+            for key, values in packed_columns(episode).items()
+        }
+        records.append(flat_statistics(found))
+    return pa.Table.from_pylist(records)
+
+
+def bytes_of_record(recipe: Recipe) -> int:
+    """Return about how large one row is before compression, to close files by."""
+    numbers = sum(column.width for column in data_columns(recipe)) + 3 * len(recipe.camera_keys)
+    return 8 * len(NAMES) * numbers + 1024

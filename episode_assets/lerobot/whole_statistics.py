@@ -1,0 +1,58 @@
+"""Statistics of all rows of a dataset, exact and in bounded memory, and of all its pictures from their counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from episode_assets.lerobot.columns import Column
+from episode_assets.lerobot.description import column_values
+from episode_assets.lerobot.exact_quantiles import statistics_of_batches
+from episode_assets.lerobot.fragment import STATISTICS, histogram_column
+from episode_assets.lerobot.plan import DatasetPlan
+from episode_assets.lerobot.statistics import Statistics, colour_statistics, element_masks
+
+_ROWS_PER_BATCH = 16_384
+
+
+def statistics_of_rows(
+    files: Sequence[Path], columns: Sequence[Column]
+) -> tuple[dict[str, Statistics], dict[str, list[int]]]:
+    """Return the statistics of every column over all data files, and per masked one the valid rows of each element.
+
+    One column at a time is read, some rows at a time, so memory grows neither with the table nor with its length.
+    """
+    statistics, valid_counts = {}, {}
+    for column in columns:
+        found, counts = statistics_of_batches(lambda c=column: _batches(files, c))  # type: ignore[misc]
+        statistics[column.key] = found
+        if column.masks:
+            valid_counts[column.key] = counts
+    return statistics, valid_counts
+
+
+def _batches(files: Sequence[Path], column: Column) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+    names = list(dict.fromkeys([column.key, *(mask.column for mask in column.masks)]))
+    for path in files:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_ROWS_PER_BATCH, columns=names, use_threads=False):
+                rows = {name: column_values(batch.column(name)) for name in names}
+                yield rows[column.key].reshape(len(batch), -1), element_masks(column, rows)
+
+
+def statistics_of_pictures(plan: DatasetPlan, camera_key: str) -> Statistics:
+    """Return the statistics of a camera over all episodes, without decoding a picture."""
+    name = histogram_column(camera_key)
+    total = np.zeros((3, 256), dtype=np.int64)
+    for _, group in groupby(plan.episodes, key=lambda episode: episode.recording_id):
+        entered = {episode.part.position: episode.part.reader for episode in group}
+        path = next(iter(entered.values())).fragment.directory / STATISTICS
+        counts = column_values(pq.read_table(path, columns=[name], use_threads=False)[name])
+        total += counts[sorted(entered)].sum(axis=0).reshape(3, 256)
+    return colour_statistics(total, frames=plan.frames)
