@@ -5,7 +5,8 @@ Readers of published artifacts fill it (`inputs`); cuts and rows only see these 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,10 @@ class ManoHands:
     def is_known(self) -> NDArray[np.bool_]:
         """(F, 2) bool, there are numbers."""
         return np.asarray(np.isfinite(self.orientation).all(axis=(2, 3)))
+
+    def at(self, frames: NDArray[np.int64]) -> ManoHands:
+        """Return what is known at some positions."""
+        return ManoHands(self.orientation[frames], self.fingers[frames], self.betas[frames])
 
     def turned(self, new_from_old: NDArray[np.float64]) -> ManoHands:
         """Return the same hands in optical axes that were turned by a rotation (3, 3)."""
@@ -89,6 +94,16 @@ class EpisodeSource:
 
     def __len__(self) -> int:
         return len(self.stamp_ns)
+
+    def take(self, frames: NDArray[np.int64]) -> EpisodeSource:
+        """Return some frames, (N,) positions, in that order; a frame may be taken more than once."""
+        values: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        taken: dict[str, Any] = {
+            name: value.at(frames) if isinstance(value, ManoHands) else value[frames]
+            for name, value in values.items()
+            if value is not None and name != "recording_id"
+        }
+        return replace(self, **taken)
 
     @property
     def has_pose(self) -> NDArray[np.bool_]:
