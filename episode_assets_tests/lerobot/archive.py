@@ -56,6 +56,7 @@ class Scene:
         joint_valid: (F, 2, 21) joints that were seen.
         g: Largest distance of key frames.
         crf: Quality; another one gives other parameter sets.
+        preset: Speed of the encoder.
         kept: Inclusive frame ranges that quality control keeps; None keeps everything.
         verdict: Verdict of quality control.
         marks: Numbers painted into the pictures; None paints the message numbers.
@@ -73,6 +74,7 @@ class Scene:
     joint_valid: np.ndarray
     g: int = 5
     crf: int = 18
+    preset: str = "ultrafast"
     kept: tuple[tuple[int, int], ...] | None = None
     verdict: str = "pass"
     marks: np.ndarray | None = None
@@ -251,7 +253,7 @@ def read_number(picture: Picture) -> int:
 
 def _write_video(path: Path, scene: Scene) -> np.ndarray:
     config = RGBEncoderConfig(
-        vcodec="h264", g=scene.g, crf=scene.crf, preset="ultrafast", extra_options=(("bf", "0"),)
+        vcodec="h264", g=scene.g, crf=scene.crf, preset=scene.preset, extra_options=(("bf", "0"),)
     )
     gaps = gap_before(scene.stamp_ns)
     marks = scene.message_number if scene.marks is None else scene.marks
@@ -319,6 +321,7 @@ def write_hand_table(path: Path, scene: Scene, recording_id: str) -> None:
                 "track": int(side),
                 "kind": int(scene.kind[frame, side]),
                 "confidence": 0.5 + 0.01 * (frame % 40),
+                "handedness": float(side),
                 "joints_px": np.zeros(42).tolist(),
                 "joints_cam": joints[frame, side].reshape(-1).tolist(),
                 "joints_world": scene.joints_world[frame, side].reshape(-1).tolist(),
@@ -338,6 +341,7 @@ def write_hand_table(path: Path, scene: Scene, recording_id: str) -> None:
             ("track", pa.int64()),
             ("kind", pa.int8()),
             ("confidence", pa.float32()),
+            ("handedness", pa.float32()),
             ("joints_px", pa.list_(pa.float32(), 42)),
             ("joints_cam", pa.list_(pa.float32(), 63)),
             ("joints_world", pa.list_(pa.float32(), 63)),
