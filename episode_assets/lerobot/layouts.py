@@ -20,6 +20,9 @@ Quantity = Literal["position", "rotation", "grip", "pad", "joints", "fingers"]
 FINGER_JOINTS = 15
 """Joints of a hand in MANO: index, middle, little finger, ring, thumb, three each."""
 
+_FEWEST = 2
+"""A vector of one element is a scalar to readers, and policies stack vectors."""
+
 _XYZ = ("x", "y", "z")
 ROTATION_PARTS: dict[Rotation, tuple[str, ...]] = {
     "rot6d": ("r00", "r01", "r02", "r10", "r11", "r12"),
@@ -30,7 +33,10 @@ ROTATION_PARTS: dict[Rotation, tuple[str, ...]] = {
 """Names of the numbers of each form of a rotation."""
 
 JOINT_PARTS = tuple(f"{joint:02d}_{axis}" for joint in range(21) for axis in _XYZ)
-_FINGER_PARTS = tuple(f"finger_{joint:02d}_{axis}" for joint in range(FINGER_JOINTS) for axis in _XYZ)
+"""Names of the coordinates of the 21 joints."""
+
+FINGER_PARTS = tuple(f"finger_{joint:02d}_{axis}" for joint in range(FINGER_JOINTS) for axis in _XYZ)
+"""Names of the rotation vectors of MANO's joints."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Block:
             "grip": ("gripper",) if self.is_bare else ("grip",),
             "pad": ("pad",),
             "joints": JOINT_PARTS,
-            "fingers": _FINGER_PARTS,
+            "fingers": FINGER_PARTS,
         }
         return choices[self.quantity]
 
@@ -116,6 +122,17 @@ class Group:
     is_step: bool
 
 
+def check_layout(state: str, layout: Layout) -> None:
+    """Refuse choices that do not go together.
+
+    Raises:
+        BadConfig: The layout `state` has no such choice, or `layout.drop` names what is not there or leaves too little.
+    """
+    layout.check_with(state)
+    state_elements(state, layout)
+    action_elements(state, layout)
+
+
 def state_blocks(state: str, layout: Layout) -> tuple[Block, ...]:
     """Return what `observation.state` is made of, in order, before anything is dropped."""
     if state in ONE_HAND:
@@ -160,6 +177,11 @@ def action_elements(state: str, layout: Layout) -> tuple[Element, ...]:
         BadConfig: `layout.drop` names what is not there, or leaves nothing.
     """
     return _kept(state, layout, _elements(action_blocks(state, layout), is_action=True))
+
+
+def tells_euler(state: str, layout: Layout) -> bool:
+    """Whether states hold Euler angles, which mean nothing near a pitch of a quarter turn."""
+    return any(block.rotation == "euler" for block in state_blocks(state, layout))
 
 
 def groups(elements: tuple[Element, ...]) -> tuple[Group, ...]:
@@ -249,8 +271,8 @@ def _kept(state: str, layout: Layout, elements: tuple[Element, ...]) -> tuple[El
             raise BadConfig(f"layout.drop names {name!r}, which state {state!r} does not have", remedy=hint)
     gone = set(layout.drop)
     kept = tuple(element for element in elements if not gone & set(_called(element)))
-    if not kept:
-        raise BadConfig("layout.drop leaves nothing of state or action", remedy="drop fewer elements")
+    if len(kept) < _FEWEST:
+        raise BadConfig("layout.drop leaves hardly anything of state or action", remedy="drop fewer elements")
     return kept
 
 

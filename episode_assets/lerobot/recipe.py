@@ -19,6 +19,7 @@ import yaml
 
 from episode_assets.errors import BadConfig
 from episode_assets.lerobot.choices import check_types, from_plain, require, to_plain
+from episode_assets.lerobot.layouts import check_layout
 from episode_assets.lerobot.recipe_camera import CameraView
 from episode_assets.lerobot.recipe_depth import DepthFeature
 from episode_assets.lerobot.recipe_gaps import GapChoice
@@ -140,7 +141,7 @@ class Recipe:
             self.unaligned_start,
             "snap (encoding a span anew is not available yet)",
         )
-        self.layout.check_with(self.state)
+        check_layout(self.state, self.layout)
 
     @property
     def video_key(self) -> str:

@@ -13,35 +13,51 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.geometry import continuous_quaternions, matrix_to_quaternion
+from episode_assets.geometry import (
+    continuous_quaternions,
+    matrix_to_euler,
+    matrix_to_quaternion,
+    near_gimbal_lock,
+    rotation_log,
+)
+from episode_assets.lerobot.bodies import Bodies, joints_of_grip, openings, wrist_axes
 from episode_assets.lerobot.cuts import Span
+from episode_assets.lerobot.layouts import tells_euler
 from episode_assets.lerobot.recipe import Recipe
-from episode_assets.lerobot.reference_frames import episode_from_world, transform
-from episode_assets.lerobot.source import HELD, MEASURED, MISSING, EpisodeSource
-from episode_assets.lerobot.wrist import IDENTITY_ROT6D, WRIST_JOINTS, hold, wrist_rotation, wrist_vector
+from episode_assets.lerobot.reference_frames import episode_from_world
+from episode_assets.lerobot.source import HELD, MEASURED, MISSING, EpisodeSource, ManoHands
+from episode_assets.lerobot.spaces import Steps, states_and_actions
+from episode_assets.lerobot.wrist import WRIST_JOINTS, hold, wrist_rotation
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Rows = dict[str, NDArray[Any]]
 
-_NO_WRIST = np.array([0.0, 0.0, 0.0, *IDENTITY_ROT6D])
+_SECOND_NS = 1_000_000_000
 _NO_JOINTS = np.zeros(63)
 _NO_POSE = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
 
 
-def usable_hands(
-    source: EpisodeSource, *, reference_frame: str
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def usable_hands(source: EpisodeSource, *, reference_frame: str, axes: str = "joints") -> tuple[Flags, Flags]:
     """Return (F, 2) bool twice: a hand has values, and these values are measured.
 
-    A hand has values when all 21 joints are known, they span an orientation, and, unless rows are told in their
-    own camera's frame, the camera pose is known. They are measured when the joints behind the wrist's pose were seen
+    A hand has values when all 21 joints are known, the wrist has axes, and, unless rows are told in their own
+    camera's frame, the camera pose is known. They are measured when the joints behind the wrist's pose were seen
     in this very frame.
+
+    Args:
+        source: The frames.
+        reference_frame: `camera` does without camera poses.
+        axes: Where the wrist's axes come from: `joints`, which have to span an orientation, or `mano`.
     """
     known = np.isfinite(source.joints_cam).reshape(len(source), 2, -1)
     finite = np.asarray(known.all(axis=2), dtype=np.bool_)
-    for side in (0, 1):
-        rotation = wrist_rotation(source.joints_cam[:, side], side=side)
-        finite[:, side] &= np.isfinite(rotation[:, 0, 0])
+    if axes == "mano":
+        finite &= source.mano.is_known if source.mano is not None else False
+    else:
+        for side in (0, 1):
+            rotation = wrist_rotation(source.joints_cam[:, side], side=side)
+            finite[:, side] &= np.isfinite(rotation[:, 0, 0])
     if reference_frame != "camera":
         finite &= source.has_pose[:, None]
     present = finite & (source.hand_kind > MISSING)
@@ -51,124 +67,222 @@ def usable_hands(
 
 @dataclass(frozen=True)
 class _Told:
-    """One episode's frames plus the next one, told in the reference frame (first axis n + 1)."""
+    """One episode's rows and the frame after each.
 
-    reference_from_world: Floats
-    joints: Floats
-    present: NDArray[np.bool_]
-    valid: NDArray[np.bool_]
-    has_pose: NDArray[np.bool_]
-
-
-def build_rows(source: EpisodeSource, span: Span, *, recipe: Recipe, fps: int) -> Rows:
-    """Return the columns of one episode, each with len(span) rows.
-
-    The frame after the span is read as the target of the last action, so `span.stop` is a frame of the source.
+    Attributes:
+        frames: (n + 1,) positions in the source: the rows, then the frame that the last action leads to.
+        steps: Bodies in the reference frame.
+        present: (n + 1, 2) the hand has values.
+        valid: (n + 1, 2) the wrist was measured.
     """
-    told = _tell(source, span, recipe)
-    wrists = np.stack([_filled_wrist(told, side) for side in (0, 1)], axis=1)
-    action, action_valid = _targets(source, span, told, wrists, recipe)
-    inside = slice(span.start, span.stop)
-    count = len(span)
+
+    frames: NDArray[np.int64]
+    steps: Steps
+    present: Flags
+    valid: Flags
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """(n,) positions of the rows."""
+        return self.frames[:-1]
+
+    def both_ends(self, valid: Flags) -> Flags:
+        """Return (n, ...) bool: true at the row, at the frame after it, and the step between them is one."""
+        possible = self.steps.possible.reshape(-1, *[1] * (valid.ndim - 1))
+        return np.asarray(valid[:-1] & valid[1:] & possible)
+
+
+def build_rows(
+    source: EpisodeSource,
+    span: Span,
+    *,
+    recipe: Recipe,
+    fps: int,
+    frames: NDArray[np.int64] | None = None,
+) -> Rows:
+    """Return the columns of one episode, each with one entry per row.
+
+    The frame after the span is read as the target of the last action, so `span.stop` is a frame of the source; only
+    `data_juicer` has a last row without one.
+
+    Args:
+        source: The frames.
+        span: Which of them are rows.
+        recipe: Layout of the rows.
+        fps: Rows per second.
+        frames: (rows + 1,) positions that are the rows, and the one that the last action leads to, where rows are not
+            the frames of the span one by one.
+    """
+    told = _tell(source, _frames(span, recipe) if frames is None else frames, recipe, fps)
+    count = len(told.rows)
+    state, action = states_and_actions(told.steps, recipe)
     rows: Rows = {
-        "observation.state": wrists[:-1].reshape(count, 18).astype(np.float32),
-        "action": action.reshape(count, 18).astype(np.float32),
-        "valid.left": told.valid[:-1, 0],
-        "valid.right": told.valid[:-1, 1],
-        "valid.action": action_valid,
-        "valid.joints": _joint_masks(source, inside, told),
-        "hand.joints": _filled_joints(told)[:-1].astype(np.float32),
-        "hand.confidence": _confidence(source, inside).astype(np.float32),
-        "source.hand_kind": _kinds(source, inside, told),
+        "observation.state": state,
+        "action": action,
         "timestamp": (np.arange(count) / fps).astype(np.float32),
         "frame_index": np.arange(count, dtype=np.int64),
     }
-    rows |= _camera_columns(source, inside, told)
-    rows |= _source_columns(source, span)
-    return rows
+    rows |= _masks(source, told, recipe)
+    rows |= _hand_columns(source, told)
+    rows |= _camera_columns(source, told)
+    rows |= _source_columns(source, told)
+    return rows | _extra_columns(source, told, recipe)
 
 
-def _tell(source: EpisodeSource, span: Span, recipe: Recipe) -> _Told:
-    frames = slice(span.start, span.stop + 1)
+def _frames(span: Span, recipe: Recipe) -> NDArray[np.int64]:
+    frames = np.arange(span.start, span.stop + 1)
+    if recipe.state == "data_juicer":
+        frames[-1] = span.stop - 1
+    return frames
+
+
+def _tell(source: EpisodeSource, frames: NDArray[np.int64], recipe: Recipe, fps: int) -> _Told:
     poses, has_pose = source.world_from_optical[frames], source.has_pose[frames]
     reference = np.eye(4)
     if recipe.reference_frame != "world" and has_pose.any():
         reference = episode_from_world(poses[int(np.argmax(has_pose))])
+    axes = recipe.layout.wrist_axes
+    present, valid = usable_hands(source, reference_frame=recipe.reference_frame, axes=axes)
+    in_optical = _in_optical(source, frames, reference @ poses, present[frames], recipe)
+    stamps, gaps = source.stamp_ns[frames], np.cumsum(source.gap_before)[frames]
+    steps = Steps(
+        *_now_and_then(in_optical, poses, recipe.reference_frame),
+        possible=(np.diff(gaps) == 0) & (np.diff(stamps) > 0),
+        dt_s=np.diff(stamps) / _SECOND_NS,
+        period_s=1.0 / fps,
+    )
+    return _Told(frames, steps, present[frames], valid[frames])
+
+
+def _in_optical(
+    source: EpisodeSource, frames: NDArray[np.int64], camera: Floats, present: Flags, recipe: Recipe
+) -> Bodies:
     joints = source.joints_cam[frames]
-    if recipe.reference_frame != "camera":
-        in_reference = reference @ poses
-        joints = np.stack([transform(in_reference, joints[:, side]) for side in (0, 1)], axis=1)
-    present, valid = usable_hands(source, reference_frame=recipe.reference_frame)
-    return _Told(reference, joints, present[frames], valid[frames], has_pose)
+    mano = None if source.mano is None else source.mano.at(frames)
+    return Bodies(
+        joints=joints,
+        rotation=wrist_axes(joints, mano if recipe.layout.wrist_axes == "mano" else None),
+        grip=openings(recipe.layout.grip_of(recipe.state), joints, mano),
+        fingers=(ManoHands.unknown(len(frames)) if mano is None else mano).fingers,
+        camera=camera,
+        present=present,
+        has_camera=source.has_pose[frames],
+    )
 
 
-def _filled_wrist(told: _Told, side: int) -> Floats:
-    vectors = wrist_vector(told.joints[:, side], side=side)
-    return hold(vectors, told.present[:, side], never=_NO_WRIST)
-
-
-def _filled_joints(told: _Told) -> Floats:
-    flat = told.joints.reshape(len(told.joints), 2, 63)
-    sides = [hold(flat[:, side], told.present[:, side], never=_NO_JOINTS) for side in (0, 1)]
-    return np.concatenate(sides, axis=1)
-
-
-def _targets(
-    source: EpisodeSource, span: Span, told: _Told, wrists: Floats, recipe: Recipe
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return each row's absolute target, the wrists of the next frame, and whether both ends are measured."""
-    valid = told.valid[:-1] & told.valid[1:]
-    if recipe.reference_frame != "camera":
-        return wrists[1:], valid
+def _now_and_then(in_optical: Bodies, poses: Floats, reference_frame: str) -> tuple[Bodies, Bodies]:
+    """Return the rows and the frames after them, both told in the reference frame of the row."""
+    here, after = slice(0, -1), slice(1, None)
+    if reference_frame != "camera":
+        told = in_optical.hands_moved(in_optical.camera)
+        return told.at(here), told.at(after)
     # The next frame's hands, seen from this row's camera: the camera has moved in between.
-    poses = source.world_from_optical[span.start : span.stop + 1]
-    knows_step = told.has_pose[:-1] & told.has_pose[1:]
-    here_from_next = np.full((len(span), 4, 4), np.nan)
-    here_from_next[knows_step] = np.linalg.inv(poses[:-1][knows_step]) @ poses[1:][knows_step]
-    targets = []
-    for side in (0, 1):
-        vectors = wrist_vector(transform(here_from_next, told.joints[1:, side]), side=side)
-        targets.append(hold(vectors, told.present[1:, side] & knows_step, never=_NO_WRIST))
-    return np.stack(targets, axis=1), valid & knows_step[:, None]
+    knows_step = in_optical.has_camera[here] & in_optical.has_camera[after]
+    here_from_next = np.full((len(knows_step), 4, 4), np.nan)
+    here_from_next[knows_step] = np.linalg.inv(poses[here][knows_step]) @ poses[after][knows_step]
+    return in_optical.at(here), in_optical.at(after).hands_moved(here_from_next)
 
 
-def _joint_masks(source: EpisodeSource, inside: slice, told: _Told) -> NDArray[np.bool_]:
-    is_measured = told.present[:-1] & (source.hand_kind[inside] == MEASURED)
-    return np.asarray(source.joint_valid[inside] & is_measured[:, :, None]).reshape(-1, 42)
+def _masks(source: EpisodeSource, told: _Told, recipe: Recipe) -> Rows:
+    state, then = recipe.state, told.steps.then
+    measured = told.present & (source.hand_kind[told.frames] == MEASURED)
+    joints = np.asarray(source.joint_valid[told.frames] & measured[:, :, None]).reshape(-1, 42)
+    # Told in the camera's frame, a step is only known where the camera's own is: then the next hand is present.
+    action = told.both_ends(told.valid) & then.present
+    if state == "camera":
+        action = told.both_ends(source.has_pose[told.frames])[:, None]
+    rows: Rows = {
+        "valid.left": told.valid[:-1, 0],
+        "valid.right": told.valid[:-1, 1],
+        "valid.action": action,
+        "valid.joints": joints[:-1],
+        "valid.joint_steps": told.both_ends(joints) & np.repeat(then.present, 21, axis=1),
+    }
+    way = recipe.layout.grip_of(state)
+    if way != "none":
+        seen = source.joint_valid[told.frames][:, :, joints_of_grip(way)].all(axis=2)
+        known = np.isfinite(np.append(told.steps.now.grip, then.grip[-1:], axis=0))
+        grip = measured & seen & known
+        rows |= {"valid.grip": grip[:-1], "valid.grip_step": told.both_ends(grip)}
+    if source.mano is not None:
+        mano = measured & source.mano.is_known[told.frames]
+        rows |= {"valid.mano": mano[:-1], "valid.mano_step": told.both_ends(mano) & then.present}
+    return rows
 
 
-def _confidence(source: EpisodeSource, inside: slice) -> Floats:
-    return np.where(source.hand_kind[inside] > MISSING, source.hand_confidence[inside], 0.0)
-
-
-def _kinds(source: EpisodeSource, inside: slice, told: _Told) -> NDArray[np.int64]:
-    """Return where the row's numbers come from: the source's own kind, or held, or nothing at all."""
+def _hand_columns(source: EpisodeSource, told: _Told) -> Rows:
+    now, kind = told.steps.now, source.hand_kind[told.rows]
+    flat = now.joints.reshape(len(kind), 2, 63)
+    sides = [hold(flat[:, side], now.present[:, side], never=_NO_JOINTS) for side in (0, 1)]
+    confidence = np.where(kind > MISSING, source.hand_confidence[told.rows], 0.0)
+    # Where the row's numbers come from: the source's own kind, or held, or nothing at all.
     filled = np.where(told.present.any(axis=0), HELD, MISSING)
-    return np.where(told.present[:-1], source.hand_kind[inside], filled[None, :])
-
-
-def _camera_columns(source: EpisodeSource, inside: slice, told: _Told) -> Rows:
-    poses, has_pose = source.world_from_optical[inside], told.has_pose[:-1]
-    vectors = np.full((len(poses), 7), np.nan)
-    in_reference = told.reference_from_world @ poses[has_pose]
-    vectors[has_pose, :3] = in_reference[:, :3, 3]
-    vectors[has_pose, 3:] = continuous_quaternions(matrix_to_quaternion(in_reference[:, :3, :3]))
-    has_intrinsics = source.has_intrinsics[inside]
-    intrinsics = hold(source.intrinsics[inside], has_intrinsics, never=np.zeros(4))
     return {
-        "camera.pose": hold(vectors, has_pose, never=_NO_POSE).astype(np.float32),
-        "camera.intrinsics": intrinsics.astype(np.float32),
-        "valid.camera_pose": has_pose,
-        "valid.camera_intrinsics": has_intrinsics,
-        "valid.depth": source.has_depth[inside],
+        "hand.joints": np.concatenate(sides, axis=1).astype(np.float32),
+        "hand.confidence": confidence.astype(np.float32),
+        "source.hand_kind": np.where(now.present, kind, filled[None, :]),
     }
 
 
-def _source_columns(source: EpisodeSource, span: Span) -> Rows:
-    stamps = source.stamp_ns[span.start : span.stop + 1]
+def _camera_columns(source: EpisodeSource, told: _Told) -> Rows:
+    now = told.steps.now
+    vectors = np.full((len(told.rows), 7), np.nan)
+    vectors[:, :3] = now.camera[:, :3, 3]
+    vectors[now.has_camera, 3:] = continuous_quaternions(
+        matrix_to_quaternion(now.camera[now.has_camera, :3, :3])
+    )
+    has_intrinsics = source.has_intrinsics[told.rows]
+    intrinsics = hold(source.intrinsics[told.rows], has_intrinsics, never=np.zeros(4))
+    return {
+        "camera.pose": hold(vectors, now.has_camera, never=_NO_POSE).astype(np.float32),
+        "camera.intrinsics": intrinsics.astype(np.float32),
+        "valid.camera_pose": now.has_camera,
+        "valid.camera_intrinsics": has_intrinsics,
+        "valid.depth": source.has_depth[told.rows],
+    }
+
+
+def _source_columns(source: EpisodeSource, told: _Told) -> Rows:
+    stamps = source.stamp_ns[told.frames]
     return {
         "source.timestamp_ns": stamps[:-1],
         "source.dt_ns": np.diff(stamps),
-        "source.message_number": source.message_number[span.start : span.stop],
-        "source.frame_index": np.arange(span.start, span.stop, dtype=np.int64),
+        "source.message_number": source.message_number[told.rows],
+        "source.frame_index": told.rows,
     }
+
+
+def _extra_columns(source: EpisodeSource, told: _Told, recipe: Recipe) -> Rows:
+    """Return the columns that only some recipes have."""
+    rows: Rows = {}
+    if tells_euler(recipe.state, recipe.layout):
+        key = "camera.near_gimbal_lock" if recipe.state == "camera" else "hand.near_gimbal_lock"
+        rotations = (
+            told.steps.now.camera[:, None, :3, :3] if recipe.state == "camera" else told.steps.now.rotation
+        )
+        rows[key] = near_gimbal_lock(matrix_to_euler(rotations))
+    if "handedness" in recipe.layout.extra and source.handedness is not None:
+        handedness = source.handedness[told.rows]
+        rows["valid.handedness"] = np.isfinite(handedness)
+        rows["hand.handedness"] = np.nan_to_num(handedness).astype(np.float32)
+    if "mano" in recipe.layout.extra and source.mano is not None:
+        rows |= _mano_columns(source.mano.at(told.rows), told, recipe)
+    return rows
+
+
+def _mano_columns(mano: ManoHands, told: _Told, recipe: Recipe) -> Rows:
+    camera = told.steps.now.camera[:, None, :3, :3]
+    orientation = mano.orientation if recipe.reference_frame == "camera" else camera @ mano.orientation
+    known = told.steps.now.present & mano.is_known
+    return {
+        "hand.mano_orientation": _held_sides(rotation_log(orientation), known),
+        "hand.mano_fingers": _held_sides(rotation_log(mano.fingers), known),
+        "hand.mano_betas": _held_sides(mano.betas, known),
+    }
+
+
+def _held_sides(values: Floats, known: Flags) -> NDArray[np.float32]:
+    """Return (n, 2 D) float32 of values (n, 2, ...), zero where a hand is never known."""
+    flat = values.reshape(len(values), 2, -1)
+    sides = [hold(flat[:, side], known[:, side], never=np.zeros(flat.shape[2])) for side in (0, 1)]
+    return np.concatenate(sides, axis=1).astype(np.float32)
