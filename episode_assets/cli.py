@@ -8,17 +8,24 @@ by Ctrl-C. Dagster is imported inside the commands that run something, so that `
 from __future__ import annotations
 
 import json
-import os
 import sys
 import webbrowser
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from episode_assets import __version__
+from episode_assets.command_line import (
+    FAILED,
+    exit_code,
+    json_option,
+    one_line_errors,
+    open_store,
+    resolve_places,
+    say,
+    store_option,
+)
 from episode_assets.console import (
     Bars,
     describe_audit,
@@ -29,50 +36,25 @@ from episode_assets.console import (
     redaction_table,
     table,
 )
+from episode_assets.dataset_cli import dataset
 from episode_assets.errors import ArtifactDamaged, BadConfig, EpisodeAssetsError
-from episode_assets.instance import HOME_VARIABLE, STORE_VARIABLE, Places, find_places, prepare_instance
 
 if TYPE_CHECKING:
     from episode_assets.defs.launch import RunResult
+    from episode_assets.instance import Places
     from episode_assets.pipeline import Standing
     from episode_assets.storage import ArtifactKey, Naming, RecordingEntry, Store
 
-Params = ParamSpec("Params")
-Returned = TypeVar("Returned")
-
-FAILED = 1
-WRONG_CALL = 2
 LONGEST_NAME_BYTES = 255
-INTERRUPTED = 130
-"""What a shell reports for a program that Ctrl-C ended."""
-
-store_option = click.option(
-    "--store", "store_uri", metavar="URI", help="Where artifacts live; default: data/."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-
-
-def one_line_errors(command: Callable[Params, Returned]) -> Callable[Params, Returned]:
-    """Print an error of the package, or Ctrl-C, as one line and end with its exit code."""
-
-    @wraps(command)
-    def guarded(*args: Params.args, **kwargs: Params.kwargs) -> Returned:
-        try:
-            return command(*args, **kwargs)
-        except EpisodeAssetsError as error:
-            _say(error)
-            sys.exit(_exit_code(error))
-        except KeyboardInterrupt:
-            click.echo("stopped; what was published stays, run again to go on", err=True)
-            sys.exit(INTERRUPTED)
-
-    return guarded
 
 
 @click.group()
 @click.version_option(__version__, prog_name="episode-assets")
 def main() -> None:
     """Turn first-person RGB-D recordings into face-blurred video, hand poses, episodes and LeRobot datasets."""
+
+
+main.add_command(dataset)
 
 
 @main.command()
@@ -99,7 +81,7 @@ def run(
     profile: str | None,
 ) -> None:
     """Run every asset for the given recordings, here and now, into the instance that the UI shows."""
-    places = _places(store_uri)
+    places = resolve_places(store_uri)
     failed = _run(files, places, task=task, workers=workers, config_file=config_file, profile=profile)
     sys.exit(FAILED if failed else 0)
 
@@ -114,7 +96,7 @@ def add(files: tuple[str, ...], store_uri: str | None, task: str | None) -> None
     from episode_assets.pipeline.settings import load_settings
 
     naming = load_settings().recording_ids
-    entries, some_refused = _register(_open_store(_places(store_uri)), files, task=task, naming=naming)
+    entries, some_refused = _register(open_store(resolve_places(store_uri)), files, task=task, naming=naming)
     import dagster as dg
 
     from episode_assets.defs.partitions import add_recordings
@@ -135,7 +117,7 @@ def status(store_uri: str | None, as_json: bool) -> None:
     from episode_assets.pipeline import standing_of
     from episode_assets.pipeline.settings import load_settings
 
-    store = _open_store(_places(store_uri))
+    store = open_store(resolve_places(store_uri))
     settings = load_settings()
     standings = [s for entry in store.recordings.list() for s in standing_of(store, entry, settings)]
     datasets = _datasets(store, list(settings.recipes))
@@ -215,7 +197,11 @@ def open_report(recording_id: str, store_uri: str | None, only_print: bool) -> N
     """Open the quality report of a recording in the browser."""
     from episode_assets.storage import ArtifactKey
 
-    path = _open_store(_places(store_uri)).latest(ArtifactKey("qc_report", recording_id)).path("report.html")
+    path = (
+        open_store(resolve_places(store_uri))
+        .latest(ArtifactKey("qc_report", recording_id))
+        .path("report.html")
+    )
     if not only_print:
         webbrowser.open(path.as_uri())
     click.echo(str(path))
@@ -236,8 +222,8 @@ def report(store_uri: str | None, only_print: bool) -> None:
     from episode_assets.qc.archive import ARCHIVE_PAGE
     from episode_assets.storage import ArtifactKey
 
-    places = _places(store_uri)
-    store, bars = _open_store(places), Bars()
+    places = resolve_places(store_uri)
+    store, bars = open_store(places), Bars()
     defs = build_defs(pipeline=PipelineResource(store_uri=places.store))
     with dg.DagsterInstance.get() as instance:
         failed = launch.report(defs, instance, progress=bars).failures
@@ -262,7 +248,7 @@ def export(recording_id: str, directory: Path, asset: str, store_uri: str | None
     """Copy a published artifact into a directory of your own, writable."""
     from episode_assets.storage import ArtifactKey
 
-    click.echo(str(_open_store(_places(store_uri)).export(ArtifactKey(asset, recording_id), directory)))
+    click.echo(str(open_store(resolve_places(store_uri)).export(ArtifactKey(asset, recording_id), directory)))
 
 
 @main.command()
@@ -303,7 +289,7 @@ def redact(
     from episode_assets.pipeline import redacting
     from episode_assets.pipeline.settings import load_settings
 
-    store = _open_store(_places(store_uri))
+    store = open_store(resolve_places(store_uri))
     entry: dict[str, object] = {"reason": reason} | redacting.entry_of(
         box=box, polygon=polygon, picture=picture, relative=relative
     )
@@ -340,7 +326,7 @@ def faces(recording_id: str, preview: Path | None, store_uri: str | None) -> Non
     """Show the faces that are hidden in a recording, a line for each, and what the audit found."""
     from episode_assets.pipeline.face_review import review_faces
 
-    review = review_faces(_open_store(_places(store_uri)), recording_id, preview=preview)
+    review = review_faces(open_store(resolve_places(store_uri)), recording_id, preview=preview)
     click.echo(describe_faces(review))
     sys.exit(FAILED if review.refusal else 0)
 
@@ -393,7 +379,7 @@ def verify(store_uri: str | None) -> None:
     from episode_assets.pipeline.archive import ARCHIVE_REPORT
     from episode_assets.pipeline.settings import load_settings
 
-    store = _open_store(_places(store_uri))
+    store = open_store(resolve_places(store_uri))
     keys = [key for asset in (*load_settings().assets, ARCHIVE_REPORT) for key in store.keys(asset)]
     problems = [f"{key}: {problem}" for key in keys for problem in _problems(store, key)]
     for problem in problems:
@@ -463,7 +449,7 @@ def demo(seconds: float, directory: Path, store_uri: str | None, workers: int | 
         bars = Bars()
         write_demo(path, config=DemoConfig(seconds=seconds), progress=bars)
         bars.close()
-    places = _places(store_uri)
+    places = resolve_places(store_uri)
     failed = _run((str(path),), places, task="sort the objects on the table", workers=workers)
     click.echo("\nThe UI: run `make dev` (or `dagster dev`) and open http://localhost:3000")
     sys.exit(FAILED if failed else 0)
@@ -485,7 +471,7 @@ def _run(
     from episode_assets.defs.resources import PipelineResource
     from episode_assets.pipeline.settings import load_settings
 
-    store = _open_store(places)
+    store = open_store(places)
     settings = load_settings(config_file, profile=profile)
     entries, failed = _register(store, files, task=task, naming=settings.recording_ids)
     pipeline = PipelineResource(store_uri=places.store, workers=workers or default_workers())
@@ -515,19 +501,10 @@ def _register(
             entries[entry.recording_id] = entry
         except EpisodeAssetsError as error:
             refused.append(error)
-            _say(error)
+            say(error)
     if not entries:
-        sys.exit(max(map(_exit_code, refused)))
+        sys.exit(max(map(exit_code, refused)))
     return list(entries.values()), bool(refused)
-
-
-def _say(error: EpisodeAssetsError) -> None:
-    # It may quote names out of a recording, which must not be able to drive the terminal.
-    click.echo(f"error: {printable(str(error))}", err=True)
-
-
-def _exit_code(error: EpisodeAssetsError) -> int:
-    return WRONG_CALL if isinstance(error, BadConfig) else FAILED
 
 
 def _report(result: RunResult, bars: Bars) -> bool:
@@ -555,24 +532,6 @@ def _remark(metadata: Any) -> str:
         if name in metadata:
             return f"{metadata[name]} {name}"
     return ""
-
-
-def _places(store_uri: str | None) -> Places:
-    found = find_places()
-    store = store_uri or found.store
-    if "://" not in store:
-        store = str(Path(store).resolve())
-    places = Places(found.dagster_home, store, found.inbox)
-    os.environ[HOME_VARIABLE] = str(places.dagster_home)
-    os.environ[STORE_VARIABLE] = places.store
-    prepare_instance(places, Path("dagster.yaml"))
-    return places
-
-
-def _open_store(places: Places) -> Store:
-    from episode_assets.storage import Store
-
-    return Store.open(places.store)
 
 
 def _problems(store: Store, key: ArtifactKey) -> list[str]:

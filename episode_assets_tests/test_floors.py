@@ -20,8 +20,8 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"qc", "lerobot"}),
     frozenset({"pipeline", "scripting"}),
     frozenset({"instance", "console"}),
-    frozenset({"defs", "inspection_text"}),
-    frozenset({"definitions"}),
+    frozenset({"defs", "inspection_text", "command_line", "dataset_text"}),
+    frozenset({"definitions", "dataset_cli"}),
     frozenset({"cli"}),
 )
 DAGSTER_ROOMS = {"defs", "definitions", "cli"}
