@@ -112,7 +112,9 @@ def cut_episodes(
     needs_pose = recipe.reference_frame == "episode"
     may_start = source.has_pose if needs_pose else np.ones(len(source), dtype=bool)
     spans = _start_at_key_frames(spans, fate, source.is_key, may_start)
-    spans = _end_before_a_target(spans, fate, source, fps=fps)
+    if recipe.state != "data_juicer":
+        # That layout alone has a last row without a step.
+        spans = _end_before_a_target(spans, fate, source, fps=fps)
     spans = _drop_short(spans, fate, rows=max(1, round(recipe.min_episode_s * fps)))
     spans = [
         replace(span, breaks=tuple(place for place in breaks if span.start < place < span.stop))
