@@ -66,13 +66,14 @@ def read_hand_table(directory: Path, message_number: NDArray[np.int64]) -> Hands
         ArtifactDamaged: The table is missing, unreadable, or lacks a column.
     """
     try:
-        table = pq.read_table(directory / FILE, columns=[*_COLUMNS, _HANDEDNESS])
-        missing = sorted(set(_COLUMNS) - set(table.column_names))
+        there = pq.read_schema(directory / FILE).names
+        missing = sorted(set(_COLUMNS) - set(there))
         if missing:
             raise ArtifactDamaged(
                 f"columns {missing} are missing", where=FILE, remedy="materialise hand_poses again"
             )
-        return _laid_out(table, message_number)
+        columns = [name for name in (*_COLUMNS, _HANDEDNESS) if name in there]
+        return _laid_out(pq.read_table(directory / FILE, columns=columns), message_number)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise ArtifactDamaged(
             f"the hand table cannot be read: {error}", where=FILE, remedy="materialise hand_poses again"

@@ -25,7 +25,7 @@ from episode_assets.lerobot.task_sidecar import read_task_sidecar
 from episode_assets.lerobot.tasks import task_of
 from episode_assets.lerobot.timing import LeftOut
 from episode_assets.outcome import Json, Note
-from episode_assets.recording import TextStream
+from episode_assets.recording import TextStream, median_step_ns
 
 Kept = Sequence[tuple[int, int]]
 
@@ -181,7 +181,9 @@ def _found(
 def _annotated(
     source: EpisodeSource, stream: TextStream, topics: Sequence[str]
 ) -> tuple[tuple[Segment, ...] | None, tuple[Note, ...]]:
-    found = read_annotations(stream, topics=topics, end_ns=int(source.stamp_ns[-1]) + 1)
+    # One period behind the last picture, so that the last text holds to the end.
+    end_ns = int(source.stamp_ns[-1]) + median_step_ns(source.stamp_ns)
+    found = read_annotations(stream, topics=topics, end_ns=end_ns)
     detail = "annotation messages say nothing about a task"
     notes = (Note("annotation_unread", detail, "annotations", found.unread),) if found.unread else ()
     return as_segments(found.said, source.stamp_ns) or None, notes

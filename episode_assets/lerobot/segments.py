@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.lerobot.tasks import clean_text
+from episode_assets.recording import median_step_ns
 
 NOT_APPLICABLE = "N/A"
 """What a caption says of a segment in which nothing is done; the segment is left out."""
@@ -71,11 +72,14 @@ def as_segments(said: Iterable[Said], stamp_ns: NDArray[np.int64]) -> tuple[Segm
 
     Args:
         said: Statements in order of time, without overlap.
-        stamp_ns: (F,) sorted stamps of the frames. A frame belongs to the span that holds its stamp.
+        stamp_ns: (F,) sorted stamps of the frames. A border lies before the frame nearest to it, because people round
+            their seconds.
     """
     segments: list[Segment] = []
+    half_step_ns = median_step_ns(stamp_ns) // 2
     for item in said:
-        start, stop = np.searchsorted(stamp_ns, [item.start_ns, item.end_ns]).tolist()
+        borders = [item.start_ns - half_step_ns, item.end_ns - half_step_ns]
+        start, stop = np.searchsorted(stamp_ns, borders).tolist()
         if start == stop:
             continue
         task, text = clean_text(item.task), clean_text(item.subtask)

@@ -5,8 +5,8 @@
       {"start_s": 4.2, "end_s": 9.0, "task": "pour tea", "subtask": "pour"}
     ]
 
-Seconds count from the first picture of the published video; a span holds its start and not its end. Every name and
-value is checked, since a slip of the pen would train a policy on the wrong words.
+Seconds count from the first picture of the published video; a border lies before the picture nearest to it. Every
+name and value is checked, since a slip of the pen would train a policy on the wrong words.
 """
 
 from __future__ import annotations

@@ -101,6 +101,14 @@ def test_touching_entries_of_one_task_are_one_segment_with_subtasks():
     assert (second.start, second.stop, second.subtasks) == (30, 45, ())
 
 
+@pytest.mark.parametrize(("start_s", "frame"), [(0.467, 7), (0.4667, 7), (0.466, 7), (0.49, 7), (0.51, 8)])
+def test_a_border_lies_at_the_nearest_frame(start_s, frame):
+    at = stamps(45)
+    said = read_task_sidecar(json.dumps([entry(start_s, 2)]).encode(), first_stamp_ns=int(at[0]), where="x")
+
+    assert as_segments(said, at)[0].start == frame
+
+
 def test_repetitions_of_a_task_without_subtasks_stay_apart():
     at = stamps(45)
     said = read_task_sidecar(
@@ -114,6 +122,6 @@ def test_repetitions_of_a_task_without_subtasks_stay_apart():
 
 @pytest.mark.parametrize("word", ["N/A", "n/a", " N/A\n"])
 def test_not_applicable_is_told_by_its_word(word):
-    (segment,) = as_segments([Said(0, 10, word)], stamps(5) - stamps(5)[0])
+    (segment,) = as_segments([Said(0, 10**9, word)], stamps(5) - stamps(5)[0])
 
     assert not segment.is_applicable and segment.task.upper() == NOT_APPLICABLE
