@@ -19,12 +19,14 @@ from episode_assets.lerobot.card import card
 from episode_assets.lerobot.description import provenance_document
 from episode_assets.lerobot.fragment import Fragment, FragmentReader
 from episode_assets.lerobot.ledger import PROVENANCE
+from episode_assets.lerobot.long_episodes import parts_within_limit
 from episode_assets.lerobot.plan import DatasetPlan, plan_dataset
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.reuse import DatasetFolder, FindPublished, nothing_published
 from episode_assets.lerobot.selecting import takes_task
 from episode_assets.lerobot.splits import INFO, divide
 from episode_assets.lerobot.strict_json import write_json
+from episode_assets.lerobot.v2 import V2
 from episode_assets.lerobot.v3 import V3
 from episode_assets.lerobot.version import Version
 from episode_assets.lerobot.video_files import to_be_copied, write_videos
@@ -129,8 +131,10 @@ def _plan_roots(admission: Admission, directory: Path, *, recipe: Recipe, find: 
 
 
 def _version(readers: Sequence[FragmentReader], recipe: Recipe) -> Version:
-    wanted = partial(takes_task, recipe.selection)
-    return V3(plan_dataset(readers, wanted=wanted), recipe)
+    wanted, name = partial(takes_task, recipe.selection), recipe.packing.version
+    if name == "v3.0":
+        return V3(plan_dataset(readers, wanted=wanted), recipe)
+    return V2(plan_dataset(readers, wanted=wanted, divide=parts_within_limit), recipe, name)
 
 
 def _write_root(root: _Root, admission: Admission, *, recipe: Recipe, progress: Progress) -> None:

@@ -11,12 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from episode_assets.lerobot.columns import data_columns
+from episode_assets.lerobot.columns import Column, data_columns
+from episode_assets.lerobot.description import column_values
 from episode_assets.lerobot.fragment import STATISTICS, FragmentReader, flat_statistics, statistics_fields
 from episode_assets.lerobot.plan import PlannedEpisode
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.shards import FilePlace, VideoPlace
-from episode_assets.lerobot.statistics import NAMES, column_statistics
+from episode_assets.lerobot.statistics import NAMES, Statistics, column_statistics, element_masks
 from episode_assets.lerobot.tables import packed_columns
 
 _EPISODES_PER_GROUP = 100
@@ -113,14 +114,36 @@ def read_statistics(reader: FragmentReader) -> Any:
 
 
 def _packed_statistics(episodes: Sequence[PlannedEpisode]) -> Any:
-    records = []
-    for episode in episodes:
-        found = {
-            key: column_statistics(values, np.ones((len(values), 1), dtype=bool))
-            for key, values in packed_columns(episode).items()
-        }
-        records.append(flat_statistics(found))
-    return pa.Table.from_pylist(records)
+    return pa.Table.from_pylist([flat_statistics(_of_packed_columns(episode)) for episode in episodes])
+
+
+def _of_packed_columns(episode: PlannedEpisode) -> dict[str, Statistics]:
+    return {
+        key: column_statistics(values, np.ones((len(values), 1), dtype=bool))
+        for key, values in packed_columns(episode).items()
+    }
+
+
+def statistics_of_episode(episode: PlannedEpisode, columns: Sequence[Column]) -> dict[str, Statistics]:
+    """Return the statistics of one episode by feature.
+
+    Those of a part of an episode are taken from its rows; of its pictures only those of the whole episode are known.
+    """
+    record = read_statistics(episode.part.reader).slice(episode.part.position, 1).to_pylist()[0]
+    found: dict[str, Statistics] = {}
+    for name, value in record.items():
+        _, key, kind = name.split("/")
+        found.setdefault(key, {})[kind] = value
+    if not episode.part.is_whole:
+        found |= _of_rows(episode.part.table(), [column for column in columns if column.key in found])
+    return found | _of_packed_columns(episode)
+
+
+def _of_rows(table: Any, columns: Sequence[Column]) -> dict[str, Statistics]:
+    rows = {name: column_values(table[name]) for name in table.column_names}
+    return {
+        column.key: column_statistics(rows[column.key], element_masks(column, rows)) for column in columns
+    }
 
 
 def bytes_of_record(recipe: Recipe) -> int:

@@ -55,6 +55,11 @@ def _from_zero(episode: PlannedEpisode, table: Any) -> Any:
     return table
 
 
+def names_of_columns(columns: Sequence[Column]) -> list[Any]:
+    """Return what decides how rows are written, as plain values for the key of a file."""
+    return [[column.key, column.dtype, column.names and list(column.names)] for column in columns]
+
+
 def row_schema(columns: Sequence[Column]) -> Any:
     """Return the Arrow schema of a data file, with the note that the hub's viewer reads."""
     return schema_of(tuple(columns)).with_metadata({b"huggingface": _hub_metadata(columns)})

@@ -24,7 +24,7 @@ from episode_assets.lerobot.reuse import DatasetFolder, file_key
 from episode_assets.lerobot.shards import FilePlace, VideoPlace, place_tables
 from episode_assets.lerobot.statistics import Statistics
 from episode_assets.lerobot.strict_json import write_json
-from episode_assets.lerobot.tables import bytes_of_rows, row_schema, rows_of, write_groups
+from episode_assets.lerobot.tables import bytes_of_rows, names_of_columns, row_schema, rows_of, write_groups
 from episode_assets.lerobot.tasks import write_tasks
 from episode_assets.lerobot.video_files import VideoFile, place_all_videos, shared_files
 from episode_assets.progress import Progress
@@ -62,9 +62,9 @@ class V3:
 
     def write_tables(self, folder: DatasetFolder, progress: Progress) -> None:
         """Write rows, episodes and tasks."""
-        schema, done = row_schema(self.columns), 0
+        schema, columns, done = row_schema(self.columns), names_of_columns(self.columns), 0
         for place, episodes in _by_place(self.plan.episodes, self._data_places):
-            key = file_key("rows", schema=str(schema), episodes=[episode.made_of for episode in episodes])
+            key = file_key("rows", columns=columns, episodes=[episode.made_of for episode in episodes])
             tables = partial(_write_rows, schema=schema, episodes=episodes, recipe=self.recipe)
             folder.put(place.path("data", "parquet"), key, tables)
             done += len(episodes)
