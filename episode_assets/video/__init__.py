@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import av
 
+from episode_assets.video.decoder import VideoDecoder
+from episode_assets.video.decoder_cache import DecoderCache
 from episode_assets.video.decoding import decode_picture
 from episode_assets.video.depth_codes import HOLE_CODE, LARGEST_CODE, DepthCoder, DepthUnit
 from episode_assets.video.depth_video import DepthVideoWriter, decode_depth_codes
@@ -17,6 +19,7 @@ from episode_assets.video.encoder_config import DepthEncoderConfig, RGBEncoderCo
 from episode_assets.video.encoding import resolved
 from episode_assets.video.faults import (
     FrameOutOfRange,
+    FrameTimestampError,
     NotOnKeyFrame,
     ParameterSetMismatch,
     UndecodablePicture,
@@ -24,6 +27,7 @@ from episode_assets.video.faults import (
 )
 from episode_assets.video.frames import Image
 from episode_assets.video.joining import join_segments
+from episode_assets.video.lookup import decode_at, iterate_at
 from episode_assets.video.packets import EncodedPicture, encoded_pictures, streamable_codec
 from episode_assets.video.picture import Picture
 from episode_assets.video.probing import VideoProbe, probe
@@ -42,6 +46,7 @@ __all__ = [
     "HOLE_CODE",
     "LARGEST_CODE",
     "CameraOutput",
+    "DecoderCache",
     "DepthCoder",
     "DepthEncoderConfig",
     "DepthUnit",
@@ -49,6 +54,7 @@ __all__ = [
     "EncodedPicture",
     "EncoderArgument",
     "FrameOutOfRange",
+    "FrameTimestampError",
     "Image",
     "NotOnKeyFrame",
     "ParameterSetMismatch",
@@ -60,12 +66,14 @@ __all__ = [
     "StreamingEncoder",
     "UndecodablePicture",
     "UndecodableVideo",
+    "VideoDecoder",
     "VideoProbe",
     "VideoSpan",
     "VideoWriter",
     "WhenFull",
     "check_copyable",
     "config_from_arguments",
+    "decode_at",
     "decode_depth_codes",
     "decode_frames",
     "decode_picture",
@@ -74,6 +82,7 @@ __all__ = [
     "encode_jpeg",
     "encoded_pictures",
     "encoder_arguments",
+    "iterate_at",
     "join_segments",
     "picture_to_rgb",
     "probe",

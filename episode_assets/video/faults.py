@@ -5,7 +5,8 @@
     ├── UndecodableVideo        a video file or segment cannot be opened, or breaks off
     ├── ParameterSetMismatch    videos that a stream copy would join were encoded with different headers
     ├── NotOnKeyFrame           a stream copy was asked to begin between two key frames
-    └── FrameOutOfRange         a frame was asked for that the video does not hold
+    ├── FrameOutOfRange         a frame was asked for that the video does not hold
+    └── FrameTimestampError     no frame lies near enough to a time that was asked for (also a ValueError)
 
 Nothing of PyAV's own error classes leaves this room; `named_failures` is the one place of translation.
 """
@@ -15,6 +16,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
+from functools import partial
 
 import av
 
@@ -39,6 +42,36 @@ class NotOnKeyFrame(BadVideo):
 
 class FrameOutOfRange(BadVideo):
     """A frame was asked for that the video does not hold."""
+
+
+class FrameTimestampError(BadVideo, ValueError):
+    """No frame lies within the tolerance of a time that was asked for.
+
+    Args:
+        where: Name of the video.
+        query_s: The time that was asked for, seconds.
+        frame: Number of the nearest frame.
+        frame_s: Its time, seconds.
+        tolerance_s: How far it may lie from the query, seconds.
+    """
+
+    def __init__(
+        self, *, where: str, query_s: Fraction, frame: int, frame_s: Fraction, tolerance_s: Fraction
+    ) -> None:
+        self.query_s, self.frame, self.frame_s, self.tolerance_s = query_s, frame, frame_s, tolerance_s
+        distance_s = abs(query_s - frame_s)
+        super().__init__(
+            f"no frame at {float(query_s):.9g} s: the nearest, number {frame}, lies at {float(frame_s):.9g} s, "
+            f"{float(distance_s):.6g} s away, and {float(tolerance_s):.6g} s are allowed",
+            where=where,
+            remedy="ask for the times of frames, or allow a larger tolerance",
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        named = {
+            name: getattr(self, name) for name in ("where", "query_s", "frame", "frame_s", "tolerance_s")
+        }
+        return (partial(type(self), **named), ())
 
 
 @contextmanager

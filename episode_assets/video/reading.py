@@ -47,21 +47,49 @@ def decode_raw_frames(
         UndecodableVideo: The file cannot be read, has another pixel format, or a frame does not decode.
     """
     facts = probe(path)
-    wanted = np.arange(facts.frames) if indices is None else np.unique(np.asarray(indices, np.int64))
-    outside = wanted[(wanted < 0) | (wanted >= facts.frames)]
-    if len(outside):
-        raise FrameOutOfRange(f"frame {int(outside[0])} of a video of {facts.frames} frames", where=path.name)
+    wanted = checked_numbers(facts, indices, where=path.name)
     if facts.pix_fmt not in formats:
         raise UndecodableVideo(f"pixel format {facts.pix_fmt} is not {' or '.join(formats)}", where=path.name)
     return _decode(path, facts, wanted)
 
 
+def checked_numbers(
+    facts: VideoProbe, indices: Sequence[int] | NDArray[np.int64] | None, *, where: str
+) -> NDArray[np.int64]:
+    """Return frame numbers in increasing order, each once; all of them for None.
+
+    Raises:
+        FrameOutOfRange: A number lies outside the video.
+    """
+    wanted = np.arange(facts.frames) if indices is None else np.unique(np.asarray(indices, np.int64))
+    outside = wanted[(wanted < 0) | (wanted >= facts.frames)]
+    if len(outside):
+        raise FrameOutOfRange(f"frame {int(outside[0])} of a video of {facts.frames} frames", where=where)
+    return wanted
+
+
 def _decode(path: Path, facts: VideoProbe, wanted: NDArray[np.int64]) -> Iterator[tuple[int, Any]]:
     with opened(path) as (container, stream):
-        stream.codec_context.thread_count = 1
-        stream.codec_context.options = STRICT_DECODING
-        for run in _runs(wanted, facts.key_frames):
-            yield from _decode_run(path, container, stream, facts, run)
+        prepare(stream)
+        yield from decode_wanted(container, stream, facts, wanted, where=path.name)
+
+
+def prepare(stream: Any) -> None:
+    """Set up the decoder of a stream: one thread, and damage is an error instead of grey."""
+    stream.codec_context.thread_count = 1
+    stream.codec_context.options = STRICT_DECODING
+
+
+def decode_wanted(
+    container: Any, stream: Any, facts: VideoProbe, wanted: NDArray[np.int64], *, where: str
+) -> Iterator[tuple[int, Any]]:
+    """Decode frames of an open file by number, in increasing order; only the groups that hold one are decoded.
+
+    Raises:
+        UndecodableVideo: A frame does not decode.
+    """
+    for run in _runs(wanted, facts.key_frames):
+        yield from _decode_run(where, container, stream, facts, run)
 
 
 def _runs(wanted: NDArray[np.int64], key_frames: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -72,7 +100,7 @@ def _runs(wanted: NDArray[np.int64], key_frames: NDArray[np.int64]) -> list[NDAr
 
 
 def _decode_run(
-    path: Path, container: Any, stream: Any, facts: VideoProbe, run: NDArray[np.int64]
+    where: str, container: Any, stream: Any, facts: VideoProbe, run: NDArray[np.int64]
 ) -> Iterator[tuple[int, Any]]:
     container.seek(int(facts.pts[run[0]]), stream=stream, backward=True)
     left = list(run[::-1])
@@ -84,4 +112,4 @@ def _decode_run(
             yield int(left.pop()), frame
         if not left:
             return
-    raise UndecodableVideo(f"frame {int(left[-1])} does not decode", where=path.name)
+    raise UndecodableVideo(f"frame {int(left[-1])} does not decode", where=where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,9 @@ from episode_assets.errors import BadVideo
 from episode_assets.video.picture import BT601_MATRIX, LIMITED_RANGE, Picture, frame_of
 
 _FULL_RANGE = 2
+
+_SCALER_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
+"""Matrices of ITU-T H.273 that swscale knows: BT.709, FCC, BT.601 twice, SMPTE 240M, BT.2020."""
 
 
 class _Scaler(threading.local):
@@ -38,24 +42,43 @@ def picture_to_rgb(picture: Picture, *, size: tuple[int, int] | None = None) -> 
     """
     odd = (picture.true_width, picture.true_height) != (picture.width, picture.height)
     width, height = (picture.width, picture.height) if size is None or odd else size
-    converted = _scaler.reformatter.reformat(
-        frame_of(picture),
-        width=width,
-        height=height,
-        format="rgb24",
-        src_colorspace=BT601_MATRIX,
-        dst_colorspace=BT601_MATRIX,
-        src_color_range=LIMITED_RANGE,
-        dst_color_range=_FULL_RANGE,
-        interpolation="AREA",
-        threads=1,
-    )
-    rgb = np.asarray(converted.to_ndarray(), dtype=np.uint8)
+    rgb = _converted(frame_of(picture), size=(width, height), matrix=BT601_MATRIX, value_range=LIMITED_RANGE)
     if odd:
         rgb = np.ascontiguousarray(rgb[: picture.true_height, : picture.true_width])
         if size is not None and size != (picture.true_width, picture.true_height):
             rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     return rgb
+
+
+def frame_to_rgb(frame: Any) -> NDArray[np.uint8]:
+    """Convert a decoded frame of any pixel format to (height, width, 3) uint8 full-range RGB.
+
+    The matrix and range are those that the frame states; BT.601 and limited range, for YUV, where it states none.
+    """
+    name = frame.format.name
+    is_full = frame.format.is_rgb or name.startswith(("yuvj", "gray")) or frame.color_range == _FULL_RANGE
+    return _converted(
+        frame,
+        size=(frame.width, frame.height),
+        matrix=frame.colorspace if frame.colorspace in _SCALER_MATRICES else BT601_MATRIX,
+        value_range=_FULL_RANGE if is_full else LIMITED_RANGE,
+    )
+
+
+def _converted(frame: Any, *, size: tuple[int, int], matrix: int, value_range: int) -> NDArray[np.uint8]:
+    converted = _scaler.reformatter.reformat(
+        frame,
+        width=size[0],
+        height=size[1],
+        format="rgb24",
+        src_colorspace=matrix,
+        dst_colorspace=BT601_MATRIX,
+        src_color_range=value_range,
+        dst_color_range=_FULL_RANGE,
+        interpolation="AREA",
+        threads=1,
+    )
+    return np.asarray(converted.to_ndarray(), dtype=np.uint8)
 
 
 def picture_from_rgb(rgb: NDArray[np.uint8]) -> Picture:
