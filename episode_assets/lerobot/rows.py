@@ -7,7 +7,7 @@ which says what it means; here it gets its numbers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from episode_assets.geometry import (
 )
 from episode_assets.lerobot.bodies import Bodies, joints_of_grip, openings, wrist_axes
 from episode_assets.lerobot.cuts import Span
+from episode_assets.lerobot.gap_steps import over_gaps
 from episode_assets.lerobot.layouts import tells_euler
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.reference_frames import episode_from_world
@@ -113,7 +114,8 @@ def build_rows(
         frames: (rows + 1,) positions that are the rows, and the one that the last action leads to, where rows are not
             the frames of the span one by one.
     """
-    told = _tell(source, _frames(span, recipe) if frames is None else frames, recipe, fps)
+    told = _tell(source, rows_and_target(span, recipe) if frames is None else frames, recipe, fps)
+    told = replace(told, steps=over_gaps(told.steps, leads_on=span.leads_on, choice=recipe.gaps))
     count = len(told.rows)
     state, action = states_and_actions(told.steps, recipe)
     rows: Rows = {
@@ -129,7 +131,8 @@ def build_rows(
     return rows | _extra_columns(source, told, recipe)
 
 
-def _frames(span: Span, recipe: Recipe) -> NDArray[np.int64]:
+def rows_and_target(span: Span, recipe: Recipe) -> NDArray[np.int64]:
+    """Return the positions (rows + 1,) of an episode's rows and of what its last action leads to."""
     frames = np.arange(span.start, span.stop + 1)
     if recipe.state == "data_juicer":
         frames[-1] = span.stop - 1
