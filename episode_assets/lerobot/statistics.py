@@ -49,22 +49,45 @@ def column_statistics(values: NDArray[Any], valid: NDArray[np.bool_]) -> Statist
         valid: (N, D) bool.
     """
     table = values.reshape(len(values), -1)
-    columns = [_element(table[:, i], valid[:, i]) for i in range(table.shape[1])]
-    result: Statistics = {name: [column[name] for column in columns] for name in NAMES}
+    count = valid.sum(axis=0)
+    # What is never valid is described by its first row, which is its constant fill.
+    counted = valid | ((np.arange(len(table)) == 0)[:, None] & (count == 0))
+    found = _elements(table, counted)
+    result: Statistics = {name: found[name].tolist() for name in NAMES}
     result["count"] = [int(valid.any(axis=1).sum())]
     return result
 
 
-def _element(values: NDArray[Any], valid: NDArray[np.bool_]) -> dict[str, float]:
-    chosen = values[valid] if valid.any() else values[:1]
-    # Whole numbers (stamps) exceed what float64 can hold; their distance from the first one does not.
-    is_whole = chosen.dtype.kind in "iu"
-    origin = int(chosen.min()) if is_whole else 0
-    x = np.sort((chosen - origin).astype(np.float64))
-    found = {"min": x[0], "max": x[-1], "mean": x.mean(), "std": x.std()}
-    levels = np.quantile(x, list(QUANTILES.values()))
-    found |= dict(zip(QUANTILES, levels, strict=True))
-    return {name: float(value) + (0 if name == "std" else origin) for name, value in found.items()}
+def _elements(table: NDArray[Any], counted: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
+    """Return the statistics (D,) of elements (N, D), each over its own rows, at least one."""
+    # Whole numbers (stamps) exceed what float64 can hold; their distance from the smallest one does not.
+    is_whole = table.dtype.kind in "iu"
+    origin = table.min(axis=0) if is_whole else np.zeros(table.shape[1])
+    # One element after another in memory, rows that do not count last: sums along it lose few digits.
+    x = np.sort(np.where(counted, (table - origin).astype(np.float64), np.inf).T, axis=1)
+    count = counted.sum(axis=0)
+    x_or_zero = np.where(np.isinf(x), 0.0, x)
+    mean = x_or_zero.sum(axis=1) / count
+    squares = np.where(np.isinf(x), 0.0, x_or_zero - mean[:, None]) ** 2
+    last = np.take_along_axis(x, count[:, None] - 1, axis=1)[:, 0]
+    found = {"min": x[:, 0], "max": last, "mean": mean}
+    found |= {name: _quantile(x, count, q) for name, q in QUANTILES.items()}
+    told = {name: value + origin.astype(np.float64) for name, value in found.items()}
+    return told | {"std": np.sqrt(squares.sum(axis=1) / count)}
+
+
+def _quantile(x: NDArray[np.float64], count: NDArray[np.int64], q: float) -> NDArray[np.float64]:
+    """Return the quantile (D,) of the first `count` (D,) of sorted values (D, N), between neighbours on a line."""
+    position = q * (count - 1)
+    below = np.floor(position).astype(np.int64)
+    share = position - below
+    low, high = (
+        np.take_along_axis(x, rank[:, None], axis=1)[:, 0]
+        for rank in (below, np.minimum(below + 1, count - 1))
+    )
+    # Counted from the nearer end, as numpy does, so that equal neighbours give exactly their value.
+    step = high - low
+    return np.asarray(np.where(share >= 0.5, high - step * (1 - share), low + step * share))
 
 
 def colour_statistics(histogram: NDArray[np.int64], *, frames: int) -> Statistics:
