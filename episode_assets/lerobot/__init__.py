@@ -4,8 +4,9 @@ A new column starts in `columns`, a new cut in `cuts`, a new choice in `recipe`.
 to `video`; which frames are good enough is decided by `qc`; reading a bundle belongs to `bundle`.
 """
 
+from episode_assets.lerobot.contribution import write_fragment
 from episode_assets.lerobot.dataset import pack_dataset
-from episode_assets.lerobot.fragment import Fragment, write_fragment
+from episode_assets.lerobot.fragment import Fragment
 from episode_assets.lerobot.ledger import read_ledger
 from episode_assets.lerobot.problems import Problem
 from episode_assets.lerobot.recipe import Recipe, default_recipe_path

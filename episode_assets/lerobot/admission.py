@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from episode_assets.errors import ArtifactDamaged, EpisodeAssetsError, UnauditedArtifact
-from episode_assets.lerobot.fragment import FROM_BUNDLE, Fragment, FragmentReader
+from episode_assets.lerobot.camera_tracks import FROM_BUNDLE
+from episode_assets.lerobot.fragment import Fragment, FragmentReader
 from episode_assets.lerobot.ledger import continue_ledger
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.selecting import refused, takes_task

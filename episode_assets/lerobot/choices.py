@@ -100,12 +100,21 @@ def _typed(kind: Any, value: object, *, where: str, name: str) -> Any:
         item = get_args(kind)[0]
         if get_origin(item) is tuple:
             pairs = value.items() if isinstance(value, Mapping) else value
-            return tuple(tuple(pair) if isinstance(pair, list | tuple) else pair for pair in pairs)
+            return tuple(_pair(item, pair) for pair in pairs)
         return value if isinstance(value, Mapping) else tuple(value)
     if isinstance(value, Mapping) and get_origin(kind) is not None:
         _, item = (*get_args(kind), None, None)[:2]
         return {key: _typed(item, entry, where=where, name=f"{name}.{key}") for key, entry in value.items()}
     return value
+
+
+def _pair(kind: Any, pair: object) -> object:
+    """Return a pair as a tuple; where both are words, YAML's numbers are taken by how they are written."""
+    if not isinstance(pair, list | tuple):
+        return pair
+    if get_args(kind) != (str, str):
+        return tuple(pair)
+    return tuple(str(item) if type(item) in (int, float) else item for item in pair)
 
 
 def _fits(value: object, kind: Any) -> bool:

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from episode_assets.lerobot.columns import Column, data_columns
 from episode_assets.lerobot.description import column_values
-from episode_assets.lerobot.fragment import STATISTICS, FragmentReader, flat_statistics, statistics_fields
+from episode_assets.lerobot.fragment import STATISTICS, FragmentReader
+from episode_assets.lerobot.fragment_tables import flat_statistics, statistics_fields
 from episode_assets.lerobot.plan import PlannedEpisode
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.shards import FilePlace, VideoPlace

@@ -137,6 +137,7 @@ def change_source(source: EpisodeSource, change: PictureChange) -> EpisodeSource
         world_from_optical=pose,
         intrinsics=change.intrinsics(source.intrinsics),
         joints_cam=source.joints_cam @ rotation.T,
+        mano=None if source.mano is None else source.mano.turned(rotation),
     )
 
 

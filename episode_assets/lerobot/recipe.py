@@ -53,11 +53,15 @@ class Recipe:
     )
     timing: Literal["retime", "resample"] = field(
         default="retime",
-        metadata={"help": "retime: every frame becomes a row; resample is not available yet and refused"},
+        metadata={
+            "help": "retime: every frame becomes a row; resample: the nearest frame at each 1/fps, pictures are encoded"
+        },
     )
     unaligned_start: Literal["snap", "reencode"] = field(
         default="snap",
-        metadata={"help": "snap: start at the next key frame; reencode is not available yet and refused"},
+        metadata={
+            "help": "snap: start at the next key frame; reencode: encode an episode that starts between two"
+        },
     )
     state: State = field(
         default="bimanual",
@@ -134,13 +138,6 @@ class Recipe:
         require(1 <= self.chunks_size <= _CHUNKS_SIZE_MAX, "chunks_size", self.chunks_size, "1 to 1000")
         require(self.data_file_mib >= 1, "data_file_mib", self.data_file_mib, "1 or more")
         require(self.video_file_mib >= 1, "video_file_mib", self.video_file_mib, "1 or more")
-        require(self.timing == "retime", "timing", self.timing, "retime (resampling is not available yet)")
-        require(
-            self.unaligned_start == "snap",
-            "unaligned_start",
-            self.unaligned_start,
-            "snap (encoding a span anew is not available yet)",
-        )
         check_layout(self.state, self.layout)
 
     @property
@@ -157,6 +154,20 @@ class Recipe:
     def camera_keys(self) -> tuple[str, ...]:
         """Names of all features that are pictures, colour first."""
         return (self.video_key, self.depth_key) if self.depth.enabled else (self.video_key,)
+
+    @property
+    def image_keys(self) -> tuple[str, ...]:
+        """Names of those whose pictures lie in the data files; the others lie in videos."""
+        in_rows = {
+            self.video_key: self.camera_view.store == "images",
+            self.depth_key: self.depth.store == "tiff",
+        }
+        return tuple(key for key in self.camera_keys if in_rows[key])
+
+    @property
+    def video_keys(self) -> tuple[str, ...]:
+        """Names of those whose pictures lie in videos."""
+        return tuple(key for key in self.camera_keys if key not in self.image_keys)
 
     @classmethod
     def load(cls, path: Path) -> Recipe:

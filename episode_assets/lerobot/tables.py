@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from episode_assets.lerobot.columns import PACKED, Column, data_columns, schema_of
-from episode_assets.lerobot.fragment import FragmentReader, arrow_table
+from episode_assets.lerobot.fragment import FragmentReader
+from episode_assets.lerobot.fragment_tables import arrow_table
 from episode_assets.lerobot.plan import PlannedEpisode
 from episode_assets.lerobot.recipe import Recipe
 

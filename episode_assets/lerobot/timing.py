@@ -25,12 +25,13 @@ class LeftOut:
     detail: str
 
 
-def choose_fps(stamps_ns: NDArray[np.int64], *, asked: int) -> int | LeftOut:
+def choose_fps(stamps_ns: NDArray[np.int64], *, asked: int, is_resampled: bool = False) -> int | LeftOut:
     """Return the grid's rate: the one asked for, or the nearest whole number; the recording must be within 2 % of it.
 
     Args:
         stamps_ns: Sorted picture stamps, ns.
         asked: Rate demanded by the recipe; 0 leaves it to the recording.
+        is_resampled: Frames are held and dropped, so that any rate will do.
     """
     if len(stamps_ns) < 2:
         return LeftOut("too_few_frames", f"{len(stamps_ns)} frames have no frame rate")
@@ -39,11 +40,13 @@ def choose_fps(stamps_ns: NDArray[np.int64], *, asked: int) -> int | LeftOut:
         return LeftOut("no_frame_rate", "most pictures share one time stamp")
     rate = _SECOND_NS / median_ns
     fps = asked or round(rate)
+    if is_resampled:
+        return max(fps, 1)
     if fps < 1 or abs(rate - fps) > RATE_TOLERANCE * fps:
         wanted = f"the {asked} Hz of the recipe" if asked else "a whole number"
         return LeftOut(
             "resampling_needed",
-            f"the median frame rate is {rate:.3f} Hz, not within 2 % of {wanted}; resampling is not available yet",
+            f"the median frame rate is {rate:.3f} Hz, not within 2 % of {wanted}; timing: resample would do",
         )
     return fps
 

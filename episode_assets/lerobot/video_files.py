@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from episode_assets.errors import BadVideo
-from episode_assets.lerobot.fragment import FROM_BUNDLE
+from episode_assets.lerobot.camera_tracks import FROM_BUNDLE
 from episode_assets.lerobot.plan import DatasetPlan, PlannedEpisode
 from episode_assets.lerobot.reuse import DatasetFolder, file_key
 from episode_assets.lerobot.shards import VideoPart, VideoPlace, place_videos

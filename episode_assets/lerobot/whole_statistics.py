@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from episode_assets.lerobot.columns import Column
 from episode_assets.lerobot.description import column_values
 from episode_assets.lerobot.exact_quantiles import statistics_of_batches
-from episode_assets.lerobot.fragment import STATISTICS, histogram_column
+from episode_assets.lerobot.fragment import STATISTICS
+from episode_assets.lerobot.fragment_tables import histogram_column
 from episode_assets.lerobot.plan import DatasetPlan
 from episode_assets.lerobot.statistics import Statistics, colour_statistics, element_masks
 

@@ -12,7 +12,7 @@ import pytest
 from episode_assets import scripting
 from episode_assets.bundle import EpisodeBundle
 from episode_assets.errors import UnauditedArtifact
-from episode_assets.lerobot.fragment import refuse_unverified
+from episode_assets.lerobot.contribution import refuse_unverified
 from episode_assets_tests.scripting.conftest import Opener
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scripting.md").read_text(encoding="utf-8")

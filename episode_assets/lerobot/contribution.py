@@ -1,0 +1,338 @@
+"""Writes what one recording contributes to the datasets of a recipe: rows, cut points, statistics, own pictures.
+
+The order of work is here and nothing else: what is read is in `inputs`, which frames become rows in `episode_plan`,
+numbers in `rows`, pictures in `camera_tracks`. A recording that fits no recipe is a fragment without episodes that says
+why, so nothing waits for it. How a fragment is read again is in `fragment`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from episode_assets.bundle import EpisodeBundle
+from episode_assets.bundle.unaudited import pictures_among, unverified
+from episode_assets.errors import ArtifactDamaged, UnauditedArtifact
+from episode_assets.footage import passed_audit
+from episode_assets.lerobot.camera_tracks import (
+    CameraTrack,
+    VideoFile,
+    colour_track,
+    depth_track,
+    read_video,
+    video_facts,
+    why_encode,
+)
+from episode_assets.lerobot.columns import fragment_columns
+from episode_assets.lerobot.cuts import REASONS, Span
+from episode_assets.lerobot.episode_plan import EpisodePlan, plan_episodes
+from episode_assets.lerobot.fragment import DOCUMENT, ROWS, SCHEMA, SCHEMA_VERSION, STATISTICS
+from episode_assets.lerobot.fragment_tables import write_rows, write_statistics
+from episode_assets.lerobot.image_tracks import image_tracks
+from episode_assets.lerobot.inputs import read_source, read_verdict
+from episode_assets.lerobot.picture_change import (
+    TURNS,
+    PictureChange,
+    change_source,
+    plan_change,
+    upright_turns,
+)
+from episode_assets.lerobot.recipe import Recipe
+from episode_assets.lerobot.rows import Rows, build_rows, rows_and_target
+from episode_assets.lerobot.segment_plan import NO_TASKS_BESIDE, TaskInputs, plan_segments
+from episode_assets.lerobot.source import EpisodeSource
+from episode_assets.lerobot.strict_json import write_json
+from episode_assets.lerobot.time_grid import Indices
+from episode_assets.lerobot.timing import LeftOut, grid_drift
+from episode_assets.outcome import Json, Note, Outcome, Skipped
+from episode_assets.progress import Progress, silent
+
+
+def write_fragment(
+    bundle: EpisodeBundle,
+    hands: Path,
+    qc: Path,
+    blurred: Path,
+    directory: Path,
+    *,
+    recipe: Recipe,
+    bundle_digest: str,
+    recording_id: str,
+    task: str | None,
+    tasks_beside: TaskInputs = NO_TASKS_BESIDE,
+    privacy: Mapping[str, Json] | None,
+    progress: Progress = silent,
+) -> Outcome:
+    """Write the fragment of one recording under one recipe.
+
+    Where the recipe takes pictures as they are in the bundle, none is decoded but those that a captioner sees.
+
+    Args:
+        bundle: The opened bundle.
+        hands: Directory of the hand_poses artifact.
+        qc: Directory of the qc_report artifact; its kept intervals become episodes.
+        blurred: Directory of the blurred_rgb artifact, for the colour histograms of the published video.
+        directory: Empty directory to write into.
+        recipe: What the dataset is made of.
+        bundle_digest: Content digest of the bundle, by which the fragment refers to its video.
+        recording_id: The recording.
+        task: What the wearer does, in words; None where nobody said.
+        tasks_beside: What else the recording brings along about its tasks.
+        privacy: Privacy block of the blurred video's manifest.
+        progress: Told after every episode.
+
+    Returns:
+        An outcome with all files as core. A recording that fits nowhere gives no episodes and a note that says why.
+
+    Raises:
+        UnauditedArtifact: The pictures have no passed audit.
+        ArtifactDamaged: The inputs contradict each other or cannot be read.
+        BadVideo: The bundle's video cannot be read.
+        BadConfig: The file of tasks beside the recording is wrong, or the captioner or an encoder is not there.
+    """
+    verdict = dict(passed_audit(privacy))
+    refuse_unverified(bundle)
+    recorded = read_source(bundle, hands, with_mano=recipe.layout.needs_mano(recipe.state))
+    if recorded.recording_id != recording_id:
+        raise ArtifactDamaged(
+            f"the bundle belongs to recording {recorded.recording_id!r}, expected {recording_id!r}",
+            remedy="materialise episode_bundle of this recording again",
+        )
+    quality = read_verdict(qc, recorded.message_number)
+    video = read_video(bundle.video_path, frames=len(recorded))
+    said = plan_segments(
+        recorded, quality.kept, bundle.video_path, recipe=recipe, task=task, given=tasks_beside
+    )
+    change, refused = _change(recorded, video, recipe)
+    source = change_source(recorded, change)
+    reason = why_encode(recipe, video.probe, change) if recipe.video_keys[:1] == (recipe.video_key,) else None
+    plan = plan_episodes(
+        source,
+        quality,
+        recipe,
+        said,
+        refused=refused or _no_depth(bundle, recipe),
+        starts_anywhere=reason is not None
+        or recipe.unaligned_start == "reencode"
+        or recipe.video_key in recipe.image_keys,
+    )
+    spans = plan.cuts.episodes
+    table = [
+        build_rows(
+            source, span, recipe=recipe, fps=plan.fps, frames=plan.grid.frame[rows_and_target(span, recipe)]
+        )
+        for span in spans
+    ]
+    tracks = _tracks(
+        bundle, blurred, directory, source, plan, recipe=recipe, video=video, change=change, progress=progress
+    )
+    columns = fragment_columns(recipe)
+    write_rows(directory / ROWS, table, columns, progress)
+    write_statistics(directory / STATISTICS, table, tracks, columns)
+    document = {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "recording_id": recording_id,
+        "recipe": recipe.to_mapping(),
+        "rows_digest": recipe.rows_digest,
+        "bundle_digest": bundle_digest,
+        "first_stamp_ns": int(source.stamp_ns[0]),
+        "frames": len(source),
+        "fps": plan.fps,
+        "left_out": None if plan.left_out is None else asdict(plan.left_out),
+        "lost": dict(plan.cuts.lost),
+        "hands_waived": plan.hands_waived,
+        "hands_smoothed": int(source.hand_smoothed.sum()),
+        "quality": {"verdict": quality.verdict, "score": quality.score},
+        "timing": {"mode": recipe.timing, "median_dt_ns": _median_dt_ns(source)},
+        "task": said.task,
+        "segments": said.to_json(),
+        "picture": {**asdict(change), "encoded_because": reason},
+        "video": {key: _facts(tracks, key, video) for key in recipe.video_keys},
+        "images": {key: _facts(tracks, key, video) for key in recipe.image_keys},
+        "episodes": [
+            _episode(source, plan, span)
+            | plan.said.language(span)
+            | _pictures(tracks, number, video, plan.frames(span))
+            for number, span in enumerate(spans)
+        ],
+        "privacy": verdict,
+    }
+    write_json(directory / DOCUMENT, document)
+    files = [DOCUMENT, ROWS, STATISTICS, *dict.fromkeys(file for track in tracks for file in track.files)]
+    return _outcome(plan, table, tracks, source, files, verdict, said.notes)
+
+
+def refuse_unverified(bundle: EpisodeBundle) -> None:
+    """Return if nobody doubts the pictures of a bundle.
+
+    Raises:
+        UnauditedArtifact: Its own record has no passed audit, or names pictures that nobody audited.
+    """
+    pictures = sorted(pictures_among(unverified(passed_audit(bundle.privacy, where="episode_bundle"))))
+    if pictures:
+        raise UnauditedArtifact(
+            f"nobody audited {', '.join(pictures)} of the bundle",
+            where="episode_bundle",
+            remedy="make the bundle from a video whose audit passed",
+        )
+
+
+def _change(source: EpisodeSource, video: VideoFile, recipe: Recipe) -> tuple[PictureChange, LeftOut | None]:
+    """Return what happens to the pictures, and why the recording does not fit if it cannot be told."""
+    view, size = recipe.camera_view, (video.probe.width, video.probe.height)
+    turns = upright_turns(source.world_from_optical) if view.upright == "auto" else TURNS[view.upright]
+    if turns is None:
+        detail = "the recording has no camera pose, by which camera_view.upright 'auto' turns the picture"
+        return plan_change(view, size, quarter_turns=0), LeftOut("no_camera_pose", detail)
+    return plan_change(view, size, quarter_turns=turns), None
+
+
+def _no_depth(bundle: EpisodeBundle, recipe: Recipe) -> LeftOut | None:
+    if not recipe.depth.enabled or bundle.depth is not None:
+        return None
+    return LeftOut("no_depth", "the recording has no depth, which the recipe asks for")
+
+
+def _tracks(
+    bundle: EpisodeBundle,
+    blurred: Path,
+    directory: Path,
+    source: EpisodeSource,
+    plan: EpisodePlan,
+    *,
+    recipe: Recipe,
+    video: VideoFile,
+    change: PictureChange,
+    progress: Progress,
+) -> tuple[CameraTrack, ...]:
+    """Return the camera features in the order of the recipe; none without episodes."""
+    episodes = [plan.frames(span) for span in plan.cuts.episodes]
+    if not episodes:
+        return ()
+    tracks: list[CameraTrack] = []
+    if recipe.video_key in recipe.video_keys:
+        tracks.append(
+            colour_track(
+                bundle,
+                blurred,
+                directory,
+                source,
+                episodes,
+                recipe=recipe,
+                video=video,
+                change=change,
+                fps=plan.fps,
+                progress=progress,
+            )
+        )
+    if recipe.depth_key in recipe.video_keys:
+        tracks.append(
+            depth_track(
+                bundle, directory, episodes, recipe=recipe, change=change, fps=plan.fps, progress=progress
+            )
+        )
+    if recipe.image_keys:
+        tracks += image_tracks(bundle, directory, episodes, recipe=recipe, change=change, progress=progress)
+    return tuple(sorted(tracks, key=lambda track: recipe.camera_keys.index(track.key)))
+
+
+def _facts(tracks: Sequence[CameraTrack], key: str, video: VideoFile) -> dict[str, Json]:
+    """Return what all frames of a feature share; without episodes that of the bundle's video stands for it."""
+    return next((track.facts for track in tracks if track.key == key), video_facts(video.probe, None))
+
+
+def _median_dt_ns(source: EpisodeSource) -> int:
+    return int(np.median(np.diff(source.stamp_ns))) if len(source) > 1 else 0
+
+
+def _episode(source: EpisodeSource, plan: EpisodePlan, span: Span) -> dict[str, Json]:
+    frames = plan.frames(span)
+    first, last = int(frames[0]), int(frames[-1])
+    record: dict[str, Json] = {
+        "length": len(span),
+        "frame_start": first,
+        "frame_stop": last + 1,
+        "message_first": int(source.message_number[first]),
+        "message_last": int(source.message_number[last]),
+        "start_ns": int(source.stamp_ns[first]),
+        "end_ns": int(source.stamp_ns[last]),
+        "before": span.before,
+        "after": span.after,
+        "drift_ns": int(grid_drift(source.stamp_ns[frames], fps=plan.fps)[-1]) // plan.fps,
+    }
+    return record | (
+        {"resampled": plan.grid.report(span.start, span.stop).to_json()} if plan.grid.is_resampled else {}
+    )
+
+
+def _pictures(
+    tracks: Sequence[CameraTrack], episode: int, video: VideoFile, frames: Indices
+) -> dict[str, Json]:
+    """Return where the frames of an episode lie, and what is told about its depth."""
+    record: dict[str, Json] = {
+        "video_bytes": int(video.sizes[frames[0] : frames[-1] + 1].sum()),
+        "videos": {track.key: track.references[episode] for track in tracks if track.references},
+    }
+    depth: dict[str, Json] = {track.key: track.depth[episode].to_json() for track in tracks if track.depth}
+    return record | ({"depth": depth} if depth else {})
+
+
+def _notes(plan: EpisodePlan, tracks: Sequence[CameraTrack]) -> list[Note]:
+    notes = [
+        Note(code, f"frames lost: {REASONS[code]}", "rgb", count) for code, count in plan.cuts.lost.items()
+    ]
+    if plan.hands_waived:
+        detail = "no episode has the required hands; all were kept, with false masks"
+        notes.append(Note("hands_waived", detail, "hands"))
+    if plan.grid.is_resampled:
+        held, dropped = _held_and_dropped(plan)
+        notes.append(Note("frames_held", "rows that show the frame of the row before once more", "rgb", held))
+        notes.append(Note("frames_dropped", "frames inside episodes that no row shows", "rgb", dropped))
+    outside = sum(account.outside for track in tracks for account in track.depth)
+    if outside:
+        notes.append(Note("depth_outside", "measured depth pixels out of the coded range", "depth", outside))
+    return notes
+
+
+def _held_and_dropped(plan: EpisodePlan) -> tuple[int, int]:
+    reports = [plan.grid.report(span.start, span.stop) for span in plan.cuts.episodes]
+    return sum(len(one.held_rows) for one in reports), sum(len(one.dropped_frames) for one in reports)
+
+
+def _outcome(
+    plan: EpisodePlan,
+    table: Sequence[Rows],
+    tracks: Sequence[CameraTrack],
+    source: EpisodeSource,
+    files: Sequence[str],
+    privacy: Mapping[str, Json],
+    notes: Sequence[Note],
+) -> Outcome:
+    rows = sum(len(episode["timestamp"]) for episode in table)
+    with_action = sum(int(episode["valid.action"].any(axis=1).sum()) for episode in table)
+    with_hand = sum(int((episode["valid.left"] | episode["valid.right"]).sum()) for episode in table)
+    skipped = (
+        () if plan.left_out is None else (Skipped("episodes", plan.left_out.code, plan.left_out.detail),)
+    )
+    return Outcome(
+        core=tuple(files),
+        saved=tuple(files),
+        skipped=skipped,
+        warnings=(*_notes(plan, tracks), *notes),
+        summary={
+            "episodes": len(table),
+            "rows": rows,
+            "rows_with_a_measured_hand": with_hand,
+            "rows_with_a_measured_action": with_action,
+            "frames": len(source),
+            "frames_lost": dict(plan.cuts.lost),
+            "fps": plan.fps,
+            "hands_waived": plan.hands_waived,
+            "left_out": None if plan.left_out is None else plan.left_out.code,
+        },
+        privacy=dict(privacy),
+    )

@@ -1,0 +1,183 @@
+"""The depth feature of a recipe: one image per row, as 12-bit codes in a lossless video or as raw millimetres in TIFF.
+
+Each row shows the depth image that the bundle pairs with its picture, at its own size; rows without one are holes
+alone, and `valid.depth` says which. Depth inside face boxes is already a hole in the bundle. The codes belong to
+`video`; that code 0 means a hole is written into the provenance, because readers show it as the smallest depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.bundle import EpisodeBundle
+from episode_assets.errors import BadVideo
+from episode_assets.lerobot.own_video import Encoded
+from episode_assets.lerobot.picture_change import PictureChange
+from episode_assets.lerobot.recipe_depth import DepthFeature
+from episode_assets.lerobot.statistics import Statistics, level_statistics, picture_statistics
+from episode_assets.lerobot.time_grid import Indices
+from episode_assets.outcome import Json
+from episode_assets.progress import Progress
+from episode_assets.video import HOLE_CODE, LARGEST_CODE, DepthCoder, VideoWriter
+
+MILLIMETRES = 1 << 16
+"""Levels of raw depth: 16-bit millimetres."""
+
+_UNCOMPRESSED = (cv2.IMWRITE_TIFF_COMPRESSION, 1)
+
+
+@dataclass(frozen=True)
+class DepthAccount:
+    """What became of the depth of one episode, in pixels unless said otherwise."""
+
+    rows: int
+    rows_with_depth: int
+    pixels: int
+    holes: int
+    outside: int
+
+    def to_json(self) -> dict[str, Json]:
+        """Return plain JSON."""
+        return {
+            "rows_without_depth": self.rows - self.rows_with_depth,
+            "pixels": self.pixels,
+            "holes": self.holes,
+            "outside": self.outside,
+        }
+
+
+class DepthImages:
+    """The depth of a bundle row by row, turned like its pictures, and counted.
+
+    Args:
+        bundle: A bundle that has depth.
+        feature: What the recipe asks for.
+        change: What is done to the pictures; of it depth takes the turn alone, since resizing would invent values.
+    """
+
+    def __init__(self, bundle: EpisodeBundle, feature: DepthFeature, change: PictureChange) -> None:
+        info = bundle.depth
+        if info is None:
+            raise ValueError("the bundle has no depth")  # the caller leaves such a recording out
+        self._bundle, self._feature, self._change = bundle, feature, change
+        self._coder = DepthCoder(feature.encoder, outside=feature.outside)
+        self._nothing = np.zeros((info.height, info.width), np.uint16)
+        self.accounts: list[DepthAccount] = []
+        self._counts: list[NDArray[np.int64]] = []
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the turned images, px."""
+        height, width = self._change.turn(self._nothing).shape
+        return width, height
+
+    @cached_property
+    def levels_mm(self) -> NDArray[np.float64]:
+        """(L,) what each counted value means, mm."""
+        if self._feature.store == "tiff":
+            return np.arange(MILLIMETRES, dtype=np.float64)
+        codes = np.arange(LARGEST_CODE + 1, dtype=np.uint16)
+        return self._coder.depth(codes, unit="mm").astype(np.float64)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(E, L) occurrences of each value per episode, holes among them."""
+        return np.stack(self._counts)
+
+    def of_episode(self, frames: Indices) -> Iterator[NDArray[np.uint16]]:
+        """Yield what is stored for each row, (H, W) uint16 codes or mm with 0 for holes, and keep account."""
+        counts = np.zeros(len(self.levels_mm), dtype=np.int64)
+        outside = with_depth = 0
+        for frame in frames.tolist():
+            image = self._bundle.depth_frame(frame)
+            with_depth += image is not None
+            measured = self._nothing if image is None else image
+            outside += self._coder.count_outside(measured)
+            stored = np.ascontiguousarray(self._change.turn(self._stored(measured)), dtype=np.uint16)
+            counts += np.bincount(stored.reshape(-1), minlength=len(counts))
+            yield stored
+        self._counts.append(counts)
+        self.accounts.append(
+            DepthAccount(len(frames), with_depth, int(counts.sum()), int(counts[HOLE_CODE]), outside)
+        )
+
+    def statistics(self, episode: int) -> Statistics:
+        """Return the statistics of an episode in mm, each entry shaped [1][1][1], holes left out."""
+        account = self.accounts[episode]
+        return depth_statistics(self._counts[episode], self.levels_mm, frames=account.rows_with_depth)
+
+    def _stored(self, measured: NDArray[np.uint16]) -> NDArray[np.uint16]:
+        return measured if self._feature.store == "tiff" else self._coder.codes(measured)
+
+
+def encode_depth(
+    images: DepthImages,
+    episodes: Sequence[Indices],
+    out: Path,
+    *,
+    feature: DepthFeature,
+    fps: int,
+    progress: Progress,
+) -> Encoded:
+    """Encode the depth codes of episodes into one lossless mp4.
+
+    Args:
+        images: Where they come from; its accounts are complete afterwards.
+        episodes: Frame of each row per episode.
+        out: The mp4 to write.
+        feature: How to encode.
+        fps: Rate of the rows.
+        progress: Told after every episode.
+
+    Raises:
+        BadVideo: The result does not read back as planned.
+        BadConfig: The encoder does not open.
+    """
+    with VideoWriter(out, feature.encoder, fps=fps) as writer:
+        for number, frames in enumerate(episodes):
+            for row, codes in enumerate(images.of_episode(frames)):
+                writer.add(codes, force_key=row == 0)
+            progress("lerobot depth", number + 1, len(episodes))
+        return Encoded(writer.finish(), images.counts)
+
+
+def depth_statistics(counts: NDArray[np.int64], levels_mm: NDArray[np.float64], *, frames: int) -> Statistics:
+    """Return statistics of depth in mm, each entry shaped [1][1][1]; holes (level 0) take no part.
+
+    Args:
+        counts: (L,) occurrences of each level.
+        levels_mm: (L,) what a level means.
+        frames: Rows with a depth image.
+    """
+    return picture_statistics([level_statistics(counts[1:], levels_mm[1:])], frames=frames)
+
+
+def depth_facts(feature: DepthFeature) -> dict[str, Json]:
+    """Return what a reader needs to make depth of the stored values; equal in all recordings of a recipe."""
+    if feature.store == "tiff":
+        return {"unit": "mm", "hole": 0}
+    encoder = feature.encoder
+    return {
+        "unit": "mm",
+        "depth_min": encoder.depth_min,
+        "depth_max": encoder.depth_max,
+        "shift": encoder.shift,
+        "use_log": encoder.use_log,
+        "hole_code": HOLE_CODE,
+        "outside": feature.outside,
+    }
+
+
+def tiff_bytes(image: NDArray[np.uint16]) -> bytes:
+    """Return an image (H, W) uint16 mm as an uncompressed TIFF."""
+    done, data = cv2.imencode(".tiff", image, _UNCOMPRESSED)
+    if not done:
+        raise BadVideo(f"a depth image of shape {image.shape} cannot be written as TIFF")
+    return data.tobytes()

@@ -1,0 +1,89 @@
+"""Frames that a fragment keeps itself, because a recipe wants them otherwise than the bundle has them.
+
+One mp4 per feature holds the episodes one after another, each from a key frame on. Pictures come from the bundle's
+blurred video and from nowhere else; one is in memory at a time. What changes a picture is in `picture_change`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from episode_assets.anonymization.colour_counts import colour_counts
+from episode_assets.lerobot.picture_change import PictureChange
+from episode_assets.lerobot.time_grid import Indices
+from episode_assets.progress import Progress
+from episode_assets.video import Picture, RGBEncoderConfig, VideoProbe, VideoWriter, decode_frames, resolved
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A finished file of own frames.
+
+    Attributes:
+        probe: What it holds.
+        counts: (E, C) int64 per episode, how often each value of its pixels occurs.
+    """
+
+    probe: VideoProbe
+    counts: NDArray[np.int64]
+
+
+def encode_colour(
+    video: Path,
+    episodes: Sequence[Indices],
+    out: Path,
+    *,
+    change: PictureChange,
+    config: RGBEncoderConfig,
+    fps: int,
+    progress: Progress,
+) -> Encoded:
+    """Encode the pictures of episodes anew and count their colours meanwhile.
+
+    Args:
+        video: The bundle's blurred video.
+        episodes: Frame of each row per episode, in order of time; a frame may be shown by several rows.
+        out: The mp4 to write.
+        change: What is done to each picture.
+        config: How to encode.
+        fps: Rate of the rows.
+        progress: Told after every episode.
+
+    Raises:
+        BadVideo: The video does not decode, or the result does not read back as planned.
+        BadConfig: The encoder does not open.
+    """
+    counts = np.zeros((len(episodes), 3 * 256), dtype=np.int64)
+    pictures = shown_pictures(video, np.concatenate(episodes))
+    with VideoWriter(out, config, fps=fps) as writer:
+        for number, frames in enumerate(episodes):
+            for row in range(len(frames)):
+                picture = change.apply(next(pictures))
+                counts[number] += colour_counts(picture).reshape(-1)
+                writer.add(picture, force_key=row == 0)
+            progress("lerobot pictures", number + 1, len(episodes))
+        return Encoded(writer.finish(), counts)
+
+
+def shown_pictures(video: Path, frames: Indices) -> Iterator[Picture]:
+    """Decode a video once and yield the picture of every row.
+
+    Args:
+        video: The bundle's blurred video.
+        frames: (N,) frame of each row, never decreasing.
+    """
+    wanted, times = np.unique(frames, return_counts=True)
+    for (_, picture), count in zip(decode_frames(video, wanted.tolist()), times.tolist(), strict=True):
+        for _ in range(count):
+            yield picture
+
+
+def codec_of(config: RGBEncoderConfig) -> str:
+    """Return the codec that a configuration gives, by the name that files have for it."""
+    name = resolved(config).vcodec
+    return next(codec for codec in ("h264", "hevc", "av1") if codec in name)
