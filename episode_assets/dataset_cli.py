@@ -78,6 +78,26 @@ def info(dataset_name: str, store_uri: str | None, as_json: bool) -> None:
     click.echo(json.dumps(summary.to_json(), indent=2) if as_json else summary_text(summary))
 
 
+@dataset.command()
+@click.argument("names", nargs=-1, required=True, metavar="DATASET...")
+@click.argument("out", type=click.Path(path_type=Path))
+@store_option
+@click.option("--force", is_flag=True, help="Also join datasets that do not pass verification.")
+@one_line_errors
+def merge(names: tuple[str, ...], out: Path, store_uri: str | None, force: bool) -> None:
+    """Join datasets of one kind into a new one in the folder OUT; everything is checked before it is begun."""
+    from episode_assets.lerobot.merging import merge_datasets
+
+    bars = Bars()
+    try:
+        sources = [dataset_path(name, store_uri) for name in names]
+        merged = merge_datasets(sources, out, force=force, progress=bars)
+    finally:
+        bars.close()
+    counts = f"{merged.episodes} episodes, {merged.frames} rows, {merged.tasks} tasks"
+    click.echo(f"{merged.root}: {counts}")
+
+
 def dataset_path(name: str, store_uri: str | None) -> Path:
     """Return the folder of a dataset: a path, or the latest version of a recipe's dataset in the store.
 

@@ -13,6 +13,7 @@ import numpy as np
 from episode_assets.errors import EpisodeAssetsError
 from episode_assets.lerobot.checks.numbering import FLOAT32_SECONDS
 from episode_assets.lerobot.existing import ExistingDataset, ExistingEpisode, Feature
+from episode_assets.lerobot.existing.files import camera_files
 from episode_assets.lerobot.problems import Problem
 from episode_assets.video import VideoProbe, decode_frames, probe
 
@@ -20,18 +21,10 @@ _KEY_GAP_S = 2.0
 _OFFSET_TOLERANCE_S = 1e-6
 
 
-def files_of(dataset: ExistingDataset, feature: Feature) -> Mapping[str, list[ExistingEpisode]]:
-    """Return the files of a camera that are there, with their episodes in order."""
-    files: dict[str, list[ExistingEpisode]] = {}
-    for episode in dataset.episodes:
-        files.setdefault(episode.videos[feature.key].path, []).append(episode)
-    return {path: episodes for path, episodes in files.items() if (dataset.root / path).exists()}
-
-
 def videos(dataset: ExistingDataset) -> Iterator[Problem]:
     """Every file of every camera."""
     for feature in dataset.cameras:
-        for path, episodes in files_of(dataset, feature).items():
+        for path, episodes in camera_files(dataset, feature).items():
             first = episodes[0].number
             try:
                 found = probe(dataset.root / path)
@@ -50,7 +43,7 @@ def videos(dataset: ExistingDataset) -> Iterator[Problem]:
 def decodable(dataset: ExistingDataset) -> Iterator[Problem]:
     """Decode every picture; slow, and the only way to see a packet that was overwritten."""
     for feature in dataset.cameras:
-        for path, episodes in files_of(dataset, feature).items():
+        for path, episodes in camera_files(dataset, feature).items():
             count = 0
             try:
                 for _ in decode_frames(dataset.root / path):
