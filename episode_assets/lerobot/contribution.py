@@ -31,6 +31,7 @@ from episode_assets.lerobot.cuts import REASONS, Span
 from episode_assets.lerobot.episode_plan import EpisodePlan, plan_episodes
 from episode_assets.lerobot.fragment import DOCUMENT, ROWS, SCHEMA, SCHEMA_VERSION, STATISTICS
 from episode_assets.lerobot.fragment_tables import write_rows, write_statistics
+from episode_assets.lerobot.hand_interpolation import with_bridged_hands
 from episode_assets.lerobot.image_tracks import image_tracks
 from episode_assets.lerobot.inputs import read_source, read_verdict
 from episode_assets.lerobot.picture_change import (
@@ -101,6 +102,8 @@ def write_fragment(
             f"the bundle belongs to recording {recorded.recording_id!r}, expected {recording_id!r}",
             remedy="materialise episode_bundle of this recording again",
         )
+    if recipe.gaps.policy == "interpolate":
+        recorded = with_bridged_hands(recorded, max_s=recipe.gaps.max_s)
     quality = read_verdict(qc, recorded.message_number)
     video = read_video(bundle.video_path, frames=len(recorded))
     said = plan_segments(

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from episode_assets.geometry import rot6d_to_matrix, rotation_angle
@@ -12,7 +13,7 @@ from episode_assets.lerobot.hand_interpolation import with_bridged_hands
 from episode_assets.lerobot.recipe_gaps import GapChoice
 from episode_assets.lerobot.recipe_layout import Layout
 from episode_assets.lerobot.rows import build_rows, usable_hands
-from episode_assets_tests.lerobot.archive import make_scene, rotation_about, stamps
+from episode_assets_tests.lerobot.archive import make_scene, rotation_about, stamps, write_artifacts
 
 HOLE = 30
 """The frame behind the missing ones."""
@@ -155,3 +156,16 @@ def test_no_hand_is_made_up_elsewhere(change):
 
     assert (filled.hand_kind == source.hand_kind).all()
     np.testing.assert_array_equal(filled.joints_cam, source.joints_cam)
+
+
+@pytest.mark.parametrize(("policy", "kind"), [("interpolate", 2), ("mask", 3)])
+def test_a_fragment_says_which_numbers_were_interpolated(tmp_path, policy, kind):
+    scene = make_scene(60)
+    scene.kind[20:22, 0] = 0
+    recipe = recipe_with(policy)
+
+    write_artifacts(tmp_path, scene).fragment(tmp_path / "out", recipe=recipe)
+
+    rows = pq.read_table(tmp_path / "out/rows.parquet").to_pydict()
+    assert [row[0] for row in rows["source.hand_kind"][19:23]] == [1, kind, kind, 1]
+    assert rows["valid.left"][19:23] == [True, False, False, True]
