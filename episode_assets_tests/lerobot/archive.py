@@ -6,6 +6,7 @@ which frame it sees.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -204,13 +205,19 @@ class Artifacts:
                 self.blurred,
                 directory,
                 recipe=recipe,
-                bundle_digest="b" * 64,
+                bundle_digest=digest_of(self.bundle / "rgb.mp4"),
                 recording_id=self.recording_id,
                 task=task,
                 tasks_beside=tasks_beside,
                 privacy=PRIVACY,
             )
-        return Fragment(self.recording_id, directory, "f" * 64, self.bundle / "rgb.mp4"), outcome
+        digest = digest_of(*sorted(directory.iterdir()))
+        return Fragment(self.recording_id, directory, digest, self.bundle / "rgb.mp4"), outcome
+
+
+def digest_of(*paths: Path) -> str:
+    """Return 64 hex digits over the contents of files, as a store would name them."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 def write_artifacts(root: Path, scene: Scene, *, recording_id: str = "scene-00000000") -> Artifacts:
