@@ -201,8 +201,7 @@ def depth_track(
         images, episodes, directory / name, feature=recipe.depth, fps=fps, progress=progress
     )
     file = read_video(directory / name, frames=sum(map(len, episodes)))
-    facts = video_facts(file.probe, recipe.depth.encoder)
-    facts |= {"is_depth_map": True, "depth": depth_facts(recipe.depth)}
+    facts = video_facts(file.probe, recipe.depth.encoder) | depth_facts(recipe.depth)
     return CameraTrack(
         key,
         facts,

@@ -160,19 +160,18 @@ def depth_statistics(counts: NDArray[np.int64], levels_mm: NDArray[np.float64], 
 
 
 def depth_facts(feature: DepthFeature) -> dict[str, Json]:
-    """Return what a reader needs to make depth of the stored values; equal in all recordings of a recipe."""
+    """Return what a reader needs to make depth of the stored values; equal in all recordings of a recipe.
+
+    `depth` has the names that LeRobot's info.json has for it; its unit is that of the statistics. The rest is ours.
+    """
+    depth: dict[str, Json] = {"depth_unit": "mm"}
+    facts: dict[str, Json] = {"is_depth_map": True, "depth": depth, "hole_code": HOLE_CODE}
     if feature.store == "tiff":
-        return {"unit": "mm", "hole": 0}
+        return facts
     encoder = feature.encoder
-    return {
-        "unit": "mm",
-        "depth_min": encoder.depth_min,
-        "depth_max": encoder.depth_max,
-        "shift": encoder.shift,
-        "use_log": encoder.use_log,
-        "hole_code": HOLE_CODE,
-        "outside": feature.outside,
-    }
+    depth["video.depth_min"], depth["video.depth_max"] = encoder.depth_min, encoder.depth_max
+    depth["video.shift"], depth["video.use_log"] = encoder.shift, encoder.use_log
+    return facts | {"outside": feature.outside}
 
 
 def tiff_bytes(image: NDArray[np.uint16]) -> bytes:

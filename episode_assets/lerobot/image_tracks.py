@@ -101,7 +101,7 @@ class _Colours:
 
 
 def _depth_track(depth: DepthImages, recipe: Recipe) -> CameraTrack:
-    facts = _facts(depth.size, 1) | {"is_depth_map": True, "depth": depth_facts(recipe.depth)}
+    facts = _facts(depth.size, 1) | depth_facts(recipe.depth)
     statistics = tuple(depth.statistics(number) for number in range(len(depth.accounts)))
     return CameraTrack(recipe.depth_key, facts, (), depth.counts, statistics, (FILE,), tuple(depth.accounts))
 
