@@ -15,9 +15,6 @@ from numpy.typing import NDArray
 from episode_assets.geometry import (
     continuous_quaternions,
     continuous_rotation_vectors,
-    matrix_to_euler,
-    matrix_to_quaternion,
-    matrix_to_rot6d,
     rotation_exp,
     rotation_log,
 )
@@ -33,6 +30,7 @@ from episode_assets.lerobot.layouts import (
 from episode_assets.lerobot.one_hand import one_hand_actions, one_hand_states
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.recipe_layout import Rotation
+from episode_assets.lerobot.rotation_forms import TO_NUMBERS
 from episode_assets.lerobot.wrist import hold
 
 Floats = NDArray[np.float64]
@@ -85,13 +83,10 @@ def rotation_numbers(rotation: Floats, form: Rotation) -> Floats:
         form: `rot6d` (rows 0 and 1), `quaternion` (x, y, z, w), `rotation_vector` [rad], or `euler` (roll, pitch, yaw,
             extrinsic x, y, z) [rad].
     """
-    if form == "rot6d":
-        return matrix_to_rot6d(rotation)
+    numbers = TO_NUMBERS[form](rotation)
     if form == "quaternion":
-        return continuous_quaternions(matrix_to_quaternion(rotation))
-    if form == "rotation_vector":
-        return continuous_rotation_vectors(rotation_log(rotation))
-    return matrix_to_euler(rotation)
+        return continuous_quaternions(numbers)
+    return continuous_rotation_vectors(numbers) if form == "rotation_vector" else numbers
 
 
 def _action(steps: Steps, block: Block, recipe: Recipe) -> Floats:
