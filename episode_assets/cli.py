@@ -36,7 +36,6 @@ from episode_assets.console import (
     redaction_table,
     table,
 )
-from episode_assets.dataset_cli import dataset
 from episode_assets.errors import ArtifactDamaged, BadConfig, EpisodeAssetsError
 
 if TYPE_CHECKING:
@@ -48,13 +47,24 @@ if TYPE_CHECKING:
 LONGEST_NAME_BYTES = 255
 
 
-@click.group()
+class _Commands(click.Group):
+    """Imports the commands of datasets where they are asked for: they bring the encoders with them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "dataset"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "dataset":
+            return super().get_command(ctx, cmd_name)
+        from episode_assets.dataset_cli import dataset
+
+        return dataset
+
+
+@click.group(cls=_Commands)
 @click.version_option(__version__, prog_name="episode-assets")
 def main() -> None:
     """Turn first-person RGB-D recordings into face-blurred video, hand poses, episodes and LeRobot datasets."""
-
-
-main.add_command(dataset)
 
 
 @main.command()

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -21,17 +23,35 @@ from episode_assets.command_line import (
     resolve_places,
     store_option,
 )
-from episode_assets.console import Bars
+from episode_assets.console import Bars, megabytes
 from episode_assets.dataset_text import summary_text, verdict_document, verdict_text
 from episode_assets.errors import BadConfig
+from episode_assets.video import (
+    DepthEncoderConfig,
+    RGBEncoderConfig,
+    config_from_arguments,
+    encoder_arguments,
+)
 
 if TYPE_CHECKING:
     from episode_assets.storage import Store
 
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
 @click.group()
 def dataset() -> None:
     """Make, check, join and hand on LeRobot datasets."""
+
+
+def encoder_options(command: Command) -> Command:
+    """Give a command a flag for every field of both encoder configurations."""
+    for config in (DepthEncoderConfig, RGBEncoderConfig):
+        for argument in reversed(encoder_arguments(config)):
+            text = f"{argument.help}; default: {argument.default}"
+            command = click.option(argument.flag, argument.name, metavar="VALUE", help=text)(command)
+    return command
 
 
 dataset_argument = click.argument("dataset_name", metavar="DATASET")
@@ -96,6 +116,99 @@ def merge(names: tuple[str, ...], out: Path, store_uri: str | None, force: bool)
         bars.close()
     counts = f"{merged.episodes} episodes, {merged.frames} rows, {merged.tasks} tasks"
     click.echo(f"{merged.root}: {counts}")
+
+
+@dataset.command()
+@dataset_argument
+@store_option
+@click.option(
+    "--copy", "copy_to", type=click.Path(path_type=Path), metavar="DIR", help="A writable copy in DIR."
+)
+@click.option(
+    "--public",
+    "public_to",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A copy in DIR that leads back to nobody: stamps from 0, no ids, no shapes of hands.",
+)
+@click.option("--push", "push_to", metavar="OWNER/NAME", help="Upload a public copy to the Hugging Face Hub.")
+@click.option("--private", is_flag=True, help="With --push: make a new repository private.")
+@click.option(
+    "--with-ids", is_flag=True, help="With --push: upload the dataset as it is, recording ids included."
+)
+@one_line_errors
+def export(
+    dataset_name: str,
+    store_uri: str | None,
+    copy_to: Path | None,
+    public_to: Path | None,
+    push_to: str | None,
+    private: bool,
+    with_ids: bool,
+) -> None:
+    """Hand a dataset on: as a writable copy, as a public one, or to the Hugging Face Hub."""
+    from episode_assets.lerobot.handing_on import copy_dataset, publish_copy
+
+    if sum(target is not None for target in (copy_to, public_to, push_to)) != 1:
+        raise BadConfig("say how the dataset is handed on", remedy="give one of --copy, --public, --push")
+    source, bars = dataset_path(dataset_name, store_uri), Bars()
+    try:
+        if copy_to is not None:
+            click.echo(str(copy_dataset(source, copy_to, progress=bars)))
+        elif public_to is not None:
+            made = publish_copy(source, public_to, progress=bars)
+            click.echo(f"{made.root}: {made.files} files; without {', '.join(made.dropped) or 'nothing'}")
+        elif push_to is not None:
+            for address in _pushed(source, push_to, private=private, with_ids=with_ids, bars=bars):
+                click.echo(address)
+    finally:
+        bars.close()
+
+
+def _pushed(source: Path, repo_id: str, *, private: bool, with_ids: bool, bars: Bars) -> Iterator[str]:
+    """Upload every root of a dataset and yield its address; a split has its name added to that of the repository."""
+    from episode_assets.lerobot.handing_on import publish_copy, push_dataset
+    from episode_assets.lerobot.splits import dataset_roots
+
+    with TemporaryDirectory(prefix="episode-assets-") as scratch:
+        root = source if with_ids else publish_copy(source, Path(scratch) / "public", progress=bars).root
+        for split, path in dataset_roots(root).items():
+            name = repo_id if split is None else f"{repo_id}-{split}"
+            yield push_dataset(path, name, private=private, with_ids=with_ids)
+
+
+@dataset.command()
+@dataset_argument
+@click.argument("out", type=click.Path(path_type=Path))
+@store_option
+@click.option(
+    "--camera", "cameras", multiple=True, metavar="KEY", help="Only this video feature; may be repeated."
+)
+@click.option("--depth", is_flag=True, help="Also encode depth; its flags begin with --depth_encoder.")
+@encoder_options
+@one_line_errors
+def reencode(
+    dataset_name: str,
+    out: Path,
+    store_uri: str | None,
+    cameras: tuple[str, ...],
+    depth: bool,
+    **encoder: str | None,
+) -> None:
+    """Encode the videos of a dataset anew into a new dataset in the folder OUT; rows stay what they are."""
+    from episode_assets.lerobot.reencode import reencode_dataset
+
+    rgb_config = config_from_arguments(RGBEncoderConfig, encoder)
+    depth_config = config_from_arguments(DepthEncoderConfig, encoder) if depth else None
+    source, bars = dataset_path(dataset_name, store_uri), Bars()
+    try:
+        made = reencode_dataset(
+            source, out, rgb=rgb_config, depth=depth_config, cameras=cameras, progress=bars
+        )
+    finally:
+        bars.close()
+    sizes = f"{megabytes(made.bytes_before)} before, {megabytes(made.bytes_after)} now"
+    click.echo(f"{made.root}: {sum(made.frames.values())} frames, {sizes}")
 
 
 def dataset_path(name: str, store_uri: str | None) -> Path:

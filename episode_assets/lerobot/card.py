@@ -34,7 +34,7 @@ def card(
         f"{len(plan.episodes)} episodes from {recordings} recordings, {plan.frames} frames at {plan.fps} Hz"
     )
     lines = [
-        *_front_matter(recipe),
+        *front_matter(recipe.licence),
         f"# {recipe.name}",
         "",
         f"First-person video with hand and camera poses: {size} ({minutes:.1f} minutes),",
@@ -63,10 +63,11 @@ def card(
     return "\n".join(lines) + "\n"
 
 
-def _front_matter(recipe: Recipe) -> list[str]:
+def front_matter(licence: str) -> list[str]:
+    """Return what the hub reads of a card: licence, tags, and where the rows lie."""
     return [
         "---",
-        f"license: {recipe.licence}",
+        f"license: {licence}",
         "task_categories:",
         "- robotics",
         "tags:",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,14 @@ def read_lines(path: Path) -> Iterator[Any]:
         for line in file:
             if line.strip():
                 yield json.loads(line, parse_constant=refuse_constant)
+
+
+def write_lines(path: Path, documents: Iterable[Mapping[str, Any]]) -> None:
+    """Write a file with one document per line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        for document in documents:
+            file.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_episodes(root: Path, info: Mapping[str, Any], cameras: Sequence[str]) -> Iterator[ExistingEpisode]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from episode_assets.lerobot.existing import ExistingDataset
-from episode_assets.lerobot.existing.v2 import EPISODE_STATISTICS, EPISODES, MODALITY, TASKS, read_lines
+from episode_assets.lerobot.existing.v2 import (
+    EPISODE_STATISTICS,
+    EPISODES,
+    MODALITY,
+    TASKS,
+    read_lines,
+    write_lines,
+)
 from episode_assets.lerobot.merging.plan import JoinedEpisode, MergePlan
 from episode_assets.lerobot.merging.source_rows import episode_table
 from episode_assets.lerobot.statistics import MOMENTS
@@ -41,12 +47,10 @@ class MergeV2:
             table = item.renumbered(episode_table(item))
             write_groups(rows, table.schema, [table])
             progress("merged episodes", item.number + 1, total)
-        _write_lines(root / EPISODES, (self._record(item) for item in self.plan.episodes))
-        _write_lines(
-            root / TASKS, ({"task_index": i, "task": text} for i, text in enumerate(self.plan.tasks))
-        )
+        write_lines(root / EPISODES, (self._record(item) for item in self.plan.episodes))
+        write_lines(root / TASKS, ({"task_index": i, "task": text} for i, text in enumerate(self.plan.tasks)))
         if all((dataset.root / EPISODE_STATISTICS).exists() for dataset in self.plan.datasets):
-            _write_lines(root / EPISODE_STATISTICS, self._statistics())
+            write_lines(root / EPISODE_STATISTICS, self._statistics())
         if (self.plan.first.root / MODALITY).exists():
             shutil.copyfile(self.plan.first.root / MODALITY, root / MODALITY)
 
@@ -91,10 +95,3 @@ def _like(stored: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
     """Return the entries that the source has too; older writers know no quantiles."""
     names = stored or (*MOMENTS, "count")
     return {name: found[name] for name in names if name in found}
-
-
-def _write_lines(path: Path, documents: Iterable[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        for document in documents:
-            file.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")

@@ -1,0 +1,43 @@
+"""The card of a dataset that says what it is without saying where it comes from."""
+
+from __future__ import annotations
+
+from episode_assets.lerobot.card import NOT_REMOVED, front_matter
+from episode_assets.lerobot.existing import ExistingDataset
+
+
+def plain_card(dataset: ExistingDataset, *, name: str, licence: str) -> str:
+    """Return README.md from what a dataset's own documents say; no recording is named."""
+    frames = sum(episode.length for episode in dataset.episodes)
+    listed = dataset.provenance.get("privacy", {}).get("not_removed") or NOT_REMOVED
+    cameras = [f"`{key}`" for key, feature in dataset.features.items() if feature.is_visual]
+    vectors = [
+        f"- `{key}` [{feature.width}]"
+        for key, feature in dataset.features.items()
+        if key.startswith(("observation", "action")) and not feature.is_visual
+    ]
+    lines = [
+        *front_matter(licence),
+        f"# {name}",
+        "",
+        f"First-person video with hand and camera poses: {len(dataset.episodes)} episodes, {frames} frames at",
+        f"{dataset.fps} Hz ({frames / dataset.fps / 60:.1f} minutes), LeRobot format {dataset.version}.",
+        "",
+        "## Privacy",
+        "",
+        "The pictures are **face-blurred**. Every published frame was searched for faces again after blurring, and",
+        "the search passed. Stamps start at 0 in every episode, and nothing leads back to the recordings. Not removed,",
+        "and possibly visible:",
+        "",
+        *(f"- {item}" for item in listed),
+        "",
+        "## What a row holds",
+        "",
+        f"- {', '.join(cameras)}: the face-blurred picture.",
+        *vectors,
+        "- `valid.*`: which of these were measured. Where they are false the numbers are held from a neighbour; a",
+        "  trainer that ignores the masks takes them for measurements.",
+        "",
+        "`meta/episode_assets.json` names frames, units and masks. Statistics are taken over valid rows.",
+    ]
+    return "\n".join(lines) + "\n"
