@@ -33,6 +33,7 @@ from episode_assets.lerobot.video_files import to_be_copied, write_videos
 from episode_assets.lerobot.whole_statistics import statistics_of_pictures, statistics_of_rows
 from episode_assets.outcome import Note, Outcome, Skipped
 from episode_assets.progress import Progress, silent
+from episode_assets.storage.write_points import reached
 
 CARD = "README.md"
 
@@ -162,6 +163,7 @@ def _write_root(root: _Root, admission: Admission, *, recipe: Recipe, progress: 
         plan, recipe=recipe, recordings=len(plan.readers), left_out=admission.left_out, privacy=privacy
     )
     (folder.root / CARD).write_text(text, encoding="utf-8")
+    reached("pack.documents_written")
     write_json(folder.root / INFO, version.info(), indent=4, sort_keys=False)
 
 

@@ -18,6 +18,10 @@ LABELS_SUFFIX = ".labels.json"
 """Ending of the file beside a recording."""
 
 
+class BadLabels(BadConfig):
+    """A file of labels cannot be used, so nobody knows whether its recording may enter."""
+
+
 @dataclass(frozen=True)
 class Labels:
     """What is said of one recording.
@@ -45,22 +49,22 @@ def read_labels(content: bytes, *, where: str) -> Labels:
     """Read a file of labels.
 
     Raises:
-        BadConfig: It is no JSON object, has an unknown key, or a value is no text.
+        BadLabels: It is no JSON object, has an unknown key, or a value is no text.
     """
     try:
         values = json.loads(content)
     except ValueError as error:
-        raise BadConfig(f"the labels are no JSON: {error}", where=where) from error
+        raise BadLabels(f"the labels are no JSON: {error}", where=where) from error
     if not isinstance(values, Mapping):
-        raise BadConfig("labels are an object of names and texts", where=where)
+        raise BadLabels("labels are an object of names and texts", where=where)
     known = [item.name for item in fields(Labels)]
     for key, value in values.items():
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
             remedy = f"did you mean {near[0]!r}?" if near else f"known labels: {', '.join(known)}"
-            raise BadConfig(f"unknown label {key!r}", where=where, remedy=remedy)
+            raise BadLabels(f"unknown label {key!r}", where=where, remedy=remedy)
         if not _fits(key, value):
-            raise BadConfig(
+            raise BadLabels(
                 f"label {key!r} is {value!r}", where=where, remedy="tags are a list of texts, the rest texts"
             )
     plain: dict[str, Any] = {key: tuple(v) if key == "tags" else v for key, v in values.items()}

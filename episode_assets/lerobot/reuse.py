@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from episode_assets.lerobot.ledger import PROVENANCE
+from episode_assets.storage.write_points import reached
 
 _LAYOUT = 1
 """Raised when the packer writes other bytes for the same plan, so that no file of the old kind is taken over."""
@@ -85,6 +86,7 @@ class DatasetFolder:
             found.take_over(target)
             self.taken_over[path] = found
         self.keys[path] = key
+        reached("pack.file_written")
 
     def local(self, path: str) -> Path:
         """Return where a file can be read, whether or not it lies in the root."""

@@ -6,7 +6,7 @@ Paths are relative to the store, with forward slashes. A new kind of place imple
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -61,8 +61,20 @@ class Backend(Protocol):
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Keep other processes on this machine out while a small file is read, changed and written back."""
 
+    def lend(self, source: str, target: Path) -> bool:
+        """Let a draft have a published file without reading it, or copy it where that cannot be; return which.
+
+        Where it is true, the file may be missing at `target` until `publish` is told of it.
+        """
+
     def publish(
-        self, directory: Path, base: str, manifest: Manifest, *, previous: Manifest | None
+        self,
+        directory: Path,
+        base: str,
+        manifest: Manifest,
+        *,
+        previous: Manifest | None,
+        lent: Mapping[str, str],
     ) -> Manifest:
         """Make a version visible in one step, and return the manifest that readers see from now on.
 
@@ -73,6 +85,7 @@ class Backend(Protocol):
             base: Directory of the artifact in the store.
             manifest: What to publish.
             previous: The version published before, whose unchanged files may be copied in place.
+            lent: Files that `lend` has let the draft have: their places in the store, by path in the version.
         """
 
     def point(self, base: str, version: str) -> None:

@@ -6,7 +6,7 @@ import datetime
 import functools
 import importlib.metadata
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from episode_assets.storage.backend import Backend
 from episode_assets.storage.canonical import plain
 from episode_assets.storage.keys import ArtifactKey, path_problem
 from episode_assets.storage.lookup import artifact_of, current, manifest_at, version_of
-from episode_assets.storage.manifest import Manifest, Role, digest_of, file_entry
+from episode_assets.storage.manifest import FileEntry, Manifest, Role, digest_of, file_entry
 from episode_assets.storage.privacy_gate import refusal
 from episode_assets.storage.publication import Publication
 from episode_assets.storage.quarantine import keep_evidence
@@ -56,6 +56,14 @@ class Computation:
     inputs: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class _Lent:
+    """A file that a published artifact lends: its place in the store, and what its manifest says of it."""
+
+    source: str
+    entry: FileEntry
+
+
 class Draft:
     """A private directory to compute into; use it as a context manager.
 
@@ -73,6 +81,7 @@ class Draft:
         self._computation = computation
         self._stack = ExitStack()
         self._is_published = False
+        self._lent: dict[str, _Lent] = {}
 
     def __enter__(self) -> Draft:
         with translated(self._backend.uri):
@@ -88,6 +97,29 @@ class Draft:
         self._stack.close()
         if isinstance(error, Exception) and not isinstance(error, EpisodeAssetsError) and is_disk_full(error):
             raise disk_full(str(self.directory)) from error
+
+    def take_over(self, artifact: Artifact, name: str, target: str) -> None:
+        """Make a file of a published artifact of this store a file of the draft, without reading it.
+
+        On a file system the two share their bytes; in an object store the file is copied there when the draft is
+        published, and never lies in the draft's directory.
+
+        Args:
+            artifact: An artifact that readers may see.
+            name: Path of its file.
+            target: Path in the draft, where nothing is yet.
+
+        Raises:
+            BadDraft: The artifact has no such file, or the path is none of an artifact.
+        """
+        entry, where = artifact.manifest.entry(name), str(self._computation.key)
+        if entry is None or path_problem(target) is not None:
+            raise BadDraft(f"{name!r} of {artifact.key} cannot become {target!r}", where=where)
+        source = f"{artifact.key.base}/{artifact.version}/{name}"
+        with translated(self._backend.uri_of(source)):
+            if self._backend.lend(source, self.directory / target):
+                self._lent[target] = _Lent(source, entry)
+        reached("draft.file_taken_over")
 
     def publish(self, outcome: Outcome) -> Artifact:
         """Check, seal and publish the directory, and make it the latest version.
@@ -135,12 +167,12 @@ class Draft:
 
     def _seal(self, outcome: Outcome) -> Manifest:
         computation = self._computation
-        roles = _declared(outcome, self.directory, str(computation.key))
+        roles = _declared(outcome, self.directory, str(computation.key), lent=self._lent)
         reached("publish.checked")
         entries = tuple(
             file_entry(path, roles[path], size=size, sha256=sha256, facts=outcome.facts.get(path))
             for path in sorted(roles)
-            for size, sha256 in [files.seal(self.directory / path)]
+            for size, sha256 in [self._sealed(path)]
         )
         digest = digest_of(entries)
         try:
@@ -171,6 +203,12 @@ class Draft:
                 where=str(computation.key),
             ) from error
 
+    def _sealed(self, path: str) -> tuple[int, str]:
+        # A file that another version lends was sealed with that version; reading it again would make every growth of
+        # a dataset as expensive as all of it.
+        lent = self._lent.get(path)
+        return files.seal(self.directory / path) if lent is None else (lent.entry.bytes, lent.entry.sha256)
+
     def _settle(self, manifest: Manifest) -> Manifest:
         """Return the manifest that this computation leads to, published now or before."""
         key = self._computation.key
@@ -183,7 +221,10 @@ class Draft:
                 manifest.version,
             )
             return before.manifest
-        visible = self._backend.publish(self.directory, key.base, manifest, previous=self._previous())
+        lent = {path: item.source for path, item in self._lent.items()}
+        visible = self._backend.publish(
+            self.directory, key.base, manifest, previous=self._previous(), lent=lent
+        )
         reached("publish.version_visible")
         return visible
 
@@ -220,11 +261,11 @@ def make_latest(backend: Backend, base: str, record: Publication) -> None:
     backend.point(base, record.version)
 
 
-def _declared(outcome: Outcome, directory: Path, where: str) -> dict[str, Role]:
+def _declared(outcome: Outcome, directory: Path, where: str, *, lent: Collection[str]) -> dict[str, Role]:
     """Return the role of every file, after checking that declaration and directory agree."""
     roles: dict[str, Role] = dict.fromkeys(outcome.core, "core")
     roles.update(dict.fromkeys(outcome.view, "view"))
-    found = dict(files.walk(directory))
+    found = dict(files.walk(directory)) | dict.fromkeys(lent, True)
     complaints = [
         *(f"{path!r} is declared twice" for path in sorted(_repeated((*outcome.core, *outcome.view)))),
         *(f"{path!r} is {problem}" for path in sorted(roles) if (problem := path_problem(path))),

@@ -12,7 +12,7 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ from episode_assets.storage.manifest import MANIFEST, FileEntry, Manifest
 from episode_assets.storage.write_points import reached
 
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
+_NO_LINK = frozenset({errno.EMLINK, errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EACCES})
+"""The file system has no links, or no more of them for this file."""
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,28 @@ class LocalBackend:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
+    def lend(self, source: str, target: Path) -> bool:
+        """Link the published file, which nobody writes to any more."""
+        try:
+            os.link(self.root / source, target)
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+            shutil.copyfile(self.root / source, target)
+            return False
+        return True
+
     def publish(
-        self, directory: Path, base: str, manifest: Manifest, *, previous: Manifest | None
+        self,
+        directory: Path,
+        base: str,
+        manifest: Manifest,
+        *,
+        previous: Manifest | None,
+        lent: Mapping[str, str],
     ) -> Manifest:
         """Rename the directory to its version; see `Backend.publish`."""
-        del previous  # a packer that reuses files links them into the draft itself
+        del previous, lent  # what older versions lend has been linked into the directory
         reached("publish.files_written")
         files.write_durably(directory / MANIFEST, manifest.to_json(), mode=files.READ_ONLY)
         files.open_directories(directory)

@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,8 +121,19 @@ class ObjectBackend:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
+    def lend(self, source: str, target: Path) -> bool:
+        """Do nothing yet: the object is copied inside the store when the version is put."""
+        del source, target
+        return True
+
     def publish(
-        self, directory: Path, base: str, manifest: Manifest, *, previous: Manifest | None
+        self,
+        directory: Path,
+        base: str,
+        manifest: Manifest,
+        *,
+        previous: Manifest | None,
+        lent: Mapping[str, str],
     ) -> Manifest:
         """Put all files, the manifest last; see `Backend.publish`."""
         version = f"{base}/{manifest.version}"
@@ -135,6 +146,9 @@ class ObjectBackend:
                 # A damaged version is taken back before it is put again; it was of no use to any reader.
                 self._files.rm_file(self._at(f"{version}/{MANIFEST}"))
             copies = self._copies(base, previous, manifest.version)
+            copies |= {
+                entry.sha256: self._at(lent[entry.path]) for entry in manifest.files if entry.path in lent
+            }
             entries = tuple(
                 self._put_entry(directory, version, entry, copies, is_repair=text is not None)
                 for entry in manifest.files

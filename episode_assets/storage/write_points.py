@@ -10,6 +10,9 @@ from collections.abc import Callable
 
 NAMES: tuple[str, ...] = (
     "draft.opened",
+    "draft.file_taken_over",
+    "pack.file_written",
+    "pack.documents_written",
     "publish.checked",
     "publish.object_written",
     "publish.files_written",
@@ -26,7 +29,9 @@ NAMES: tuple[str, ...] = (
     "registry.entry_written",
 )
 """All write points. `publish.object_written` is on object stores only (after every object), and
-`replace.temporary_written` and `publish.link_written` on local directories only."""
+`replace.temporary_written` and `publish.link_written` on local directories only. `pack.*` lie in the packing of
+datasets: after every video or table, and before the file that makes a dataset complete. `draft.file_taken_over` comes
+after every file that a new version shares with an older one."""
 
 Observer = Callable[[str], None]
 
