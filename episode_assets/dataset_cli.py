@@ -24,7 +24,7 @@ from episode_assets.command_line import (
     store_option,
 )
 from episode_assets.console import Bars, megabytes
-from episode_assets.dataset_text import summary_text, verdict_document, verdict_text
+from episode_assets.dataset_text import summary_text, under_split, verdict_document, verdict_text
 from episode_assets.errors import BadConfig
 from episode_assets.video import (
     DepthEncoderConfig,
@@ -73,16 +73,20 @@ def verify(dataset_name: str, store_uri: str | None, as_json: bool, decode: bool
     """
     from episode_assets.lerobot.verify import examine_dataset
 
-    path, bars = dataset_path(dataset_name, store_uri), Bars()
+    bars = Bars()
     try:
-        verdict = examine_dataset(path, decode=decode, progress=bars)
+        verdicts = {
+            split: examine_dataset(root, decode=decode, progress=bars)
+            for split, root in _roots(dataset_path(dataset_name, store_uri)).items()
+        }
     finally:
         bars.close()
     if as_json:
-        click.echo(json.dumps(verdict_document(verdict), indent=2))
-    else:
-        click.echo(verdict_text(verdict, show_all=show_all))
-    sys.exit(0 if verdict.passed else FAILED)
+        documents = {split: verdict_document(verdict) for split, verdict in verdicts.items()}
+        click.echo(json.dumps(documents.get("", documents), indent=2))
+    for split, verdict in () if as_json else verdicts.items():
+        click.echo(under_split(split, verdict_text(verdict, show_all=show_all)))
+    sys.exit(0 if all(verdict.passed for verdict in verdicts.values()) else FAILED)
 
 
 @dataset.command()
@@ -94,8 +98,20 @@ def info(dataset_name: str, store_uri: str | None, as_json: bool) -> None:
     """Show what a dataset is, what each common policy will see of it, and what to know before training."""
     from episode_assets.lerobot.info import describe_dataset
 
-    summary = describe_dataset(dataset_path(dataset_name, store_uri))
-    click.echo(json.dumps(summary.to_json(), indent=2) if as_json else summary_text(summary))
+    roots = _roots(dataset_path(dataset_name, store_uri))
+    summaries = {split: describe_dataset(root) for split, root in roots.items()}
+    if as_json:
+        documents = {split: summary.to_json() for split, summary in summaries.items()}
+        click.echo(json.dumps(documents.get("", documents), indent=2))
+    for split, summary in () if as_json else summaries.items():
+        click.echo(under_split(split, summary_text(summary)))
+
+
+def _roots(path: Path) -> dict[str, Path]:
+    """Return the roots of a dataset by split; the name is empty where there are none, or nothing that is a dataset."""
+    from episode_assets.lerobot.splits import dataset_roots
+
+    return {split or "": root for split, root in dataset_roots(path).items()} or {"": path}
 
 
 @dataset.command()

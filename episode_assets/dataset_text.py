@@ -10,9 +10,26 @@ from episode_assets.console import megabytes, printable, table
 if TYPE_CHECKING:
     from episode_assets.lerobot.info import DatasetSummary
     from episode_assets.lerobot.verify import Verdict
+    from episode_assets.pipeline.building import Built
 
 _SHOWN = 50
 _TASKS_SHOWN = 5
+
+
+def under_split(split: str, text: str) -> str:
+    """Return a text under the name of its split, where there is one."""
+    return f"{split}:\n{text}\n" if split else text
+
+
+def built_text(name: str, built: Built) -> str:
+    """Return what building a dataset came to: its place and numbers, and what is not in it."""
+    manifest = built.dataset.artifact.manifest
+    numbers = ", ".join(f"{manifest.summary[key]} {key}" for key in ("episodes", "rows", "recordings"))
+    word = "is up to date" if built.dataset.was_cached else "packed"
+    lines = [f"{name}: {word}, {numbers}", f"  {built.dataset.artifact.uri()}"]
+    lines += [f"  left out {item.name}: {item.code}" for item in manifest.skipped]
+    lines += [f"  failed {recording}: {reason}" for recording, reason in built.failed.items()]
+    return "\n".join(map(printable, lines))
 
 
 def verdict_text(verdict: Verdict, *, show_all: bool) -> str:
