@@ -32,7 +32,7 @@ from episode_assets.errors import ArtifactMissing
 from episode_assets.footage import UNTOLD, FaceBoxes, FramePoses, FrameTable, read_frame_table
 from episode_assets.outcome import Json, Note, Skipped
 from episode_assets.ply import Mesh, read_ply
-from episode_assets.recording import ImuStream, PoseStream, TfStream, TrackingStream
+from episode_assets.recording import ImuStream, PoseStream, TfStream, TrackingStream, memory_given_back
 from episode_assets.storage import Manifest
 from episode_assets.video import DepthCoder, DepthUnit, decode_depth_codes
 
@@ -78,6 +78,7 @@ class EpisodeBundle:
         self._annotation = AnnotationReader(path / layout.ANNOTATION, len(frames))
 
     @classmethod
+    @memory_given_back()
     def open(cls, path: Path | str) -> EpisodeBundle:
         """Open a directory and check that its files belong together.
 

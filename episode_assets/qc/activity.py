@@ -9,7 +9,7 @@ from episode_assets.qc.checks import Check, Status, absent
 from episode_assets.qc.clock import share_of_time
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
-from episode_assets.qc.hand_figures import wrist_speed
+from episode_assets.qc.hand_motion import wrist_speed
 from episode_assets.qc.numbers import Block, number
 from episode_assets.qc.ranges import Flags, runs
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from episode_assets.outcome import Json
 from episode_assets.qc.findings import Finding
@@ -62,17 +62,14 @@ def _total(kind: str, stream: str, found: Sequence[Finding]) -> KindTotal:
 def _remainder(sample: Finding, total: KindTotal) -> Finding:
     if total.count == 1 and not sample.has_place:
         return sample
-    return replace(
-        sample,
-        first=None,
-        last=None,
-        message_start=None,
-        message_end=None,
-        start_ns=None,
-        end_ns=None,
-        t_start=None,
-        t_end=None,
-        value=None,
+    return Finding(
+        kind=sample.kind,
+        severity=sample.severity,
+        status=sample.status,
+        stream=sample.stream,
+        unit=sample.unit,
+        threshold=sample.threshold,
         text=f"{total.count:,} more of this kind, not listed one by one",
+        advice=sample.advice,
         points_lost=total.points_lost,
     )

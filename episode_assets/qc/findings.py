@@ -25,7 +25,7 @@ FindingStatus: TypeAlias = Literal["warn", "fail"]
 _POINT_DIGITS = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """One finding. Without a place `first` and all that tells the place are None.
 
@@ -54,17 +54,17 @@ class Finding:
     severity: Severity
     status: FindingStatus
     stream: str
-    first: int | None
-    last: int | None
-    message_start: int | None
-    message_end: int | None
-    start_ns: int | None
-    end_ns: int | None
-    t_start: float | None
-    t_end: float | None
-    value: float | None
-    unit: str
-    threshold: float | None
+    first: int | None = None
+    last: int | None = None
+    message_start: int | None = None
+    message_end: int | None = None
+    start_ns: int | None = None
+    end_ns: int | None = None
+    t_start: float | None = None
+    t_end: float | None = None
+    value: float | None = None
+    unit: str = ""
+    threshold: float | None = None
     text: str
     advice: str
     points_lost: float = 0.0
@@ -130,47 +130,28 @@ def _placed(e: Evidence, check: Check, item: FrameRange) -> Finding:
 
 
 def _whole(check: Check) -> Finding:
-    return _placeless(
-        check.id,
-        _status(check),
-        check.stream,
-        check.detail,
+    return Finding(
+        kind=check.id,
         severity=_severity(check),
+        status=_status(check),
+        stream=check.stream,
         value=check.value,
         unit=check.unit,
         threshold=check.threshold,
+        text=check.detail,
+        advice=advice_for(check.id),
     )
 
 
-def _placeless(
-    kind: str,
-    status: FindingStatus,
-    stream: str,
-    text: str,
-    *,
-    severity: Severity = "soft",
-    value: float | None = None,
-    unit: str = "",
-    threshold: float | None = None,
-) -> Finding:
+def _of_deduction(deduction: Deduction) -> Finding:
     return Finding(
-        kind=kind,
-        severity=severity,
-        status=status,
-        stream=stream,
-        first=None,
-        last=None,
-        message_start=None,
-        message_end=None,
-        start_ns=None,
-        end_ns=None,
-        t_start=None,
-        t_end=None,
-        value=value,
-        unit=unit,
-        threshold=threshold,
-        text=text,
-        advice=advice_for(kind),
+        kind=deduction.reason,
+        severity="soft",
+        status="warn",
+        stream=deduction.stream,
+        text=deduction.text,
+        advice=advice_for(deduction.reason),
+        points_lost=deduction.points,
     )
 
 
@@ -178,8 +159,7 @@ def _shared_out(e: Evidence, found: list[Finding], deduction: Deduction) -> list
     """Add a deduction's points to its findings by their time; where no check objects it is a finding of its own."""
     concerned = [i for i, item in enumerate(found) if item.kind in deduction.kinds]
     if not concerned:
-        own = _placeless(deduction.reason, "warn", deduction.stream, deduction.text)
-        return [*found, replace(own, points_lost=deduction.points)]
+        return [*found, _of_deduction(deduction)]
     shares = _shares([_duration_s(e, found[i]) for i in concerned], deduction.points)
     result = list(found)
     for i, points in zip(concerned, shares, strict=True):

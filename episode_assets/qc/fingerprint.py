@@ -22,7 +22,7 @@ def fingerprint(e: Evidence) -> dict[str, Json]:
     """Return `sketch` (digests in hex), `pictures` (distinct ones), `brightness` and `contrast` (see `read_curve`)."""
     distinct = np.unique(e.signals.payload)
     return {
-        "sketch": [str(digest) for digest in distinct[:SKETCH]],
+        "sketch": [digest.decode("ascii") for digest in distinct[:SKETCH].tolist()],
         "pictures": len(distinct),
         "brightness": _curve(e, e.signals.mean),
         "contrast": _curve(e, e.signals.std),

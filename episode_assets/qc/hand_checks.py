@@ -12,27 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.bundle import HandArrays
 from episode_assets.qc.checks import Check, Status, absent, counted, from_ranges, with_peak
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
-from episode_assets.qc.hand_figures import (
-    WRIST,
-    bone_lengths,
-    finger_order,
-    flexion_range,
-    hidden_share,
-    in_blocks,
-    is_measured,
-    joint_speed,
-    palm_sizes,
-    pointing,
-    reprojection_px,
-    row_medians,
-    wrist_acceleration,
-    wrist_speed,
-    wrist_tremble,
-)
+from episode_assets.qc.hand_figures import HandFigures
+from episode_assets.qc.hand_motion import joint_speed, wrist_acceleration, wrist_speed, wrist_tremble
 from episode_assets.qc.hand_sides import side_votes, swapped, wrist_places
 from episode_assets.qc.ranges import Flags, runs
 
@@ -164,47 +148,11 @@ def longest_absence_s(e: Evidence) -> float:
     return max((float(e.seconds[item.first : item.last + 1].sum()) for item in absences), default=0.0)
 
 
-@dataclass(frozen=True)
-class BoneFigures:
-    """How far each measured hand is from the recording's own hand; (F,) NaN where not measured.
-
-    Attributes:
-        deviation: Median over the bones of how far each is from its usual length, relative.
-        scale: Median over the bones of length by usual length: 1.5 is a hand half as large again.
-    """
-
-    deviation: Floats
-    scale: Floats
-
-
-def bone_figures(hand: HandArrays) -> BoneFigures:
-    """Compare bone lengths of every measured metric hand with their medians over the recording."""
-    lengths = bone_lengths(hand)
-    usual = np.array([_median(bone) for bone in lengths.T])
-    known = np.isfinite(usual)
-    if not known.any():
-        unknown = np.full(len(lengths), np.nan)
-        return BoneFigures(unknown, unknown)
-
-    def measure(rows: slice) -> Floats:
-        relative = lengths[rows, known] / usual[known]
-        return np.stack([row_medians(np.abs(relative - 1)), row_medians(relative)], axis=1)
-
-    deviation, scale = in_blocks(len(lengths), 2, measure).T
-    return BoneFigures(deviation, scale)
-
-
-def _median(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else np.nan
-
-
 def _bones(e: Evidence, config: QualityConfig) -> Check:
-    figures = [bone_figures(hand) for hand in (e.left, e.right)]
-    if not any(np.isfinite(item.deviation).any() for item in figures):
+    if not any(np.isfinite(hand.bone_deviation).any() for hand in (e.left, e.right)):
         return absent("hand_bones", "hands", "no hand in metres")
-    shape = _over(figures[0].deviation, figures[1].deviation, config.hand_bone_deviation_max, "")
-    off = [np.abs(item.scale - 1) for item in figures]
+    shape = _over(e.left.bone_deviation, e.right.bone_deviation, config.hand_bone_deviation_max, "")
+    off = [np.abs(hand.bone_scale - 1) for hand in (e.left, e.right)]
     size = _over(off[0], off[1], config.hand_scale_deviation_max, "")
     both = _Odd(shape.flags | size.flags, np.fmax(shape.values, size.values), "", shape.threshold)
     return _judged("hand_bones", e, config, both, note="with a hand of another size or shape")
@@ -218,11 +166,7 @@ def _size(e: Evidence, config: QualityConfig) -> Check:
     )
     odd, sizes = [], []
     for name, hand in (("left", e.left), ("right", e.right)):
-        palms = palm_sizes(hand)[is_measured(hand)]
-        usual = np.array(
-            [np.nanmedian(column) if np.isfinite(column).any() else np.nan for column in palms.T]
-        )
-        for value, (words, least, most) in zip(usual, limits, strict=True):
+        for value, (words, least, most) in zip(hand.usual_palm_m, limits, strict=True):
             if np.isfinite(value):
                 sizes.append(float(value))
                 if not least <= value <= most:
@@ -237,11 +181,11 @@ def _size(e: Evidence, config: QualityConfig) -> Check:
 def _angles(e: Evidence, config: QualityConfig, is_other_side: Flags) -> Check:
     """Find fingers that bend or cross as none do; of hands with the wrong side nothing can be said."""
     flags, worst = np.zeros(len(e), np.bool_), np.full(len(e), np.nan)
-    for hand, is_right in ((e.left, False), (e.right, True)):
-        least, most = flexion_range(hand, is_right=is_right).T
-        crossed = finger_order(hand) < -config.hand_crossing_m
+    for hand in (e.left, e.right):
+        least, most = hand.flexion_deg.T
+        crossed = hand.finger_order_m < -config.hand_crossing_m
         bent = (least < -config.hand_bent_back_max_deg) | (most > config.hand_bent_max_deg)
-        flags |= (bent | crossed) & is_measured(hand)
+        flags |= (bent | crossed) & hand.is_measured
         worst = np.fmax(worst, np.fmax(-least, most))
     if not np.isfinite(worst).any():
         return absent("hand_angles", "hands", "no hand in metres")
@@ -326,7 +270,7 @@ def _other_person(e: Evidence, config: QualityConfig) -> Check:
     flags, farthest = np.zeros(len(e), np.bool_), np.full(len(e), np.nan)
     at_least = max(1, round(config.hand_other_s * 1e9 / e.median_step_ns)) if e.median_step_ns else 1
     for hand in (e.left, e.right):
-        reach = np.linalg.norm(hand.joints_cam[:, WRIST].astype(np.float64), axis=1)
+        reach = np.linalg.norm(hand.wrist_cam.astype(np.float64), axis=1)
         far = np.nan_to_num(reach) > config.hand_reach_max_m
         for item in runs(far | _comes_from_beyond(e, hand), breaks=e.gap_before, at_least=at_least):
             flags[item.first : item.last + 1] = True
@@ -336,9 +280,9 @@ def _other_person(e: Evidence, config: QualityConfig) -> Check:
     return _judged("hand_other_person", e, config, odd, note="with a hand that seems to be somebody else's")
 
 
-def _comes_from_beyond(e: Evidence, hand: HandArrays) -> Flags:
+def _comes_from_beyond(e: Evidence, hand: HandFigures) -> Flags:
     """Return (F,) whether the hand points against the wearer's hands, with its wrist in the part they point to."""
-    ways = np.concatenate([pointing(e.left), pointing(e.right)])
+    ways = np.concatenate([e.left.pointing, e.right.pointing])
     known = ways[np.isfinite(ways).all(axis=1)]
     if len(known) == 0:
         return np.zeros(len(e), np.bool_)
@@ -347,13 +291,13 @@ def _comes_from_beyond(e: Evidence, hand: HandArrays) -> Flags:
     if not size > _USUAL_POINTING:
         return np.zeros(len(e), np.bool_)
     middle = np.array(e.picture_size) / 2
-    beyond = (hand.joints_px[:, WRIST] - middle) @ (usual / size)
-    against = pointing(hand) @ (usual / size)
+    beyond = (hand.wrist_px - middle) @ (usual / size)
+    against = hand.pointing @ (usual / size)
     return np.asarray((against < _OPPOSITE) & (beyond > _FAR_SIDE * min(e.picture_size)))
 
 
 def _reprojection(e: Evidence, config: QualityConfig) -> Check:
-    shares = [reprojection_px(e, hand) / e.picture_size[0] for hand in (e.left, e.right)]
+    shares = [hand.reprojection_px / e.picture_size[0] for hand in (e.left, e.right)]
     if not any(np.isfinite(share).any() for share in shares):
         return absent("hand_reprojection", "hands", "needs hands in metres and in pixels, and a calibration")
     odd = _over(shares[0], shares[1], config.hand_reprojection_max, "of the width")
@@ -372,7 +316,7 @@ def _depth(e: Evidence, config: QualityConfig) -> Check:
 
 
 def _confidence(e: Evidence, config: QualityConfig) -> Check:
-    values = np.concatenate([hand.confidence[is_measured(hand)] for hand in (e.left, e.right)])
+    values = np.concatenate([hand.confidence[hand.is_measured] for hand in (e.left, e.right)])
     if len(values) == 0:
         return absent("hand_confidence", "hands", "no hand was read in its picture")
     p10, p50 = np.percentile(values, (10, 50))
@@ -390,7 +334,7 @@ def _confidence(e: Evidence, config: QualityConfig) -> Check:
     )
 
 
-def dropouts(e: Evidence, hand: HandArrays, most: int) -> Flags:
+def dropouts(e: Evidence, hand: HandFigures, most: int) -> Flags:
     """Return (F,) frames in which a hand is missing that is there just before and after, for up to `most` frames."""
     flags = np.zeros(len(e), np.bool_)
     for item in runs(~hand.valid, breaks=e.gap_before):
@@ -421,6 +365,5 @@ def _dropouts(e: Evidence, config: QualityConfig) -> Check:
 
 
 def _hidden(e: Evidence, config: QualityConfig) -> Check:
-    shares = [hidden_share(e, hand) for hand in (e.left, e.right)]
-    odd = _over(shares[0], shares[1], config.hand_hidden_ratio_min, "of the joints")
+    odd = _over(e.left.hidden_share, e.right.hidden_share, config.hand_hidden_ratio_min, "of the joints")
     return _judged("hand_hidden", e, config, odd, note="with a hand under a blurred rectangle")

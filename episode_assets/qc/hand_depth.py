@@ -8,8 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.bundle import EpisodeBundle, HandArrays
+from episode_assets.bundle import EpisodeBundle
+from episode_assets.bundle.layout import Side
 from episode_assets.geometry import project
+from episode_assets.qc.hand_figures import hand_blocks
 
 Floats = NDArray[np.float64]
 
@@ -24,17 +26,17 @@ _LEAST_MEASURED = 0.7
 class HandDepth:
     """Collects, for one hand, by how much the measured surface differs from the joints."""
 
-    def __init__(self, bundle: EpisodeBundle, hand: HandArrays) -> None:
+    def __init__(self, bundle: EpisodeBundle, side: Side) -> None:
         info = bundle.depth
         self._K = None if info is None else info.K
-        self._joints = hand.joints_cam
+        self._palm = np.concatenate([hand.joints_cam[:, _PALM] for _, hand in hand_blocks(bundle, side)])
         self._offset_m = np.full(len(bundle), np.nan)
 
     def see(self, frame: int, image: NDArray[np.uint16]) -> None:
         """Look at the hand's joints in the depth image (H, W) mm of a frame."""
         if self._K is None:
             return
-        joints = self._joints[frame, _PALM].astype(np.float64)
+        joints = self._palm[frame].astype(np.float64)
         joints = joints[np.isfinite(joints).all(axis=1)]
         if len(joints) == 0 or not np.isfinite(self._K[frame]).all():
             return

@@ -5,22 +5,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.bundle import HandArrays
-from episode_assets.bundle.layout import MEASURED
+from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
-from episode_assets.qc.hand_checks import bone_figures, dropouts, longest_absence_s
-from episode_assets.qc.hand_figures import TIPS, WRIST, in_blocks, wrist_speed
+from episode_assets.qc.hand_checks import dropouts, longest_absence_s
+from episode_assets.qc.hand_figures import HandFigures
+from episode_assets.qc.hand_motion import wrist_speed
 from episode_assets.qc.numbers import Block, number
 
 Floats = NDArray[np.float64]
 
 _MOVING_RAD_S = 0.2
 """Who turns the head faster than this is doing something, and hands are expected."""
-_FILLABLE_FRAMES = 2
 _FEWEST, _LEAST_SPREAD = 10, 1e-6
 
 
-def hand_metrics(e: Evidence, *, duration_s: float) -> Block | None:
+def hand_metrics(e: Evidence, config: QualityConfig, *, duration_s: float) -> Block | None:
     """Return the block of hands, None where hands were not looked for; the duration is that of the whole file."""
     if e.hands is None or len(e) == 0:
         return None
@@ -43,26 +42,26 @@ def hand_metrics(e: Evidence, *, duration_s: float) -> Block | None:
         "both_hands_pct": _percent(int((e.left.valid & e.right.valid).sum()), F),
         "wearer_any_hand_pct": _percent(int((e.left.valid | e.right.valid).sum()), F),
         "not_wearer_rows": e.hands.not_wearer,
-        "has_3d": bool(np.isfinite(e.left.joints_cam).any() or np.isfinite(e.right.joints_cam).any()),
+        "has_3d": bool(e.left.has_metres.any() or e.right.has_metres.any()),
         "kpts_in_frame_pct": number(_in_frame_percent(e)),
-        "palm_width_mean_m": number(_mean_over([_palm_widths(hand) for hand in sides.values()])),
-        "grip_closure_mean_m": number(_mean_over([_grips(hand) for hand in sides.values()])),
+        "palm_width_mean_m": number(_mean_over([hand.palm_width_m for hand in sides.values()])),
+        "grip_closure_mean_m": number(_mean_over([hand.tip_m.ravel() for hand in sides.values()])),
         **{
             key: value
             for name, hand in sides.items()
             for key, value in _side(e, name, hand, duration_s).items()
         },
-        **_of_wearer(e),
+        **_of_wearer(e, config),
         "any_hand_s": number(float(e.seconds[e.left.valid | e.right.valid].sum())),
         "both_hands_s": number(float(e.seconds[e.left.valid & e.right.valid].sum())),
     }
 
 
-def _of_wearer(e: Evidence) -> Block:
+def _of_wearer(e: Evidence, config: QualityConfig) -> Block:
     """Return what is known of the wearer's hands beyond how often they are seen."""
     any_hand = e.left.valid | e.right.valid
     moving = np.nan_to_num(e.gyro_rad_s) > _MOVING_RAD_S
-    lost = sum(int(dropouts(e, hand, _FILLABLE_FRAMES).sum()) for hand in (e.left, e.right))
+    lost = sum(int(dropouts(e, hand, config.hand_dropout_frames).sum()) for hand in (e.left, e.right))
     return {
         "longest_absence_s": number(longest_absence_s(e)),
         "wearer_any_hand_moving_pct": _percent(int((any_hand & moving).sum()), int(moving.sum())),
@@ -75,7 +74,7 @@ def _confidence_against_error(e: Evidence) -> float | None:
     """Return the correlation of confidence and bone error; None where either hardly changes. Negative is good."""
     confidence, error = [], []
     for hand in (e.left, e.right):
-        deviation = bone_figures(hand).deviation
+        deviation = hand.bone_deviation
         known = np.isfinite(deviation) & hand.valid
         confidence.append(hand.confidence[known].astype(np.float64))
         error.append(deviation[known])
@@ -85,13 +84,13 @@ def _confidence_against_error(e: Evidence) -> float | None:
     return float(np.corrcoef(x, y)[0, 1])
 
 
-def _wrist_track(hand: HandArrays, pictures: int, duration_s: float) -> Block:
+def _wrist_track(hand: HandFigures, pictures: int, duration_s: float) -> Block:
     """Return way and speed of the wrist in the camera's frame as Stera has them.
 
     From one detection to the next whatever lies between, at the mean rate of the recording; `wrist_speed` is the true
     one.
     """
-    wrist = hand.joints_cam[:, WRIST].astype(np.float64)
+    wrist = hand.wrist_cam.astype(np.float64)
     wrist = wrist[np.isfinite(wrist).all(axis=1)]
     if len(wrist) < 2:
         return {"length_m": None, "speed_mean_mps": None, "speed_max_mps": None}
@@ -108,11 +107,11 @@ def _percent(part: int, whole: int) -> float | None:
     return number(100 * part / whole) if whole > 0 else 0.0
 
 
-def _side(e: Evidence, name: str, hand: HandArrays, duration_s: float) -> Block:
-    confidence = hand.confidence[hand.valid & (hand.kind == MEASURED)]
+def _side(e: Evidence, name: str, hand: HandFigures, duration_s: float) -> Block:
+    confidence = hand.confidence[hand.is_measured]
     speed = wrist_speed(e, hand)
     speed = speed[np.isfinite(speed)]
-    depth = hand.joints_cam[:, 0, 2]
+    depth = hand.wrist_cam[:, 2]
     return {
         f"{name}_conf_mean": number(confidence.mean()) if len(confidence) else None,
         **{
@@ -127,29 +126,12 @@ def _side(e: Evidence, name: str, hand: HandArrays, duration_s: float) -> Block:
 
 
 def _in_frame_percent(e: Evidence) -> float | None:
-    def measure(rows: slice) -> Floats:
-        points = np.concatenate([e.left.joints_px[rows], e.right.joints_px[rows]], axis=1)
-        known = np.isfinite(points).all(axis=2)
-        inside = (points >= 0).all(axis=2) & (points < np.array(e.picture_size)).all(axis=2)
-        return np.stack([(known & inside).sum(axis=1), known.sum(axis=1)], axis=1).astype(np.float64)
-
-    inside, known = in_blocks(len(e), 2, measure).sum(axis=0)
-    return 100 * float(inside / known) if known else None
+    known = sum(int(hand.joints_seen.sum(dtype=np.int64)) for hand in (e.left, e.right))
+    inside = sum(int(hand.joints_inside.sum(dtype=np.int64)) for hand in (e.left, e.right))
+    return 100 * inside / known if known else None
 
 
-def _palm_widths(hand: HandArrays) -> Floats:
-    return np.asarray(np.linalg.norm(hand.joints_cam[:, 5] - hand.joints_cam[:, 17], axis=1), np.float64)
-
-
-def _grips(hand: HandArrays) -> Floats:
-    def measure(rows: slice) -> Floats:
-        joints = hand.joints_cam[rows]
-        return np.asarray(np.linalg.norm(joints[:, TIPS] - joints[:, :1], axis=2), np.float64)
-
-    return in_blocks(len(hand.valid), len(TIPS), measure).ravel()
-
-
-def _mean_over(parts: list[Floats]) -> float | None:
+def _mean_over(parts: list[NDArray[np.float32]]) -> float | None:
     values = np.concatenate(parts)
-    values = values[np.isfinite(values)]
+    values = values[np.isfinite(values)].astype(np.float64)
     return float(values.mean()) if len(values) else None

@@ -15,9 +15,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.bundle import HandArrays
 from episode_assets.qc.evidence import Evidence
-from episode_assets.qc.hand_figures import WRIST, curl
+from episode_assets.qc.hand_figures import HandFigures
 from episode_assets.qc.ranges import Flags
 
 Floats = NDArray[np.float64]
@@ -47,11 +46,11 @@ class Places:
 def wrist_places(e: Evidence, *, least_m: float, least_width_share: float) -> Places:
     """Return the wrists in the best space that is known: the world, else the camera, else the picture."""
     hands = (e.left, e.right)
-    for name in ("joints_world", "joints_cam"):
-        points = np.stack([getattr(hand, name)[:, WRIST] for hand in hands], axis=1).astype(np.float64)
+    for name in ("wrist_world", "wrist_cam"):
+        points = np.stack([getattr(hand, name) for hand in hands], axis=1).astype(np.float64)
         if np.isfinite(points).any():
             return Places(points, least_m)
-    pixels = np.stack([hand.joints_px[:, WRIST] for hand in hands], axis=1).astype(np.float64)
+    pixels = np.stack([hand.wrist_px for hand in hands], axis=1).astype(np.float64)
     flat = np.concatenate([pixels, np.where(np.isfinite(pixels[..., :1]), 0.0, np.nan)], axis=2)
     return Places(flat, least_width_share * e.picture_size[0])
 
@@ -96,9 +95,9 @@ def _settled(said: list[int], stretches: list[slice]) -> list[bool]:
     return settled
 
 
-def side_votes(hand: HandArrays, *, is_right: bool) -> Floats:
+def side_votes(hand: HandFigures, *, is_right: bool) -> Floats:
     """Return (F,) how clearly the fingers confirm the side: from -1, they contradict it, to 1; 0 without a word."""
-    bend = np.nan_to_num(curl(hand)) * (1.0 if is_right else -1.0)
+    bend = np.nan_to_num(hand.curl) * (1.0 if is_right else -1.0)
     return np.where(np.abs(bend) >= _CLEAR_CURL, bend, 0.0)
 
 

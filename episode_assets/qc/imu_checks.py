@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.qc.blocks import row_lengths
 from episode_assets.qc.checks import Check, Status, absent, counted
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
@@ -157,7 +158,7 @@ def _listed(id_: str, found: list[FrameRange], good: str, bad: str) -> Check:
 
 def _jolts(e: Evidence, imu: ImuStream, config: QualityConfig) -> Check:
     with np.errstate(invalid="ignore"):
-        hard = np.linalg.norm(imu.linear_acceleration, axis=1) > JOLT_M_S2
+        hard = row_lengths(imu.linear_acceleration) > JOLT_M_S2
     events = runs(hard)
     minutes = max(float(imu.stamp_ns[-1] - imu.stamp_ns[0]) / 60e9, 1e-3)
     rate = len(events) / minutes
@@ -183,7 +184,7 @@ def _jolts(e: Evidence, imu: ImuStream, config: QualityConfig) -> Check:
 def _head_motion(e: Evidence, imu: ImuStream, config: QualityConfig) -> Check:
     """Tell how much of the time the head turns so fast that pictures are of little use for learning."""
     with np.errstate(invalid="ignore"):
-        fast = np.linalg.norm(imu.angular_velocity, axis=1) > HIGH_ROTATION_RAD_S
+        fast = row_lengths(imu.angular_velocity) > HIGH_ROTATION_RAD_S
     share = float(fast.mean())
     is_much = share > config.head_motion_max_ratio
     frames = np.nan_to_num(e.gyro_rad_s) > HIGH_ROTATION_RAD_S

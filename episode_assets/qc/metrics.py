@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from episode_assets.geometry import quaternion_to_matrix
 from episode_assets.qc.activity import activity_block
+from episode_assets.qc.blocks import in_blocks, row_lengths
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.depth_figures import DEPTH_BINS_M
 from episode_assets.qc.evidence import Evidence, SentCalibration
@@ -55,7 +56,6 @@ _LONGEST_NAME = 240
 
 def metric_blocks(e: Evidence, config: QualityConfig) -> dict[str, Block | None]:
     """Return all metric blocks."""
-    del config
     return {
         "recording": _recording(e),
         "rgb": _rgb(e),
@@ -69,13 +69,13 @@ def metric_blocks(e: Evidence, config: QualityConfig) -> dict[str, Block | None]
         "scene_mesh": _scene_mesh(e),
         "point_cloud": cloud_block(e.cloud),
         "sync": _sync(e),
-        "hands": _hands(e),
+        "hands": _hands(e, config),
         "activity": activity_block(e),
     }
 
 
-def _hands(e: Evidence) -> Block | None:
-    block = hand_metrics(e, duration_s=file_duration_s(e))
+def _hands(e: Evidence, config: QualityConfig) -> Block | None:
+    block = hand_metrics(e, config, duration_s=file_duration_s(e))
     if block is None:
         return None
     # Hands with MANO over frames with any hand, as Stera has it: two hands in a frame make 200 %.
@@ -336,16 +336,20 @@ def _euler_rates(e: Evidence, steps_s: Floats) -> Block:
     names = ("yaw", "pitch", "roll")
     if e.pose is None or len(steps_s) == 0:
         return {f"{name}_rate_deg_per_s": None for name in names}
-    R = quaternion_to_matrix(e.pose.quaternion_xyzw)
-    is_locked = np.abs(R[:, 2, 0]) > 0.9999
-    pitch = np.arcsin(np.clip(-R[:, 2, 0], -1, 1))
-    yaw = np.where(is_locked, np.arctan2(-R[:, 0, 1], R[:, 1, 1]), np.arctan2(R[:, 1, 0], R[:, 0, 0]))
-    roll = np.where(is_locked, 0.0, np.arctan2(R[:, 2, 1], R[:, 2, 2]))
+    quaternions = e.pose.quaternion_xyzw
+
+    def measure(rows: slice) -> Floats:
+        R = quaternion_to_matrix(quaternions[rows])
+        is_locked = np.abs(R[:, 2, 0]) > 0.9999
+        pitch = np.arcsin(np.clip(-R[:, 2, 0], -1, 1))
+        yaw = np.where(is_locked, np.arctan2(-R[:, 0, 1], R[:, 1, 1]), np.arctan2(R[:, 1, 0], R[:, 0, 0]))
+        return np.stack([yaw, pitch, np.where(is_locked, 0.0, np.arctan2(R[:, 2, 1], R[:, 2, 2]))], axis=1)
+
     return {
         f"{name}_rate_deg_per_s": number(
             np.nanmedian(np.degrees(np.abs(np.diff(np.unwrap(np.nan_to_num(angle))))) / steps_s)
         )
-        for name, angle in zip(names, (yaw, pitch, roll), strict=True)
+        for name, angle in zip(names, in_blocks(len(quaternions), 3, measure).T, strict=True)
     }
 
 
@@ -355,7 +359,7 @@ def _imu(e: Evidence) -> Block | None:
     stamps, a, w = e.imu.stamp_ns, e.imu.linear_acceleration, e.imu.angular_velocity
     steps_s = np.diff(stamps) / 1e9
     D = float(stamps[-1] - stamps[0]) / 1e9 if len(stamps) > 1 else 1e-3
-    size_a, size_w = np.linalg.norm(a, axis=1), np.linalg.norm(w, axis=1)
+    size_a, size_w = row_lengths(a), row_lengths(w)
     with np.errstate(invalid="ignore"):
         mean_a = np.nanmean(a, axis=0) if np.isfinite(a).any() else np.full(3, np.nan)
     gravity = float(np.linalg.norm(mean_a))
@@ -391,7 +395,8 @@ def _axes(name: str, values: Floats) -> Block:
         "min": np.min,
         "max": np.max,
     }
-    finite = values[np.isfinite(values).all(axis=1)]
+    is_finite = np.isfinite(values).all(axis=1)
+    finite = values if is_finite.all() else values[is_finite]
     return {
         f"{name}_axis_{key}": [number(value) for value in formula(finite, axis=0)] if len(finite) else None
         for key, formula in formulas.items()
@@ -416,15 +421,14 @@ def _tracking(e: Evidence) -> Block | None:
 
 def _tf(e: Evidence) -> Block | None:
     """Return the edges of the frame tree that move; static ones come on a topic of their own and are counted beside."""
-    if e.tf is None or len(e.tf.stamp_ns) == 0:
+    if e.tf is None:
         return None
     T = max(file_duration_s(e), 1e-3)
-    pairs = zip(e.tf.parent, e.tf.child, e.tf.is_static, strict=True)
-    counts = Counter((parent, child) for parent, child, is_static in pairs if not is_static)
+    counts = Counter(e.tf.moving)
     return {
         "message_count": counts.total(),
         "unique_pair_count": len(counts),
-        "static_count": len(e.tf.stamp_ns) - counts.total(),
+        "static_count": e.tf.static,
         "pairs": [
             {
                 "parent": bounded_name(parent),
@@ -438,10 +442,9 @@ def _tf(e: Evidence) -> Block | None:
 
 
 def _trajectory_topic(e: Evidence) -> Block | None:
-    if e.trajectory is None or len(e.trajectory.stamp_ns) == 0:
+    if e.trajectory is None:
         return None
-    steps = np.linalg.norm(np.diff(e.trajectory.translation, axis=0), axis=1)
-    return {"pose_count": len(e.trajectory.stamp_ns), "path_length_m": number(np.nansum(steps))}
+    return {"pose_count": e.trajectory.poses, "path_length_m": number(e.trajectory.length_m)}
 
 
 def _scene_mesh(e: Evidence) -> Block | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from episode_assets.geometry import quaternion_to_matrix, rotation_angle
+from episode_assets.qc.blocks import row_lengths
 from episode_assets.qc.checks import Check, Status, absent, counted
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
-from episode_assets.qc.offsets import course_of_imu, course_of_poses
+from episode_assets.qc.offsets import course_of_imu, course_of_poses, turns_of
 from episode_assets.qc.ranges import FrameRange, Stamps, runs
 from episode_assets.qc.tracking_checks import TRACKING_NORMAL
 from episode_assets.recording import PoseStream
@@ -64,10 +64,9 @@ def _jump(e: Evidence, config: QualityConfig) -> Check:
         return absent("pose_jump", "pose", "fewer than two poses")
     pose = e.pose
     steps_s = np.diff(pose.stamp_ns) / 1e9
-    R = quaternion_to_matrix(pose.quaternion_xyzw)
     with np.errstate(divide="ignore", invalid="ignore"):
         speed = np.linalg.norm(np.diff(pose.translation, axis=0), axis=1) / steps_s
-        turn = np.degrees(rotation_angle(np.swapaxes(R[:-1], -1, -2) @ R[1:])) / steps_s
+        turn = np.degrees(np.linalg.norm(turns_of(pose.quaternion_xyzw), axis=1)) / steps_s
     is_judged = (steps_s > 0) & (steps_s <= config.pose_step_max_s)
     fast = speed > config.pose_speed_max_m_s
     is_shown = (pose.stamp_ns[1:] > e.stamps_ns[0]) & (pose.stamp_ns[:-1] < e.stamps_ns[-1])
@@ -190,7 +189,7 @@ def _stuck(e: Evidence, config: QualityConfig) -> Check:
     both = np.hstack([e.pose.translation, e.pose.quaternion_xyzw])
     same = np.zeros(len(both), np.bool_)
     same[1:] = (np.diff(both, axis=0) == 0).all(axis=1)
-    speed = np.linalg.norm(e.imu.angular_velocity, axis=1)
+    speed = row_lengths(e.imu.angular_velocity)
     found = []
     for item in runs(same):
         start, end = int(e.pose.stamp_ns[max(item.first - 1, 0)]), int(e.pose.stamp_ns[item.last])

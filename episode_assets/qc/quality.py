@@ -20,9 +20,10 @@ from episode_assets.qc.checks import Check, boundary_flags, hard_flags
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.depth_checks import depth_checks
 from episode_assets.qc.document import Judgement, document, dumps, kept_summary
-from episode_assets.qc.evidence import SIGNALS, Evidence, gather
+from episode_assets.qc.evidence import Evidence
 from episode_assets.qc.findings import findings_of
 from episode_assets.qc.fingerprint import fingerprint, wall_offset_ns
+from episode_assets.qc.gathering import SIGNALS, gather
 from episode_assets.qc.hand_checks import hand_checks
 from episode_assets.qc.imu_checks import imu_checks
 from episode_assets.qc.intervals import KeptInterval, keep

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.qc.blocks import row_lengths
 from episode_assets.qc.depth_figures import FINE_DEPTH_BIN_M
 from episode_assets.qc.document import Judgement
 from episode_assets.qc.evidence import Evidence
@@ -199,8 +200,8 @@ def imu(e: Evidence, judgement: Judgement, content: Content) -> str:
     if block is None or e.imu is None:
         return absent_note("The recording has no IMU samples.")
     draw, stamps = _TimeCharts(e, judgement, "imu"), e.imu.stamp_ns
-    acceleration = np.linalg.norm(e.imu.linear_acceleration, axis=1)
-    rotation = np.linalg.norm(e.imu.angular_velocity, axis=1)
+    acceleration = row_lengths(e.imu.linear_acceleration)
+    rotation = row_lengths(e.imu.angular_velocity)
     drawn = [
         draw.over(stamps, "Acceleration", [Line(acceleration)], "m/s²"),
         draw.over(stamps, "Rotation", [Line(rotation)], "rad/s"),
@@ -243,7 +244,7 @@ def hands(e: Evidence, judgement: Judgement, content: Content) -> str:
         for name, css, hand in sides
     ]
     counts = e.left.valid.astype(int) + e.right.valid
-    wrists = [Line(hand.joints_cam[:, 0, 2].astype(np.float64), css, name) for name, css, hand in sides]
+    wrists = [Line(hand.wrist_cam[:, 2].astype(np.float64), css, name) for name, css, hand in sides]
     limits = {key: content["config"][name] for key, name in _HAND_LIMITS.items()}
     drawn = [
         histogram("Confidence", edges, groups, unit="measured hands"),
@@ -294,7 +295,7 @@ def _speeds_chart(e: Evidence, judgement: Judgement) -> str:
     if e.pose is None or e.imu is None or len(e.pose.stamp_ns) < 3:
         return ""
     stamps, speed = angular_speed(e.pose)
-    gyro = np.linalg.norm(e.imu.angular_velocity, axis=1)
+    gyro = row_lengths(e.imu.angular_velocity)
     is_known = np.isfinite(gyro)
     if not is_known.any():
         return ""

@@ -64,6 +64,12 @@ class StoredColumns:
         with _named_trouble(self._path), pq.ParquetFile(self._path, pre_buffer=False) as file:
             return file.read(columns=[name], use_threads=False).column(name)
 
+    def first_row(self) -> Any:
+        """Return the first row of all columns as a pyarrow table; empty where there is none."""
+        with _named_trouble(self._path), pq.ParquetFile(self._path, pre_buffer=False) as file:
+            batch = next(file.iter_batches(1, use_threads=False), None)
+            return file.schema_arrow.empty_table() if batch is None else pa.Table.from_batches([batch])
+
 
 @contextmanager
 def _named_trouble(path: Path) -> Iterator[None]:

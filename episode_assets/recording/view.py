@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -47,6 +48,8 @@ from episode_assets.recording.tables import (
     stack,
     texts,
 )
+
+CalibrationRole: TypeAlias = Literal["camera_info", "depth_camera_info"]
 
 
 class RecordingView:
@@ -145,12 +148,12 @@ class RecordingView:
         table = self._table("imu")
         if table is None:
             return None
-        values = stack(table, IMU_COLUMNS)
+        # Each in memory of its own: who keeps one of them need not keep all.
         return ImuStream(
             column(table, "stamp_ns"),
-            values[:, 0:3],
-            values[:, 3:6],
-            values[:, 6:10],
+            stack(table, IMU_COLUMNS[0:3]),
+            stack(table, IMU_COLUMNS[3:6]),
+            stack(table, IMU_COLUMNS[6:10]),
             self._frame("imu"),
             self.inventory.gravity,
         )
@@ -198,6 +201,11 @@ class RecordingView:
     def depth_camera_info(self) -> CameraInfoStream | None:
         """Calibrations of the depth camera, or None."""
         return self._calibrations("depth_camera_info")
+
+    def first_calibration(self, role: CalibrationRole) -> CameraInfoStream | None:
+        """Return the first calibration of a camera alone, without reading the others; None where there is none."""
+        table = self._table(role)
+        return None if table is None else self._calibrations_in(table.first_row(), role)
 
     @cached_property
     def hands(self) -> PoseSetStream | None:
@@ -324,10 +332,11 @@ class RecordingView:
             texts(table, "frame_id"),
         )
 
-    def _calibrations(self, role: str) -> CameraInfoStream | None:
+    def _calibrations(self, role: CalibrationRole) -> CameraInfoStream | None:
         table = self._table(role)
-        if table is None:
-            return None
+        return None if table is None else self._calibrations_in(table, role)
+
+    def _calibrations_in(self, table: Any, role: CalibrationRole) -> CameraInfoStream:
         return CameraInfoStream(
             column(table, "stamp_ns"),
             stack(table, K_COLUMNS).reshape(-1, 3, 3),

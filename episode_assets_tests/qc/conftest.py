@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from episode_assets_tests.qc.episodes import Episode, make_episode
+from episode_assets_tests.qc.episodes import Episode, Hands, make_episode
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +20,9 @@ def interrupted(tmp_path_factory) -> Episode:
 @pytest.fixture(scope="session")
 def evidence(clean):
     return clean.evidence()
+
+
+@pytest.fixture(scope="session")
+def hands(clean) -> Hands:
+    """The joints of the clean episode, for tests that spoil them."""
+    return clean.joints()

@@ -11,12 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from episode_assets.anonymization.signals import SignalMeter
-from episode_assets.bundle import EpisodeBundle, write_bundle
+from episode_assets.bundle import EpisodeBundle, HandArrays, write_bundle
 from episode_assets.demo import DemoConfig, DemoTruth, write_demo
 from episode_assets.hands.tables import HANDS_SCHEMA
 from episode_assets.progress import silent
 from episode_assets.qc import QualityConfig, check_quality
-from episode_assets.qc.evidence import Evidence, gather
+from episode_assets.qc.evidence import Evidence
+from episode_assets.qc.gathering import gather
+from episode_assets.qc.hand_figures import HandFigures, Scene, measure_hand
 from episode_assets.qc.metrics import metric_blocks
 from episode_assets.qc.quality import judge
 from episode_assets.recording import RecordingView, scan_recording
@@ -76,12 +78,37 @@ class Episode:
         with EpisodeBundle.open(self.base / "bundle") as bundle:
             return gather(bundle, self.blurred, self.hands, self.view, progress=silent)
 
+    def joints(self) -> Hands:
+        with EpisodeBundle.open(self.base / "bundle") as bundle:
+            return Hands(self.evidence(), bundle.left, bundle.right)
+
     def report(self, directory: Path, *, config: QualityConfig = QualityConfig(), privacy: object = PASSED):  # noqa: B008
         directory.mkdir(parents=True, exist_ok=True)
         with EpisodeBundle.open(self.base / "bundle") as bundle:
             return check_quality(
                 bundle, self.blurred, self.hands, self.view, directory, config=config, privacy=privacy
             )
+
+
+@dataclass(frozen=True)
+class Hands:
+    """Evidence, and the joints of both hands that its figures are taken from; tests spoil either."""
+
+    e: Evidence
+    left: HandArrays
+    right: HandArrays
+
+    def __len__(self) -> int:
+        return len(self.e)
+
+    @property
+    def evidence(self) -> Evidence:
+        left, right = self._measured(self.left, False), self._measured(self.right, True)
+        return replace(self.e, left=left, right=right)
+
+    def _measured(self, hand: HandArrays, is_right: bool) -> HandFigures:
+        scene = Scene(self.e.K, self.e.picture_size, self.e.faces)
+        return measure_hand([(0, hand)], len(self), scene, is_right=is_right)
 
 
 def make_episode(base: Path, *, hands: bool = True, recording_id: str = RECORDING_ID, **options) -> Episode:
@@ -191,7 +218,7 @@ def _write_hands(truth: DemoTruth, directory: Path, recording_id: str) -> None:
     pq.write_table(pa.Table.from_pylist(rows, HANDS_SCHEMA), directory / "hands.parquet")
 
 
-_OF_ALL_FRAMES = ("histogram", "optical_from_imu", "up_in_world")
+_OF_ALL_FRAMES = ("histogram", "optical_from_imu", "up_in_world", "usual_palm_m")
 
 
 def repeated(e: Evidence, times: int) -> Evidence:
@@ -208,10 +235,8 @@ def repeated(e: Evidence, times: int) -> Evidence:
             if isinstance(value, np.ndarray) and column.name not in _OF_ALL_FRAMES:
                 is_time = column.name.endswith("stamp_ns") or column.name.endswith("stamps_ns")
                 changed[column.name] = stamps(value) if is_time else np.concatenate([value] * times)
-            elif isinstance(value, tuple) and column.name in {"parent", "child"}:
-                changed[column.name] = value * times
         return replace(item, **changed)
 
-    parts = ("signals", "depth", "pose", "imu", "tracking", "tf", "left", "right", "hands", "faces")
+    parts = ("signals", "depth", "pose", "imu", "tracking", "left", "right", "hands", "faces")
     whole = replace(stretched(e), message_number=np.arange(len(e) * times, dtype=np.int64))
     return replace(whole, **{name: stretched(getattr(e, name)) for name in parts})

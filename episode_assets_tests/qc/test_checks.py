@@ -165,30 +165,30 @@ def test_poor_depth_costs_points_and_names_its_frames(evidence):
     )
 
 
-def test_a_hand_scaled_by_half_for_ten_frames_is_found(evidence):
-    joints = evidence.left.joints_cam.copy()
+def test_a_hand_scaled_by_half_for_ten_frames_is_found(hands):
+    joints = hands.left.joints_cam.copy()
     joints[30:40] *= 1.5
 
-    judgement = judged(replace(evidence, left=replace(evidence.left, joints_cam=joints)))
+    judgement = judged(replace(hands, left=replace(hands.left, joints_cam=joints)).evidence)
 
     assert ranges_of(judgement, "hand_bones") == [(30, 39)]
 
 
-def test_hands_with_joints_that_are_never_seen_are_judged_by_the_others(evidence):
-    joints = evidence.left.joints_cam.copy()
+def test_hands_with_joints_that_are_never_seen_are_judged_by_the_others(hands):
+    joints = hands.left.joints_cam.copy()
     joints[:, 17:] = np.nan
     joints[30:40] *= 1.5
 
-    judgement = judged(replace(evidence, left=replace(evidence.left, joints_cam=joints)))
+    judgement = judged(replace(hands, left=replace(hands.left, joints_cam=joints)).evidence)
 
     assert ranges_of(judgement, "hand_bones") == [(30, 39)]
 
 
-def test_an_impossible_wrist_speed_is_found_but_never_across_a_gap(evidence):
-    world = evidence.right.joints_world.copy()
+def test_an_impossible_wrist_speed_is_found_but_never_across_a_gap(hands):
+    world = hands.right.joints_world.copy()
     world[60:] += 2.0
-    jumped = replace(evidence, right=replace(evidence.right, joints_world=world))
-    gap = evidence.gap_before.copy()
+    jumped = replace(hands, right=replace(hands.right, joints_world=world)).evidence
+    gap = jumped.gap_before.copy()
     gap[60] = True
 
     assert ranges_of(judged(jumped), "hand_speed") == [(60, 60)]

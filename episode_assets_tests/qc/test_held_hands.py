@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from episode_assets.bundle import write_bundle
-from episode_assets.qc.hand_figures import wrist_speed
+from episode_assets.qc import QualityConfig
 from episode_assets.qc.hand_metrics import hand_metrics
+from episode_assets.qc.hand_motion import wrist_speed
 from episode_assets_tests.qc.episodes import PASSED
 
 HELD = slice(40, 60)
@@ -37,7 +38,7 @@ def held(clean, tmp_path_factory):
 
 
 def test_held_distances_are_not_taken_as_measured(held, evidence):
-    found, true = (hand_metrics(e, duration_s=8.0) for e in (held, evidence))
+    found, true = (hand_metrics(e, QualityConfig(), duration_s=8.0) for e in (held, evidence))
 
     for name in ("left", "right"):
         assert np.isnan(wrist_speed(held, getattr(held, name))[HELD]).all()
@@ -48,7 +49,7 @@ def test_held_distances_are_not_taken_as_measured(held, evidence):
 
 
 def test_held_hands_are_still_seen(held, evidence):
-    found, true = (hand_metrics(e, duration_s=8.0) for e in (held, evidence))
+    found, true = (hand_metrics(e, QualityConfig(), duration_s=8.0) for e in (held, evidence))
 
     for figure in ("left_detection_pct", "right_detection_pct", "kpts_in_frame_pct", "wearer_any_hand_pct"):
         assert found[figure] == true[figure]

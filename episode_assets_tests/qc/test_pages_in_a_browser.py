@@ -321,7 +321,7 @@ def hostile_report(interrupted: Episode, tmp_path_factory: pytest.TempPathFactor
     """A report in which every name that comes out of a recording is an attack."""
     e, config = interrupted.evidence(), QualityConfig()
     topics = tuple(replace(info, topic=f"{HOSTILE}/mesh/{n}") for n, info in enumerate(e.inventory.topics))
-    tf = None if e.tf is None else replace(e.tf, parent=(HOSTILE,) * len(e.tf.parent))
+    tf = None if e.tf is None else replace(e.tf, moving={(HOSTILE, HOSTILE): 1})
     e = replace(e, recording_id=HOSTILE, tf=tf, inventory=replace(e.inventory, topics=topics))
     blocks = metric_blocks(e, config)
     judgement = judge(e, blocks, config)

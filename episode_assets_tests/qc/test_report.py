@@ -340,7 +340,7 @@ def test_names_of_ten_kilobytes_stay_within_the_limits(evidence):
     names = [f"/{number}/{'x' * 10_000}" for number in range(80)]
     topic = evidence.inventory.topics[0]
     inventory = replace(evidence.inventory, topics=tuple(replace(topic, topic=name) for name in names))
-    tf = replace(evidence.tf, parent=tuple(names[n % 80] for n in range(len(evidence.tf.parent))))
+    tf = replace(evidence.tf, moving={(name, name): 1 for name in names})
     e = replace(evidence, inventory=inventory, tf=tf)
     blocks = metric_blocks(e, QualityConfig())
     judgement = judge(e, blocks, QualityConfig())

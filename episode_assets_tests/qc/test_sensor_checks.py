@@ -226,8 +226,8 @@ def test_time_in_which_nothing_moves_is_idle(evidence):
         evidence,
         camera_position_m=np.zeros((len(evidence), 3)),
         gyro_rad_s=np.zeros(len(evidence)),
-        left=replace(evidence.left, joints_world=np.zeros_like(evidence.left.joints_world)),
-        right=replace(evidence.right, joints_world=np.zeros_like(evidence.right.joints_world)),
+        left=replace(evidence.left, wrist_world=np.zeros_like(evidence.left.wrist_world)),
+        right=replace(evidence.right, wrist_world=np.zeros_like(evidence.right.wrist_world)),
     )
 
     assert check_of(judged(still), "idle").status == "warn"

@@ -22,10 +22,9 @@ def phone(tmp_path_factory):
 
 def with_wrists(e, way_m):
     """Return evidence whose left wrist goes a way, (F, 3) metres, before a quiet camera."""
-    world = np.repeat(way_m[:, None], 21, axis=1)
-    left = replace(e.left, joints_world=world, valid=np.ones(len(e), np.bool_))
-    nothing = np.full_like(e.right.joints_world, np.nan)
-    right = replace(e.right, joints_world=nothing, valid=np.zeros(len(e), np.bool_))
+    left = replace(e.left, wrist_world=way_m, valid=np.ones(len(e), np.bool_))
+    nothing = np.full_like(e.right.wrist_world, np.nan)
+    right = replace(e.right, wrist_world=nothing, valid=np.zeros(len(e), np.bool_))
     return replace(e, left=left, right=right, gyro_rad_s=np.full(len(e), 0.02))
 
 
