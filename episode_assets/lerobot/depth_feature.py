@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -18,17 +17,15 @@ from numpy.typing import NDArray
 
 from episode_assets.bundle import EpisodeBundle
 from episode_assets.errors import BadVideo
+from episode_assets.lerobot.camera_statistics import MILLIMETRES, camera_statistics
 from episode_assets.lerobot.own_video import Encoded
 from episode_assets.lerobot.picture_change import PictureChange
 from episode_assets.lerobot.recipe_depth import DepthFeature
-from episode_assets.lerobot.statistics import Statistics, level_statistics, picture_statistics
+from episode_assets.lerobot.statistics import Statistics
 from episode_assets.lerobot.time_grid import Indices
 from episode_assets.outcome import Json
 from episode_assets.progress import Progress
 from episode_assets.video import HOLE_CODE, LARGEST_CODE, DepthCoder, VideoWriter
-
-MILLIMETRES = 1 << 16
-"""Levels of raw depth: 16-bit millimetres."""
 
 _UNCOMPRESSED = (cv2.IMWRITE_TIFF_COMPRESSION, 1)
 
@@ -69,6 +66,7 @@ class DepthImages:
         self._bundle, self._feature, self._change = bundle, feature, change
         self._coder = DepthCoder(feature.encoder, outside=feature.outside)
         self._nothing = np.zeros((info.height, info.width), np.uint16)
+        self._levels = LARGEST_CODE + 1 if feature.store == "video" else MILLIMETRES
         self.accounts: list[DepthAccount] = []
         self._counts: list[NDArray[np.int64]] = []
 
@@ -78,14 +76,6 @@ class DepthImages:
         height, width = self._change.turn(self._nothing).shape
         return width, height
 
-    @cached_property
-    def levels_mm(self) -> NDArray[np.float64]:
-        """(L,) what each counted value means, mm."""
-        if self._feature.store == "tiff":
-            return np.arange(MILLIMETRES, dtype=np.float64)
-        codes = np.arange(LARGEST_CODE + 1, dtype=np.uint16)
-        return self._coder.depth(codes, unit="mm").astype(np.float64)
-
     @property
     def counts(self) -> NDArray[np.int64]:
         """(E, L) occurrences of each value per episode, holes among them."""
@@ -93,7 +83,7 @@ class DepthImages:
 
     def of_episode(self, frames: Indices) -> Iterator[NDArray[np.uint16]]:
         """Yield what is stored for each row, (H, W) uint16 codes or mm with 0 for holes, and keep account."""
-        counts = np.zeros(len(self.levels_mm), dtype=np.int64)
+        counts = np.zeros(self._levels, dtype=np.int64)
         outside = with_depth = 0
         for frame in frames.tolist():
             image = self._bundle.depth_frame(frame)
@@ -110,8 +100,8 @@ class DepthImages:
 
     def statistics(self, episode: int) -> Statistics:
         """Return the statistics of an episode in mm, each entry shaped [1][1][1], holes left out."""
-        account = self.accounts[episode]
-        return depth_statistics(self._counts[episode], self.levels_mm, frames=account.rows_with_depth)
+        frames = self.accounts[episode].rows_with_depth
+        return camera_statistics(self._counts[episode], depth_facts(self._feature), frames=frames)
 
     def _stored(self, measured: NDArray[np.uint16]) -> NDArray[np.uint16]:
         return measured if self._feature.store == "tiff" else self._coder.codes(measured)
@@ -146,17 +136,6 @@ def encode_depth(
                 writer.add(codes, force_key=row == 0)
             progress("lerobot depth", number + 1, len(episodes))
         return Encoded(writer.finish(), images.counts)
-
-
-def depth_statistics(counts: NDArray[np.int64], levels_mm: NDArray[np.float64], *, frames: int) -> Statistics:
-    """Return statistics of depth in mm, each entry shaped [1][1][1]; holes (level 0) take no part.
-
-    Args:
-        counts: (L,) occurrences of each level.
-        levels_mm: (L,) what a level means.
-        frames: Rows with a depth image.
-    """
-    return picture_statistics([level_statistics(counts[1:], levels_mm[1:])], frames=frames)
 
 
 def depth_facts(feature: DepthFeature) -> dict[str, Json]:

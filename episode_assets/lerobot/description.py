@@ -25,6 +25,7 @@ _ENCODER = {"g": None, "crf": None, "preset": None, "fast_decode": None, "extra_
 def info_of_features(plan: DatasetPlan, columns: Sequence[Column]) -> dict[str, Any]:
     """Return `features` of info.json: cameras first, then the columns in their order."""
     cameras = {key: camera_feature(plan.facts(key), fps=plan.fps) for key in plan.video_keys}
+    cameras |= {key: image_feature(plan.facts(key)) for key in plan.image_keys}
     return cameras | {column.key: column.feature for column in columns}
 
 
@@ -36,6 +37,17 @@ def camera_feature(facts: Mapping[str, Any], *, fps: int) -> dict[str, Any]:
         "shape": [facts["height"], facts["width"], channels],
         "names": ["height", "width", "channels"],
         "info": video_info(facts, fps=fps, channels=channels),
+    }
+
+
+def image_feature(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entry of a camera whose pictures lie in the rows."""
+    depth = {"info": {"is_depth_map": True, **facts["depth"]}} if facts["is_depth_map"] else {}
+    return {
+        "dtype": "image",
+        "shape": [facts["height"], facts["width"], facts["channels"]],
+        "names": ["height", "width", "channels"],
+        **depth,
     }
 
 
@@ -127,7 +139,18 @@ def _name(column: Column, element: int) -> str:
 
 
 def _recording(document: Mapping[str, Any], digest: str) -> dict[str, Any]:
-    kept = ("recording_id", "bundle_digest", "frames", "lost", "hands_waived", "quality", "timing", "video")
+    kept = (
+        "recording_id",
+        "bundle_digest",
+        "frames",
+        "lost",
+        "hands_waived",
+        "quality",
+        "timing",
+        "picture",
+        "video",
+        "images",
+    )
     return {
         "fragment_digest": digest,
         **{key: document[key] for key in kept},

@@ -22,7 +22,7 @@ from episode_assets.lerobot.columns import fragment_columns, schema_of
 from episode_assets.lerobot.labels import NOTHING_SAID, Labels
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.stored_images import FILE as IMAGES
-from episode_assets.lerobot.stored_images import read_images
+from episode_assets.lerobot.stored_images import read_images, sizes_of_images
 from episode_assets.video import VideoSpan
 
 ROWS = "rows.parquet"
@@ -107,21 +107,30 @@ class FragmentReader:
         with self.rows() as file:
             return file.read_row_group(position)
 
+    def camera_facts(self, camera_key: str) -> Mapping[str, Any]:
+        """Return what all pictures of a feature share, wherever they lie."""
+        facts: Mapping[str, Any] = {**self.document["video"], **self.document["images"]}[camera_key]
+        return facts
+
     @property
     def image_keys(self) -> tuple[str, ...]:
         """Names of the features whose pictures are images of the rows."""
         return tuple(self.document["images"])
-
-    def image_facts(self, image_key: str) -> Mapping[str, Any]:
-        """Return what all images of a feature share: width, height, channels, what depth means."""
-        facts: Mapping[str, Any] = self.document["images"][image_key]
-        return facts
 
     def image_tables(self, position: int) -> Iterator[Any]:
         """Yield the images of one episode as Arrow tables of few rows each, one column per key."""
         lengths = [int(episode["length"]) for episode in self.episodes]
         path = self.fragment.directory / IMAGES
         return read_images(path, first=sum(lengths[:position]), rows=lengths[position])
+
+    def image_bytes(self) -> list[int]:
+        """Return how large the images of each episode are; 0 where they lie in videos."""
+        lengths = [int(episode["length"]) for episode in self.episodes]
+        return (
+            sizes_of_images(self.fragment.directory / IMAGES, lengths)
+            if self.image_keys
+            else [0] * len(lengths)
+        )
 
     @property
     def video_keys(self) -> tuple[str, ...]:

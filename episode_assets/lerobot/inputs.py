@@ -57,7 +57,7 @@ def read_source(bundle: EpisodeBundle, hands: Path, *, with_mano: bool = False) 
         is_key=frames.is_key,
         world_from_optical=bundle.poses.world_from_optical,
         intrinsics=intrinsics,
-        has_depth=bundle.pairing.depth_message_number >= 0,
+        has_depth=_has_depth(bundle),
         joints_cam=found.joints_cam,
         joint_valid=found.joint_valid,
         hand_kind=found.kind,
@@ -66,6 +66,13 @@ def read_source(bundle: EpisodeBundle, hands: Path, *, with_mano: bool = False) 
         mano=read_mano_table(hands, frames.message_number, found.track) if with_mano else None,
         handedness=found.handedness,
     )
+
+
+def _has_depth(bundle: EpisodeBundle) -> NDArray[np.bool_]:
+    """Return which pictures have a depth image; without images in the bundle, which have a depth message."""
+    if bundle.depth is not None:
+        return bundle.depth.valid
+    return np.asarray(bundle.pairing.depth_message_number >= 0)
 
 
 def read_verdict(qc: Path, message_number: NDArray[np.int64]) -> QualityVerdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,17 @@ class EpisodePart:
     def table(self) -> Any:
         """Return its rows as an Arrow table with the columns of the contribution."""
         return self.reader.row_table(self.position).slice(self.start, self.length)
+
+    def images(self) -> Iterator[Any]:
+        """Yield the images of its rows as Arrow tables of few rows each; nothing where frames lie in videos only."""
+        if not self.reader.image_keys:
+            return
+        done = 0
+        for images in self.reader.image_tables(self.position):
+            first, last = max(self.start - done, 0), min(self.stop - done, images.num_rows)
+            if first < last:
+                yield images.slice(first, last - first)
+            done += images.num_rows
 
     @property
     def made_of(self) -> list[Any]:
@@ -95,6 +106,7 @@ class DatasetPlan:
         fps: Rows per second.
         tasks: Task texts by task index.
         video_keys: Features whose frames lie in video files.
+        image_keys: Features whose pictures lie in the rows.
         episodes: All episodes.
         readers: The contributions that they come from, in order.
     """
@@ -102,6 +114,7 @@ class DatasetPlan:
     fps: int
     tasks: tuple[str, ...]
     video_keys: tuple[str, ...]
+    image_keys: tuple[str, ...]
     episodes: tuple[PlannedEpisode, ...]
     readers: tuple[FragmentReader, ...]
 
@@ -110,9 +123,11 @@ class DatasetPlan:
         """Rows of the dataset."""
         return sum(episode.length for episode in self.episodes)
 
-    def facts(self, video_key: str) -> Mapping[str, Any]:
-        """Return what all videos of a feature share."""
-        return self.readers[0].video_facts(video_key)
+    def facts(self, camera_key: str) -> Mapping[str, Any]:
+        """Return what all pictures of a feature share; of the encoder only what all agree on is told."""
+        facts = [reader.camera_facts(camera_key) for reader in self.readers]
+        encoders = [found.get("encoder") for found in facts]
+        return {**facts[0], "encoder": encoders[0] if all(one == encoders[0] for one in encoders) else None}
 
 
 Divide = Callable[[EpisodePart], Sequence[EpisodePart]]
@@ -148,7 +163,8 @@ def plan_dataset(
         from_index += part.length
     entered = tuple(dict.fromkeys(id(part.reader) for part in parts))
     kept = tuple(reader for reader in readers if id(reader) in entered)
-    return DatasetPlan(readers[0].fps, tasks, readers[0].video_keys, tuple(episodes), kept)
+    cameras = (readers[0].video_keys, readers[0].image_keys)
+    return DatasetPlan(readers[0].fps, tasks, *cameras, tuple(episodes), kept)
 
 
 def _texts(part: EpisodePart) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ readers of some episodes skip the others.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from episode_assets.lerobot.fragment import FragmentReader
 from episode_assets.lerobot.fragment_tables import arrow_table
 from episode_assets.lerobot.plan import PlannedEpisode
 from episode_assets.lerobot.recipe import Recipe
+from episode_assets.lerobot.stored_images import image_schema
 
 
 def packed_columns(episode: PlannedEpisode) -> dict[str, NDArray[np.int64]]:
@@ -43,6 +44,19 @@ def rows_of(episode: PlannedEpisode, recipe: Recipe) -> Any:
     return table.select([column.key for column in columns])
 
 
+def row_tables(episode: PlannedEpisode, recipe: Recipe) -> Iterator[Any]:
+    """Yield the rows of an episode with their images, few rows at a time where there are any, else all at once."""
+    rows, done = rows_of(episode, recipe), 0
+    if not recipe.image_keys:
+        yield rows
+    for images in episode.part.images():
+        piece = rows.slice(done, images.num_rows)
+        for name in images.column_names:
+            piece = piece.append_column(name, images[name])
+        yield piece
+        done += images.num_rows
+
+
 def _from_zero(episode: PlannedEpisode, table: Any) -> Any:
     """Count the rows of a later part of a divided episode from 0."""
     if episode.part.start == 0:
@@ -56,22 +70,26 @@ def _from_zero(episode: PlannedEpisode, table: Any) -> Any:
     return table
 
 
-def names_of_columns(columns: Sequence[Column]) -> list[Any]:
+def names_of_columns(columns: Sequence[Column], image_keys: Sequence[str] = ()) -> list[Any]:
     """Return what decides how rows are written, as plain values for the key of a file."""
-    return [[column.key, column.dtype, column.names and list(column.names)] for column in columns]
+    named = [[column.key, column.dtype, column.names and list(column.names)] for column in columns]
+    return [*named, *([key, "image", None] for key in image_keys)]
 
 
-def row_schema(columns: Sequence[Column]) -> Any:
-    """Return the Arrow schema of a data file, with the note that the hub's viewer reads."""
-    return schema_of(tuple(columns)).with_metadata({b"huggingface": _hub_metadata(columns)})
+def row_schema(columns: Sequence[Column], image_keys: Sequence[str] = ()) -> Any:
+    """Return the Arrow schema of a data file, with the note that the hub's viewer and readers of images read."""
+    fields = [*schema_of(tuple(columns)), *image_schema(image_keys)]
+    return pa.schema(fields, metadata={b"huggingface": _hub_metadata(columns, image_keys)})
 
 
-def _hub_metadata(columns: Sequence[Column]) -> bytes:
+def _hub_metadata(columns: Sequence[Column], image_keys: Sequence[str]) -> bytes:
     def feature(column: Column) -> dict[str, Any]:
         value = {"dtype": column.dtype, "_type": "Value"}
         return value if column.names is None else {"feature": value, "length": column.width, "_type": "List"}
 
-    features = {column.key: feature(column) for column in columns}
+    features = {column.key: feature(column) for column in columns} | {
+        key: {"_type": "Image"} for key in image_keys
+    }
     return json.dumps({"info": {"features": features}}).encode()
 
 
@@ -102,4 +120,7 @@ def bytes_of_rows(episodes: Iterable[PlannedEpisode]) -> list[int]:
 def _row_groups(reader: FragmentReader) -> list[tuple[int, int]]:
     with reader.rows() as file:
         found = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
-        return [(group.total_byte_size, group.num_rows) for group in found]
+        return [
+            (group.total_byte_size + images, group.num_rows)
+            for group, images in zip(found, reader.image_bytes(), strict=True)
+        ]

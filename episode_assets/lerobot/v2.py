@@ -22,7 +22,7 @@ from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.reuse import DatasetFolder, file_key
 from episode_assets.lerobot.statistics import MOMENTS, Statistics
 from episode_assets.lerobot.strict_json import write_json
-from episode_assets.lerobot.tables import names_of_columns, row_schema, rows_of, write_groups
+from episode_assets.lerobot.tables import names_of_columns, row_schema, row_tables, write_groups
 from episode_assets.lerobot.video_files import VideoFile, files_of_one_episode
 from episode_assets.progress import Progress
 
@@ -64,7 +64,7 @@ class V2:
 
     def write_tables(self, folder: DatasetFolder, progress: Progress) -> None:
         """Write rows, episodes and tasks."""
-        columns = names_of_columns(self.columns)
+        columns = names_of_columns(self.columns, self.plan.image_keys)
         for done, episode in enumerate(self.plan.episodes, start=1):
             key = file_key("rows", columns=columns, episodes=[episode.made_of])
             folder.put(self._data_path(episode.episode_index), key, partial(self._write_rows, episode))
@@ -119,9 +119,9 @@ class V2:
         return VIDEO_PATH.format(episode_chunk=chunk, episode_index=episode_index, video_key=video_key)
 
     def _write_rows(self, episode: PlannedEpisode, path: Path) -> None:
-        table = rows_of(episode, self.recipe)
-        rows = groot_rows(table, self.recipe) if self._is_for_groot else table
-        write_groups(path, row_schema(self.columns), [rows])
+        tables = row_tables(episode, self.recipe)
+        rows = (groot_rows(table, self.recipe) for table in tables) if self._is_for_groot else tables
+        write_groups(path, row_schema(self.columns, self.plan.image_keys), rows)
 
     def _statistics_line(self, episode: PlannedEpisode) -> dict[str, Any]:
         found = statistics_of_episode(episode, self.columns)

@@ -24,7 +24,13 @@ from episode_assets.lerobot.reuse import DatasetFolder, file_key
 from episode_assets.lerobot.shards import FilePlace, VideoPlace, place_tables
 from episode_assets.lerobot.statistics import Statistics
 from episode_assets.lerobot.strict_json import write_json
-from episode_assets.lerobot.tables import bytes_of_rows, names_of_columns, row_schema, rows_of, write_groups
+from episode_assets.lerobot.tables import (
+    bytes_of_rows,
+    names_of_columns,
+    row_schema,
+    row_tables,
+    write_groups,
+)
 from episode_assets.lerobot.tasks import write_tasks
 from episode_assets.lerobot.video_files import VideoFile, place_all_videos, shared_files
 from episode_assets.progress import Progress
@@ -62,7 +68,8 @@ class V3:
 
     def write_tables(self, folder: DatasetFolder, progress: Progress) -> None:
         """Write rows, episodes and tasks."""
-        schema, columns, done = row_schema(self.columns), names_of_columns(self.columns), 0
+        images = self.plan.image_keys
+        schema, columns, done = row_schema(self.columns, images), names_of_columns(self.columns, images), 0
         for place, episodes in _by_place(self.plan.episodes, self._data_places):
             key = file_key("rows", columns=columns, episodes=[episode.made_of for episode in episodes])
             tables = partial(_write_rows, schema=schema, episodes=episodes, recipe=self.recipe)
@@ -134,7 +141,7 @@ def _by_place(
 
 
 def _write_rows(path: Path, *, schema: Any, episodes: Sequence[PlannedEpisode], recipe: Recipe) -> None:
-    write_groups(path, schema, (rows_of(episode, recipe) for episode in episodes))
+    write_groups(path, schema, (table for episode in episodes for table in row_tables(episode, recipe)))
 
 
 def _write_episodes(

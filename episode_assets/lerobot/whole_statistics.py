@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from episode_assets.lerobot.camera_statistics import camera_statistics, pictures_counted
 from episode_assets.lerobot.columns import Column
 from episode_assets.lerobot.description import column_values
 from episode_assets.lerobot.exact_quantiles import statistics_of_batches
 from episode_assets.lerobot.fragment import STATISTICS
 from episode_assets.lerobot.fragment_tables import histogram_column
 from episode_assets.lerobot.plan import DatasetPlan
-from episode_assets.lerobot.statistics import Statistics, colour_statistics, element_masks
+from episode_assets.lerobot.statistics import Statistics, element_masks
 
 _ROWS_PER_BATCH = 16_384
 
@@ -50,10 +51,13 @@ def _batches(files: Sequence[Path], column: Column) -> Iterator[tuple[NDArray[An
 def statistics_of_pictures(plan: DatasetPlan, camera_key: str) -> Statistics:
     """Return the statistics of a camera over all episodes, without decoding a picture."""
     name = histogram_column(camera_key)
-    total = np.zeros((3, 256), dtype=np.int64)
+    total: NDArray[np.int64] | int = 0
+    frames = 0
     for _, group in groupby(plan.episodes, key=lambda episode: episode.recording_id):
         entered = {episode.part.position: episode.part.reader for episode in group}
-        path = next(iter(entered.values())).fragment.directory / STATISTICS
+        reader = next(iter(entered.values()))
+        path = reader.fragment.directory / STATISTICS
         counts = column_values(pq.read_table(path, columns=[name], use_threads=False)[name])
-        total += counts[sorted(entered)].sum(axis=0).reshape(3, 256)
-    return colour_statistics(total, frames=plan.frames)
+        total = total + counts[sorted(entered)].sum(axis=0)
+        frames += sum(pictures_counted(reader.episodes[position], camera_key) for position in entered)
+    return camera_statistics(np.asarray(total), plan.facts(camera_key), frames=frames)

@@ -285,7 +285,7 @@ def test_images_in_the_rows_hold_the_same_pictures(tmp_path):
     )
 
     assert reader.video_keys == () and reader.image_keys == (RGB, DEPTH)
-    assert reader.image_facts(DEPTH)["is_depth_map"] and "images.parquet" in outcome.core
+    assert reader.camera_facts(DEPTH)["is_depth_map"] and "images.parquet" in outcome.core
     for position in range(len(reader.episodes)):
         tables = list(reader.image_tables(position))
         assert max(table.num_rows for table in tables) <= 64
