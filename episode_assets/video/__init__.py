@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import av
 
+from episode_assets.video.codecs import available_codecs
+from episode_assets.video.concatenation import concatenate
 from episode_assets.video.decoder import VideoDecoder
 from episode_assets.video.decoder_cache import DecoderCache
 from episode_assets.video.decoding import decode_picture
@@ -26,12 +28,15 @@ from episode_assets.video.faults import (
     UndecodableVideo,
 )
 from episode_assets.video.frames import Image
+from episode_assets.video.image_folder import encode_image_folder
+from episode_assets.video.info_block import config_from_info, encoder_block, info_block
 from episode_assets.video.joining import join_segments
-from episode_assets.video.lookup import decode_at, iterate_at
+from episode_assets.video.lookup import Output, Seconds, decode_at, iterate_at
 from episode_assets.video.packets import EncodedPicture, encoded_pictures, streamable_codec
 from episode_assets.video.picture import Picture
-from episode_assets.video.probing import VideoProbe, probe
+from episode_assets.video.probing import AudioFacts, VideoProbe, probe, video_duration
 from episode_assets.video.reading import decode_frames
+from episode_assets.video.reencoding import Reencoded, Trim, reencode
 from episode_assets.video.retiming import VideoSpan, check_copyable, retime_copy
 from episode_assets.video.rgb import encode_jpeg, picture_to_rgb, write_jpeg
 from episode_assets.video.segments import Segment, SegmentEncoder
@@ -45,6 +50,7 @@ av.logging.set_level(av.logging.PANIC)
 __all__ = [
     "HOLE_CODE",
     "LARGEST_CODE",
+    "AudioFacts",
     "CameraOutput",
     "DecoderCache",
     "DepthCoder",
@@ -57,13 +63,17 @@ __all__ = [
     "FrameTimestampError",
     "Image",
     "NotOnKeyFrame",
+    "Output",
     "ParameterSetMismatch",
     "Picture",
     "RGBEncoderConfig",
+    "Reencoded",
+    "Seconds",
     "Segment",
     "SegmentEncoder",
     "StreamedVideo",
     "StreamingEncoder",
+    "Trim",
     "UndecodablePicture",
     "UndecodableVideo",
     "VideoDecoder",
@@ -71,23 +81,31 @@ __all__ = [
     "VideoSpan",
     "VideoWriter",
     "WhenFull",
+    "available_codecs",
     "check_copyable",
+    "concatenate",
     "config_from_arguments",
+    "config_from_info",
     "decode_at",
     "decode_depth_codes",
     "decode_frames",
     "decode_picture",
     "decode_pictures",
     "encode_frames",
+    "encode_image_folder",
     "encode_jpeg",
     "encoded_pictures",
     "encoder_arguments",
+    "encoder_block",
+    "info_block",
     "iterate_at",
     "join_segments",
     "picture_to_rgb",
     "probe",
+    "reencode",
     "resolved",
     "retime_copy",
     "streamable_codec",
+    "video_duration",
     "write_jpeg",
 ]

@@ -74,7 +74,8 @@ class FrameEncoder:
         """Encode one frame and return what has come out by now.
 
         Args:
-            frame: Of the encoder's size and pixel format; only read.
+            frame: A new one of the encoder's size and pixel format; a decoded one still says when it was shown and
+                as what it was encoded.
             force_key: Begin a new group here; the first frame does so anyway.
 
         Raises:

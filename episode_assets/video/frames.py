@@ -33,16 +33,14 @@ def size_of(image: Image) -> tuple[int, int]:
 
 
 def encodable(image: Image, pix_fmt: str) -> Any:
-    """Return an image as a frame of even size for an encoder of this pixel format.
+    """Return an image as a new frame of even size for an encoder of this pixel format.
 
     Raises:
         BadVideo: The image is none of the kinds, or colour came for depth or the other way round.
     """
-    if isinstance(image, np.ndarray) and image.dtype == np.uint16 and image.ndim == 2:
+    if _is_codes(image):
         _require(pix_fmt == DEPTH_PIX_FMT, "depth codes", pix_fmt)
-        return frame_of_codes(cast(Codes, image))
-    if not isinstance(image, Picture | np.ndarray) and image.format.name == pix_fmt == DEPTH_PIX_FMT:
-        return image
+        return frame_of_codes(cast(Codes, image) if isinstance(image, np.ndarray) else codes_of_frame(image))
     _require(pix_fmt != DEPTH_PIX_FMT, "colour", pix_fmt)
     return frame_of(_picture(image))
 
@@ -51,7 +49,13 @@ def owned(image: Image) -> Image:
     """Return an image that shares no memory with the one given."""
     if isinstance(image, Picture | np.ndarray):
         return image.copy()
-    return codes_of_frame(image) if image.format.name == DEPTH_PIX_FMT else _picture(image)
+    return codes_of_frame(image) if _is_codes(image) else _picture(image)
+
+
+def _is_codes(image: Image) -> bool:
+    if isinstance(image, np.ndarray):
+        return image.dtype == np.uint16 and image.ndim == 2
+    return not isinstance(image, Picture) and image.format.name == DEPTH_PIX_FMT
 
 
 def _picture(image: Image) -> Picture:

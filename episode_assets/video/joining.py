@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from episode_assets.errors import BadVideo
 from episode_assets.video.encoding import NOMINAL_FPS
 from episode_assets.video.faults import ParameterSetMismatch, named_failures
-from episode_assets.video.muxing import muxer, stream_template
-from episode_assets.video.probing import VideoProbe, probe
+from episode_assets.video.muxing import check_written, muxer, stream_template
+from episode_assets.video.probing import VideoProbe
 from episode_assets.video.segments import Segment
 
 TICKS_PER_SECOND = (1_000_000, 90_000, 1_000)
@@ -71,7 +71,7 @@ def join_segments(segments: Sequence[Path], out: Path) -> VideoProbe:
                     packet.is_keyframe = is_key
                     container.mux_one(packet)
                     position += 1
-    return _verified(out, stamps, time_base)
+    return check_written(out, stamps, time_base, where=out.name)
 
 
 def _planned_stamps(segments: Sequence[Path]) -> Stamps:
@@ -115,12 +115,3 @@ def _last_duration(stamps: Stamps, rate: int) -> int:
 
 def _template(segment: Segment) -> AbstractContextManager[Any]:
     return stream_template(segment.codec, segment.extradata, bytes(next(segment.packets())))
-
-
-def _verified(out: Path, stamps: Stamps, time_base: Fraction) -> VideoProbe:
-    found = probe(out)
-    if found.time_base != time_base or not np.array_equal(found.pts, stamps):
-        raise BadVideo(
-            f"the joined video holds {found.frames} frames with other stamps than the {len(stamps)} written"
-        )
-    return found

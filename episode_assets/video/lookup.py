@@ -106,7 +106,7 @@ def nearest_frames(
         BadConfig: The tolerance is negative or no number.
     """
     tolerance = _tolerance(tolerance_s)
-    queries = [_exact(time, where) for time in timestamps]
+    queries = [exact_time(time, where) for time in timestamps]
     return np.asarray([_nearest(facts, query, tolerance, where) for query in queries], np.int64)
 
 
@@ -122,7 +122,12 @@ def _nearest(facts: VideoProbe, query: Fraction, tolerance: Fraction, where: str
     return best
 
 
-def _exact(time: Seconds, where: str) -> Fraction:
+def exact_time(time: Seconds, where: str) -> Fraction:
+    """Return a time as a ratio of whole numbers.
+
+    Raises:
+        BadVideo: It is not finite.
+    """
     if not math.isfinite(time):
         raise BadVideo(f"a frame was asked for at {time} s", where=where)
     return Fraction(time) if isinstance(time, Fraction | int) else Fraction(float(time))

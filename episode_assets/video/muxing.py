@@ -8,12 +8,19 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
+from numpy.typing import NDArray
 
-from episode_assets.errors import BadVideo
+from episode_assets.errors import BadConfig, BadVideo
+from episode_assets.video.probing import VideoProbe, probe
+
+TICKS_PER_FRAME = 512
+"""An mp4 of constant rate counts 512 ticks per frame, as FFmpeg itself chooses for common rates."""
 
 _RAW_DEMUXERS = {"h264": "h264", "hevc": "hevc", "av1": "obu"}
 
@@ -43,3 +50,37 @@ def stream_template(codec: str, extradata: bytes, first_packet: bytes) -> Iterat
         raise BadVideo(f"codec {codec} cannot be put into an mp4 here; h264, hevc and av1 can")
     with av.open(io.BytesIO(extradata + first_packet), format=_RAW_DEMUXERS[codec]) as container:
         yield container.streams.video[0]
+
+
+def check_written(path: Path, stamps: NDArray[np.int64], tick: Fraction, *, where: str) -> VideoProbe:
+    """Return the probe of a file that was just written, once it holds every frame with its stamp.
+
+    Args:
+        path: The file.
+        stamps: What each frame was given, (F,) int64 ticks.
+        tick: Seconds per tick.
+        where: The file's final name, for the message.
+
+    Raises:
+        BadVideo: Frames are missing or have other stamps.
+    """
+    found = probe(path)
+    scale = tick / found.time_base
+    if found.frames != len(stamps) or not np.array_equal(
+        found.pts * scale.denominator, stamps * scale.numerator
+    ):
+        raise BadVideo(
+            f"{len(stamps)} frames were given and {found.frames} written, or with other stamps", where=where
+        )
+    return found
+
+
+def check_fps(fps: object) -> int:
+    """Return a rate that a file can have.
+
+    Raises:
+        BadConfig: It is not a whole number of at least 1.
+    """
+    if isinstance(fps, bool) or not isinstance(fps, int) or fps < 1:
+        raise BadConfig(f"fps must be a whole number of at least 1, got {fps!r}")
+    return fps

@@ -11,13 +11,35 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.video.faults import UndecodableVideo, named_failures
+from episode_assets.video.mp4_boxes import is_faststart, rotation
+
+
+@dataclass(frozen=True)
+class AudioFacts:
+    """The facts of one audio stream.
+
+    Attributes:
+        codec: libav's codec name, such as `aac`.
+        channels: How many.
+        channel_layout: libav's name, such as `stereo`.
+        sample_rate: Samples per second.
+        bit_depth: Bits of a decoded sample.
+        bit_rate: Bits per second, or None where the file does not say.
+    """
+
+    codec: str
+    channels: int
+    channel_layout: str
+    sample_rate: int
+    bit_depth: int
+    bit_rate: int | None
 
 
 @dataclass(frozen=True)
@@ -45,7 +67,14 @@ class VideoProbe:
         has_b_frames: Whether packets are stored in another order than they are shown.
         extradata_sha256: Hash of the header with the parameter sets, hex.
         faststart: Whether the index lies before the pictures (mp4), so that playing starts while loading.
-        has_audio: Whether the file holds an audio stream.
+        audio: The facts of the first audio stream, or None.
+        channels: Components of the pixel format: 3 for YUV, 1 for grey.
+        level: Codec level as the codec counts it (H.264: 31 is 3.1), or None.
+        color_primaries: libav's number: 1 is BT.709, 2 is unset.
+        color_transfer: libav's number: 13 is sRGB, 1 is BT.709, 2 is unset.
+        sample_aspect: Width of a pixel through its height; 1 where nothing is said.
+        rotation: Degrees clockwise by which players turn the pictures.
+        encoded_bytes: Bytes of all packets of the stream.
     """
 
     codec: str
@@ -67,7 +96,26 @@ class VideoProbe:
     has_b_frames: bool
     extradata_sha256: str
     faststart: bool
-    has_audio: bool
+    audio: AudioFacts | None
+    channels: int
+    level: int | None
+    color_primaries: int
+    color_transfer: int
+    sample_aspect: Fraction
+    rotation: int
+    encoded_bytes: int
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether the file holds an audio stream."""
+        return self.audio is not None
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames per second: exact where the rate is constant, else what the container states, or None."""
+        if self.is_cfr and self.frames > 1:
+            return 1 / (int(self.pts[1] - self.pts[0]) * self.time_base)
+        return self.avg_rate
 
     @property
     def first_pts(self) -> int:
@@ -115,19 +163,55 @@ def probe(path: Path) -> VideoProbe:
         stamps: list[int] = []
         ends: list[int] = []
         keys: list[bool] = []
+        encoded_bytes = 0
         for packet in container.demux(stream):
             if packet.size == 0 or packet.pts is None:
                 continue
             stamps.append(packet.pts)
             ends.append(packet.pts + (packet.duration or 0))
             keys.append(bool(packet.is_keyframe))
+            encoded_bytes += packet.size
         if not stamps:
             raise UndecodableVideo("the video holds no frame", where=path.name)
-        return _facts(path, container, stream, stamps=stamps, ends=ends, keys=keys)
+        return _facts(
+            path, container, stream, stamps=stamps, ends=ends, keys=keys, encoded_bytes=encoded_bytes
+        )
+
+
+def video_duration(path: Path) -> Fraction:
+    """Return how long a video lasts in seconds, from its packets: headers may lie.
+
+    Raises:
+        UndecodableVideo: As `probe`.
+    """
+    return probe(path).duration
+
+
+def _audio_of(container: Any) -> AudioFacts | None:
+    if not container.streams.audio:
+        return None
+    context = container.streams.audio[0].codec_context
+    if context is None:
+        return AudioFacts("unknown", 0, "unknown", 0, 0, None)
+    return AudioFacts(
+        codec=context.codec.canonical_name,
+        channels=context.channels,
+        channel_layout=context.layout.name,
+        sample_rate=context.sample_rate,
+        bit_depth=context.format.bits if context.format else 0,
+        bit_rate=context.bit_rate,
+    )
 
 
 def _facts(
-    path: Path, container: Any, stream: Any, *, stamps: list[int], ends: list[int], keys: list[bool]
+    path: Path,
+    container: Any,
+    stream: Any,
+    *,
+    stamps: list[int],
+    ends: list[int],
+    keys: list[bool],
+    encoded_bytes: int,
 ) -> VideoProbe:
     stored = np.asarray(stamps, np.int64)
     order = np.argsort(stored, kind="stable")
@@ -155,24 +239,13 @@ def _facts(
         max_key_gap=int(np.diff([*key_frames, len(pts)]).max()) if len(key_frames) else len(pts),
         has_b_frames=bool((np.diff(stored) < 0).any()),
         extradata_sha256=hashlib.sha256(context.extradata or b"").hexdigest(),
-        faststart=_is_faststart(path),
-        has_audio=bool(container.streams.audio),
+        faststart=is_faststart(path),
+        audio=_audio_of(container),
+        channels=len(context.format.components) if context.format else 0,
+        level=context.level,
+        color_primaries=int(context.color_primaries),
+        color_transfer=int(context.color_trc),
+        sample_aspect=stream.sample_aspect_ratio or Fraction(1),
+        rotation=rotation(path),
+        encoded_bytes=encoded_bytes,
     )
-
-
-def _is_faststart(path: Path) -> bool:
-    """Walk the top-level boxes of an mp4: `moov` must come before `mdat` (ISO/IEC 14496-12)."""
-    with path.open("rb") as file:
-        return next((name == b"moov" for name in _boxes(file) if name in (b"moov", b"mdat")), False)
-
-
-def _boxes(file: BinaryIO) -> Iterator[bytes]:
-    while len(header := file.read(8)) == 8:
-        size, name = int.from_bytes(header[:4], "big"), header[4:]
-        yield name
-        skip = size - 8
-        if size == 1:
-            skip = int.from_bytes(file.read(8), "big") - 16
-        if skip < 0:
-            return
-        file.seek(skip, 1)

@@ -6,26 +6,42 @@ that begin on key frames, no reordered frames. Encoding anew belongs in `segment
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from episode_assets.errors import BadConfig, BadVideo
+from episode_assets.errors import BadVideo
+from episode_assets.video.aside import Aside
 from episode_assets.video.faults import (
     FrameOutOfRange,
     NotOnKeyFrame,
     ParameterSetMismatch,
     named_failures,
 )
-from episode_assets.video.muxing import muxer
+from episode_assets.video.muxing import TICKS_PER_FRAME, check_fps, check_written, muxer
 from episode_assets.video.probing import VideoProbe, opened, probe
 
-TICKS_PER_FRAME = 512
-"""The mp4 track counts 512 ticks per frame, as FFmpeg itself chooses for common rates."""
+_HEADER = (
+    "codec",
+    "profile",
+    "level",
+    "width",
+    "height",
+    "pix_fmt",
+    "color_range",
+    "color_matrix",
+    "color_primaries",
+    "color_transfer",
+    "sample_aspect",
+    "rotation",
+    "extradata_sha256",
+)
+"""Facts that an mp4 keeps once for all its frames, by their names in `VideoProbe`."""
 
 
 @dataclass(frozen=True)
@@ -63,33 +79,74 @@ def retime_copy(spans: Sequence[VideoSpan], out: Path, *, fps: int) -> VideoProb
         FrameOutOfRange: A span is empty or reaches beyond its video.
         BadVideo: A video has reordered frames, or the result does not read back as planned.
     """
-    if isinstance(fps, bool) or fps < 1:
-        raise BadConfig(f"fps must be a whole number of at least 1, got {fps!r}")
-    if not spans:
-        raise BadVideo("there is no span to copy")
+    rate = check_fps(fps)
     probes = check_copyable(spans)
-    total = sum(len(span) for span in spans)
-    written = 0
+    clock = constant_clock(sum(map(len, spans)), rate)
+    with Aside(out) as aside:
+        found = copy_packets(spans, probes, aside.path, clock, where=out.name)
+        aside.publish()
+    return found
+
+
+class CopyClock(NamedTuple):
+    """When each frame of a copy is shown.
+
+    Attributes:
+        stamps: (F,) int64 ticks, increasing.
+        tick: Seconds per tick.
+        last_duration: Ticks that the last frame lasts.
+        timescale: How many ticks of the file's track make a second.
+    """
+
+    stamps: NDArray[np.int64]
+    tick: Fraction
+    last_duration: int
+    timescale: int
+
+
+def constant_clock(frames: int, fps: int) -> CopyClock:
+    """Return the clock by which frame i is shown at exactly i / fps."""
+    stamps = np.arange(frames, dtype=np.int64)
+    return CopyClock(stamps, Fraction(1, fps), last_duration=1, timescale=TICKS_PER_FRAME * fps)
+
+
+def copy_packets(
+    spans: Sequence[VideoSpan], probes: Mapping[Path, VideoProbe], out: Path, clock: CopyClock, *, where: str
+) -> VideoProbe:
+    """Write the packets of spans that `check_copyable` has passed, one after another.
+
+    Args:
+        spans: In order.
+        probes: What `check_copyable` returned.
+        out: Where to write.
+        clock: The stamps.
+        where: The file's final name, for messages.
+
+    Raises:
+        BadVideo: The result does not read back as planned.
+    """
+    durations = np.diff(clock.stamps, append=clock.stamps[-1] + clock.last_duration)
     with (
-        named_failures("spans cannot be copied", where=out.name, kind=BadVideo),
+        named_failures("spans cannot be copied", where=where, kind=BadVideo),
         opened(spans[0].path) as (_, template),
-        muxer(out, timescale=TICKS_PER_FRAME * fps) as container,
+        muxer(out, timescale=clock.timescale) as container,
     ):
         stream = container.add_stream_from_template(template, opaque=True)
-        stream.time_base = Fraction(1, fps)
-        for span in spans:
-            for packet in _packets(span, probes[span.path]):
-                packet.stream = stream
-                packet.time_base = Fraction(1, fps)
-                packet.pts = packet.dts = written
-                packet.duration = 1
-                container.mux_one(packet)
-                written += 1
-    return _verified(out, total, fps)
+        stream.time_base = clock.tick
+        packets = (packet for span in spans for packet in _packets(span, probes[span.path]))
+        for packet, stamp, duration in zip(packets, clock.stamps, durations, strict=True):
+            packet.stream = stream
+            packet.time_base = clock.tick
+            packet.pts = packet.dts = int(stamp)
+            packet.duration = int(duration)
+            container.mux_one(packet)
+    return check_written(out, clock.stamps, clock.tick, where=where)
 
 
 def check_copyable(spans: Sequence[VideoSpan]) -> dict[Path, VideoProbe]:
     """Raise what `retime_copy` would raise about its inputs, without writing anything; return the probes."""
+    if not spans:
+        raise BadVideo("there is no span to copy")
     probes = {path: probe(path) for path in dict.fromkeys(span.path for span in spans)}
     first = probes[spans[0].path]
     for path, found in probes.items():
@@ -97,9 +154,9 @@ def check_copyable(spans: Sequence[VideoSpan]) -> dict[Path, VideoProbe]:
             raise BadVideo(
                 "the video has reordered frames (B-frames)", where=path.name, remedy="encode it with bf=0"
             )
-        if _kind(found) != _kind(first):
+        if different := _differences(found, first):
             raise ParameterSetMismatch(
-                f"{_kind(found)} differs from {_kind(first)} of the first video",
+                f"the video has {different} of the first one",
                 where=path.name,
                 remedy="put it into another file, or encode it with the same settings",
             )
@@ -121,16 +178,10 @@ def _check_span(span: VideoSpan, found: VideoProbe) -> None:
         raise NotOnKeyFrame(f"frame {span.first_frame} is not a key frame; {nearest}", where=where)
 
 
-def _kind(found: VideoProbe) -> tuple[object, ...]:
-    return (
-        found.codec,
-        found.width,
-        found.height,
-        found.pix_fmt,
-        found.color_range,
-        found.color_matrix,
-        found.extradata_sha256[:12],
-    )
+def _differences(found: VideoProbe, first: VideoProbe) -> str:
+    """Return what of the header differs, in words; empty where a copy may stand behind the other."""
+    pairs = ((name, getattr(found, name), getattr(first, name)) for name in _HEADER)
+    return ", ".join(f"{name} {mine} instead of {theirs}" for name, mine, theirs in pairs if mine != theirs)
 
 
 def _packets(span: VideoSpan, found: VideoProbe) -> Iterator[Any]:
@@ -144,13 +195,3 @@ def _packets(span: VideoSpan, found: VideoProbe) -> Iterator[Any]:
                 return
             if position >= span.first_frame:
                 yield packet
-
-
-def _verified(out: Path, total: int, fps: int) -> VideoProbe:
-    found = probe(out)
-    step = Fraction(1, fps) / found.time_base
-    if found.frames != total or not np.array_equal(found.pts, np.arange(total) * int(step)):
-        raise BadVideo(
-            f"the copied video holds {found.frames} frames of {total}, or its stamps are not i / {fps}"
-        )
-    return found

@@ -23,12 +23,9 @@ from episode_assets.video.encoder_config import RGBEncoderConfig
 from episode_assets.video.encoding import EncodedFrame, FrameEncoder, resolved
 from episode_assets.video.faults import named_failures
 from episode_assets.video.frames import Image, encodable, size_of
-from episode_assets.video.muxing import muxer, stream_template
+from episode_assets.video.muxing import TICKS_PER_FRAME, check_fps, check_written, muxer, stream_template
 from episode_assets.video.picture import padded_size
-from episode_assets.video.probing import VideoProbe, probe
-
-TICKS_PER_FRAME = 512
-"""The mp4 track counts 512 ticks per frame, as FFmpeg itself chooses for common rates."""
+from episode_assets.video.probing import VideoProbe
 
 
 class VideoWriter:
@@ -137,7 +134,9 @@ class VideoWriter:
         self._is_over = True
         with named_failures("a video cannot be written", where=self._name, kind=BadVideo):
             self._open.close()
-        return self._verified()
+        return check_written(
+            self._aside.path, np.asarray(self._stamps, np.int64), self._tick, where=self._name
+        )
 
     def publish(self) -> None:
         """Give a complete file its name."""
@@ -213,19 +212,6 @@ class VideoWriter:
         steps = np.diff(np.asarray(self._stamps, np.int64))
         return max(int(np.median(steps)), 1) if len(steps) else max(round(1 / (15 * self._tick)), 1)
 
-    def _verified(self) -> VideoProbe:
-        found = probe(self._aside.path)
-        planned = np.asarray(self._stamps, np.int64)
-        scale = self._tick / found.time_base
-        if found.frames != len(planned) or not np.array_equal(
-            found.pts * scale.denominator, planned * scale.numerator
-        ):
-            raise BadVideo(
-                f"{len(planned)} pictures were given and {found.frames} frames written, or with other stamps",
-                where=self._name,
-            )
-        return found
-
 
 def encode_frames(
     images: Iterable[Image],
@@ -245,17 +231,6 @@ def encode_frames(
         for image in images:
             writer.add(image)
         return writer.finish()
-
-
-def check_fps(fps: object) -> int:
-    """Return a rate that a file can have.
-
-    Raises:
-        BadConfig: It is not a whole number of at least 1.
-    """
-    if isinstance(fps, bool) or not isinstance(fps, int) or fps < 1:
-        raise BadConfig(f"fps must be a whole number of at least 1, got {fps!r}")
-    return fps
 
 
 def _clock(fps: int | None, time_base: Fraction | None) -> tuple[Fraction, int]:

@@ -1,0 +1,77 @@
+"""What an mp4 says outside of its streams: where its index lies, and how its picture is to be turned.
+
+Boxes are those of ISO/IEC 14496-12. libav tells neither without decoding or a warning.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+_FOLDERS = (b"moov", b"trak", b"mdia")
+_TRACK_BYTES, _HANDLER_BYTES = 96, 12
+_MATRIX_AT = {0: 40, 1: 52}
+"""Where the matrix of a track header begins, by version of the box."""
+
+
+class _Box(NamedTuple):
+    name: bytes
+    start: int
+    stop: int
+
+
+def is_faststart(path: Path) -> bool:
+    """Return whether the index (`moov`) lies before the pictures (`mdat`); False for other files."""
+    with path.open("rb") as file:
+        names = (box.name for box in _boxes(file, 0, path.stat().st_size))
+        return next((name == b"moov" for name in names if name in (b"moov", b"mdat")), False)
+
+
+def rotation(path: Path) -> int:
+    """Return by how many degrees clockwise players turn the video, 0 to 359; 0 for other files."""
+    with path.open("rb") as file:
+        header, turned = b"", 0
+        for box in _nested(file, 0, path.stat().st_size):
+            if box.name == b"tkhd":
+                header = _read(file, box, _TRACK_BYTES)
+            elif box.name == b"hdlr" and _read(file, box, _HANDLER_BYTES)[8:12] == b"vide":
+                turned = _angle(header)
+        return turned
+
+
+def _angle(header: bytes) -> int:
+    at = _MATRIX_AT.get(header[0] if header else -1)
+    if at is None or len(header) < at + 8:
+        return 0
+    a, b = (int.from_bytes(header[at + 4 * i : at + 4 * i + 4], "big", signed=True) for i in (0, 1))
+    return round(math.degrees(math.atan2(b, a))) % 360
+
+
+def _nested(file: BinaryIO, start: int, stop: int, *, depth: int = 0) -> Iterator[_Box]:
+    """Yield the boxes of a file and those inside its index, no deeper than a handler lies."""
+    for box in _boxes(file, start, stop):
+        yield box
+        if depth < len(_FOLDERS) and box.name == _FOLDERS[depth]:
+            yield from _nested(file, box.start, box.stop, depth=depth + 1)
+
+
+def _boxes(file: BinaryIO, start: int, stop: int) -> Iterator[_Box]:
+    """Yield the boxes between two positions; breaks off where a size cannot be."""
+    while start + 8 <= stop:
+        file.seek(start)
+        head = file.read(16)
+        size, content = int.from_bytes(head[:4], "big"), start + 8
+        if size == 1:
+            size, content = int.from_bytes(head[8:16], "big"), start + 16
+        end = stop if size == 0 else start + size
+        if not content <= end:
+            return
+        yield _Box(head[4:8], content, min(end, stop))
+        start = end
+
+
+def _read(file: BinaryIO, box: _Box, count: int) -> bytes:
+    file.seek(box.start)
+    return file.read(min(count, box.stop - box.start))
