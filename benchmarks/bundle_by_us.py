@@ -1,7 +1,7 @@
 """One recording through the parts of the graph that make an episode, in one process, as `bundle.py` runs it.
 
-Usage: python bundle_by_us.py RECORDING DIRECTORY REPORT PRESET GROUP_LENGTH PART [PART …], parts being scan, blur,
-bundle and quality, in this order; those before them must lie in DIRECTORY. Faces are sought by a stand-in that finds
+Usage: python bundle_by_us.py RECORDING DIRECTORY REPORT PRESET GROUP_LENGTH WORKERS PART [PART …], parts being scan,
+blur, bundle and quality, in this order; those before them must lie in DIRECTORY. Faces are sought by a stand-in that finds
 none; everything else is what the graph does, its audit of the encoded video included. CPU seconds are told by stage.
 """
 
@@ -41,8 +41,9 @@ class Reads:
 class Parts:
     """The parts, each a method of its name; what one leaves for the next lies in the directory."""
 
-    def __init__(self, recording: Path, directory: Path, blur: FaceBlurConfig) -> None:
+    def __init__(self, recording: Path, directory: Path, blur: FaceBlurConfig, workers: int) -> None:
         self._recording, self._directory, self._blur = str(recording), directory, blur
+        self._workers = workers
 
     def _view(self) -> RecordingView:
         from episode_assets.recording import RecordingView
@@ -64,7 +65,9 @@ class Parts:
         """Encode the pictures and audit the result."""
         from episode_assets.anonymization import blur_recording
 
-        outcome = blur_recording(self._view(), self._made("blurred"), config=self._blur)
+        outcome = blur_recording(
+            self._view(), self._made("blurred"), config=self._blur, workers=self._workers
+        )
         (self._directory / "privacy.json").write_text(json.dumps(outcome.privacy), encoding="utf-8")
 
     def bundle(self) -> None:
@@ -108,9 +111,9 @@ def main() -> None:
 
     stand_in = "no_faces:make"
     blur = FaceBlurConfig(detector=stand_in, audit_detector=stand_in, preset=sys.argv[4], g=int(sys.argv[5]))
-    parts, reads = Parts(recording, directory, blur), Reads(Source)
+    parts, reads = Parts(recording, directory, blur, int(sys.argv[6])), Reads(Source)
     with clocks(blur_pieces()) as clock:
-        for part in sys.argv[6:]:
+        for part in sys.argv[7:]:
             reads.stage = part
             with clock.stage(part):
                 getattr(parts, part)()

@@ -24,6 +24,9 @@ class EarlyGroups:
         gap_ns: Longest step between pictures of a group.
         areas: What people drew to be painted over.
         config: Length of groups, how long a face stays covered, encoder.
+
+    Attributes:
+        are_all: Whether every group that has ended was encoded.
     """
 
     def __init__(self, start: int, *, gap_ns: int, areas: Areas, config: FaceBlurConfig) -> None:
@@ -34,6 +37,7 @@ class EarlyGroups:
         self._stamp_ns = 0
         self._face_ns: int | None = None
         self._encoder: SegmentEncoder | None = None
+        self.are_all = True
 
     def see(self, position: int, stamp_ns: int, picture: Picture, *, shows_face: bool) -> None:
         """Take the next usable picture, which is painted over in place."""
@@ -75,5 +79,6 @@ class EarlyGroups:
     def _end_group(self) -> None:
         if self._encoder is not None:
             self._finished[tuple(self._positions)] = self._encoder.finish()
+        self.are_all &= self._encoder is not None or not self._positions
         self._encoder = None
         self._positions = []

@@ -187,6 +187,11 @@ class UnitPictures:
             remedy="register the changed file as a new recording",
         )
 
+    def let_go(self) -> None:
+        """Forget all payloads; whoever asks again has them read a second time."""
+        self._kept.clear()
+        self.kept_bytes = 0
+
     def steps(self, start: int, stop: int) -> Iterator[PictureStep]:
         """Yield what the pictures `[start, stop)` need, like `ImageStream.steps`; kept payloads are not read again."""
         rows = self._stream.rows_for(start, stop).tolist()

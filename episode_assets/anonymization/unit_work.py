@@ -258,6 +258,8 @@ class UnitWorker:
                 task.start, gap_ns=tools.gap_ns, areas=self._settings.areas, config=self._settings.config
             )
             look = look_at(task.start, pictures, tools.seeker(self._upright(task)), early)
+            if early.are_all:
+                pictures.let_go()
         return LookResult(task.unit, tools.searches, tools.models, look)
 
     def _render(self, task: RenderTask, tools: _Tools) -> RenderResult:

@@ -50,6 +50,7 @@ def test_groups_are_cut_as_they_are_when_rendered(steps, start):
 
     early = early_groups(positions.tolist(), stamps_ns.tolist(), start=start)
 
+    assert early.are_all
     assert all(made(early, [positions[first:stop] for first, stop in spans]))
 
 
@@ -75,6 +76,7 @@ def test_a_group_that_shows_a_face_is_not_encoded_early(face):
     early = early_groups(range(15), STAMPS, faces={face}, hold_s=0.0)
 
     assert made(early, FIFTEEN) == [True, False, True]
+    assert not early.are_all
 
 
 def test_a_group_is_not_encoded_early_while_a_face_stays_covered():
