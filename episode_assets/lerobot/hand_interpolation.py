@@ -46,7 +46,8 @@ def with_bridged_hands(source: EpisodeSource, *, max_s: float) -> EpisodeSource:
             if not np.isfinite(axes).all():
                 continue
             filled = between(told[:1], axes[:1], told[1:], axes[1:], ratio=ratio)
-            joints[inside, side] = _told(np.linalg.inv(source.world_from_optical[inside]), filled)
+            here_from_world: Floats = np.asarray(np.linalg.inv(source.world_from_optical[inside]), np.float64)
+            joints[inside, side] = _told(here_from_world, filled)
             kind[inside, side] = INTERPOLATED
     return replace(source, joints_cam=joints, hand_kind=kind)
 
