@@ -1,8 +1,9 @@
 """One recording through the parts of the graph that make an episode, in one process, as `bundle.py` runs it.
 
 Usage: python bundle_by_us.py RECORDING DIRECTORY REPORT PRESET GROUP_LENGTH WORKERS PART [PART …], parts being scan,
-blur, bundle and quality, in this order; those before them must lie in DIRECTORY. Faces are sought by a stand-in that finds
-none; everything else is what the graph does, its audit of the encoded video included. CPU seconds are told by stage.
+blur, bundle and quality, in this order; those before them must lie in DIRECTORY. Faces are sought by a stand-in that
+finds none; everything else is what the graph does, its audit of the encoded video included. CPU seconds are told by
+stage.
 """
 
 from __future__ import annotations
