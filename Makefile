@@ -13,7 +13,7 @@ STERA_VENV := .venv-stera
 .DEFAULT_GOAL := help
 WHY ?=
 
-.PHONY: help setup demo test test-long test-browser code-versions faults lint verify-lerobot verify-stera bench bench-bundle dev clean
+.PHONY: help setup demo test test-long test-browser code-versions faults lint verify-lerobot verify-stera bench bench-bundle bench-lerobot dev clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -35,9 +35,9 @@ demo: setup ## make a demo recording and run every asset on it
 	$(BIN)/episode-assets models fetch
 	$(BIN)/episode-assets demo
 
-test: setup ## the whole default test suite
+test: setup ## the whole default test suite, in two processes
 	$(BIN)/episode-assets models fetch
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-long: setup ## the proofs that take minutes
 	$(BIN)/episode-assets models fetch
@@ -86,6 +86,9 @@ bench: setup ## print the measured claims
 
 bench-bundle: setup $(STERA_VENV)/.installed ## CPU time, memory and quality of a bundle beside an export of the Stera SDK
 	$(BIN)/python benchmarks/bundle.py --stera $(STERA_VENV)
+
+bench-lerobot: setup $(LEROBOT_VENV)/.installed ## speed and memory of our LeRobot datasets beside LeRobot's own writer
+	$(BIN)/python benchmarks/lerobot.py --lerobot $(LEROBOT_VENV)
 
 dev: setup ## the Dagster UI and the daemon on http://localhost:3000
 	set -a; . ./.env; set +a; $(BIN)/dagster dev
