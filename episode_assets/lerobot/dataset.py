@@ -25,6 +25,7 @@ from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.reuse import DatasetFolder, FindPublished, nothing_published
 from episode_assets.lerobot.selecting import takes_task
 from episode_assets.lerobot.splits import INFO, divide
+from episode_assets.lerobot.spread import refuse_scarce, scarce_elements
 from episode_assets.lerobot.strict_json import write_json
 from episode_assets.lerobot.v2 import V2
 from episode_assets.lerobot.v3 import V3
@@ -77,6 +78,7 @@ def pack_dataset(
 
     Raises:
         NothingToExport: No contribution has an episode.
+        BadConfig: Elements of state or action cannot be normalised, and the recipe neither drops nor keeps them.
         UnauditedArtifact: A contribution carries no passed audit.
         BadVideo: A video cannot be copied although its header said so.
     """
@@ -145,6 +147,10 @@ def _write_root(root: _Root, admission: Admission, *, recipe: Recipe, progress: 
     version.write_tables(folder, progress)
     files = [folder.local(path) for path in version.data_files]
     statistics, valid_counts = statistics_of_rows(files, version.columns)
+    scarce = scarce_elements(version.columns, statistics, valid_counts, rows=plan.frames)
+    if root.split is None or root.split == recipe.packing.splits[0][0]:
+        # The first split is for training, and the others are normalised with its numbers.
+        refuse_scarce(scarce, recipe)
     pictures = {key: statistics_of_pictures(plan, key) for key in recipe.camera_keys}
     version.write_statistics(folder, statistics | pictures)
     privacy = _privacy(plan.readers)
@@ -155,6 +161,7 @@ def _write_root(root: _Root, admission: Admission, *, recipe: Recipe, progress: 
         columns=version.columns,
         split=root.split,
         valid_counts=valid_counts,
+        scarce=scarce,
         files=folder.keys,
         privacy=privacy,
     )

@@ -12,6 +12,7 @@ from episode_assets.lerobot.admission import Admission
 from episode_assets.lerobot.columns import Column
 from episode_assets.lerobot.plan import DatasetPlan, PlannedEpisode
 from episode_assets.lerobot.recipe import Recipe
+from episode_assets.lerobot.spread import Scarce
 
 CODEBASE_VERSION = "v3.0"
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
@@ -85,6 +86,7 @@ def provenance_document(
     columns: Sequence[Column],
     split: str | None,
     valid_counts: Mapping[str, list[int]],
+    scarce: Sequence[Scarce],
     files: Mapping[str, str],
     privacy: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -97,6 +99,7 @@ def provenance_document(
         columns: Columns of the data files.
         split: Name of the root where there are several, or None.
         valid_counts: Per masked column the valid rows of each element.
+        scarce: Elements that cannot be normalised; there are some only where the recipe keeps them.
         files: Key of every large file by path; a later version takes files with equal keys over.
         privacy: Verdict over all pictures.
     """
@@ -122,6 +125,7 @@ def provenance_document(
             for column in columns
             if 0 in valid_counts.get(column.key, [])
         },
+        "scarce": [item.to_json() for item in scarce],
         "files": dict(files),
         "privacy": dict(privacy),
     }

@@ -164,7 +164,9 @@ def make_scene(
     hands = np.stack([left, right_hand()])
     turn = rotation_about((0.3, 1, 0.2), 0.5 * t)
     joints = np.einsum("fij,hkj->fhki", turn, hands)
-    joints += np.stack([0.1 * np.cos(2 * t), 1.1 + 0 * t, -0.5 + 0.2 * t], axis=1)[:, None, None, :]
+    joints += np.stack([0.1 * np.cos(2 * t), 1.1 + 0.04 * np.sin(3 * t), -0.5 + 0.2 * t], axis=1)[
+        :, None, None, :
+    ]
     joints[:, 0, :, 0] -= 0.2
     fields: dict[str, Any] = {
         "stamp_ns": at,
