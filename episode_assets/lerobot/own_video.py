@@ -1,7 +1,7 @@
 """Frames that a fragment keeps itself, because a recipe wants them otherwise than the bundle has them.
 
 One mp4 per feature holds the episodes one after another, each from a key frame on. Pictures come from the bundle's
-blurred video and from nowhere else; one is in memory at a time. What changes a picture is in `picture_change`.
+blurred video and from nowhere else; a few are in memory at a time. What changes a picture is in `picture_change`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,17 @@ from episode_assets.anonymization.colour_counts import colour_counts
 from episode_assets.lerobot.picture_change import PictureChange
 from episode_assets.lerobot.time_grid import Indices
 from episode_assets.progress import Progress
-from episode_assets.video import Picture, RGBEncoderConfig, VideoProbe, VideoWriter, decode_frames, resolved
+from episode_assets.video import (
+    CameraOutput,
+    Picture,
+    RGBEncoderConfig,
+    StreamingEncoder,
+    VideoProbe,
+    decode_frames,
+    resolved,
+)
+
+_CAMERA = "colour"
 
 
 @dataclass(frozen=True)
@@ -60,14 +70,15 @@ def encode_colour(
     """
     counts = np.zeros((len(episodes), 3 * 256), dtype=np.int64)
     pictures = shown_pictures(video, np.concatenate(episodes))
-    with VideoWriter(out, config, fps=fps) as writer:
+    # Decoding and encoding go on at once; full queues make the decoder wait, so that no frame is ever dropped.
+    with StreamingEncoder({_CAMERA: CameraOutput(out, config)}, fps=fps) as encoder:
         for number, frames in enumerate(episodes):
             for row in range(len(frames)):
                 picture = change.apply(next(pictures))
                 counts[number] += colour_counts(picture).reshape(-1)
-                writer.add(picture, force_key=row == 0)
+                encoder.feed({_CAMERA: picture}, is_owned=True, force_key=row == 0)
             progress("lerobot pictures", number + 1, len(episodes))
-        return Encoded(writer.finish(), counts)
+        return Encoded(encoder.finish()[_CAMERA].probe, counts)
 
 
 def shown_pictures(video: Path, frames: Indices) -> Iterator[Picture]:

@@ -121,12 +121,13 @@ class StreamingEncoder:
         """Rows taken so far."""
         return self._rows
 
-    def feed(self, images: Mapping[str, Image], *, is_owned: bool = False) -> bool:
+    def feed(self, images: Mapping[str, Image], *, is_owned: bool = False, force_key: bool = False) -> bool:
         """Hand over one row; several threads may do so, their rows stay whole.
 
         Args:
             images: One picture for every camera.
             is_owned: The caller will not touch the pictures again, so that they need not be copied.
+            force_key: Begin a new group of pictures here, in every video.
 
         Returns:
             Whether the row was taken; False only with `drop_row`.
@@ -143,7 +144,7 @@ class StreamingEncoder:
             row = dict(images) if is_owned else {name: owned(image) for name, image in images.items()}
             with self._shared.changed:
                 for name, lane in self._lanes.items():
-                    lane.put(row[name])
+                    lane.put(row[name], force_key)
                 self._shared.changed.notify_all()
             self._rows += 1
             return True
@@ -225,7 +226,7 @@ class _Lane:
 
     def __init__(self, name: str, writer: VideoWriter, shared: _Shared) -> None:
         self.writer = writer
-        self.waiting: deque[Image] = deque()
+        self.waiting: deque[tuple[Image, bool]] = deque()
         # A daemon, so that a process whose stream was forgotten can end; `weakref.finalize` stops it then.
         self.thread = threading.Thread(target=self._run, name=f"encode {name}", daemon=True)
         self._shared = shared
@@ -233,9 +234,9 @@ class _Lane:
         self._most_waiting = 0
         self._probe: VideoProbe | None = None
 
-    def put(self, image: Image) -> None:
+    def put(self, image: Image, force_key: bool) -> None:
         """Let a picture wait; the caller holds the lock and notifies."""
-        self.waiting.append(image)
+        self.waiting.append((image, force_key))
         self._most_waiting = max(self._most_waiting, len(self.waiting))
 
     def result(self) -> StreamedVideo:
@@ -245,9 +246,10 @@ class _Lane:
 
     def _run(self) -> None:
         try:
-            while (image := self._next()) is not None:
+            while (waited := self._next()) is not None:
                 begun = time.perf_counter()
-                self.writer.add(image)
+                image, force_key = waited
+                self.writer.add(image, force_key=force_key)
                 self._encode_s += time.perf_counter() - begun
             if not self._shared.is_cancelled:
                 begun = time.perf_counter()
@@ -260,16 +262,16 @@ class _Lane:
                 self.waiting.clear()
                 self.writer.cancel()
 
-    def _next(self) -> Image | None:
+    def _next(self) -> tuple[Image, bool] | None:
         """Wait for the next picture; None when there will be none."""
         with self._shared.changed:
             while not self.waiting and not self._shared.is_over:
                 self._shared.changed.wait()
             if self._shared.is_cancelled or not self.waiting:
                 return None
-            image = self.waiting.popleft()
+            waited = self.waiting.popleft()
             self._shared.changed.notify_all()
-            return image
+            return waited
 
 
 def _cancel(shared: _Shared, lanes: Mapping[str, _Lane]) -> None:
