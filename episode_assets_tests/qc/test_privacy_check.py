@@ -10,7 +10,7 @@ import pytest
 
 from episode_assets.bundle import EpisodeBundle
 from episode_assets.errors import UnauditedArtifact
-from episode_assets.lerobot.fragment import refuse_unverified
+from episode_assets.lerobot.contribution import refuse_unverified
 from episode_assets.qc import QualityConfig
 from episode_assets.qc.metrics import metric_blocks
 from episode_assets.qc.quality import judge
