@@ -137,7 +137,7 @@ def _why_not(
         )
     if admitted and reader.fps != admitted[0].fps:
         detail = f"its rate is {reader.fps} Hz, that of {admitted[0].fragment.recording_id} is {admitted[0].fps} Hz"
-        return "fps_differs", f"{detail}; resampling is not available yet, give it a recipe of its own"
+        return "fps_differs", f"{detail}; a recipe with timing: resample and fps makes them alike"
     return _how_its_video_differs(reader, admitted[0]) if admitted else None
 
 

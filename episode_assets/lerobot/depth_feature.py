@@ -32,7 +32,15 @@ _UNCOMPRESSED = (cv2.IMWRITE_TIFF_COMPRESSION, 1)
 
 @dataclass(frozen=True)
 class DepthAccount:
-    """What became of the depth of one episode, in pixels unless said otherwise."""
+    """What became of the depth of one episode.
+
+    Attributes:
+        rows: Rows of the episode.
+        rows_with_depth: Rows whose picture has a depth image.
+        pixels: Pixels of all rows.
+        holes: Those without a value, rows without depth and what was out of range (unless it is clamped) included.
+        outside: Measured pixels out of the range that has codes; raw millimetres have no such range.
+    """
 
     rows: int
     rows_with_depth: int
@@ -66,7 +74,8 @@ class DepthImages:
         self._bundle, self._feature, self._change = bundle, feature, change
         self._coder = DepthCoder(feature.encoder, outside=feature.outside)
         self._nothing = np.zeros((info.height, info.width), np.uint16)
-        self._levels = LARGEST_CODE + 1 if feature.store == "video" else MILLIMETRES
+        self._is_coded = feature.store == "video"
+        self._levels = LARGEST_CODE + 1 if self._is_coded else MILLIMETRES
         self.accounts: list[DepthAccount] = []
         self._counts: list[NDArray[np.int64]] = []
 
@@ -89,7 +98,7 @@ class DepthImages:
             image = self._bundle.depth_frame(frame)
             with_depth += image is not None
             measured = self._nothing if image is None else image
-            outside += self._coder.count_outside(measured)
+            outside += self._coder.count_outside(measured) if self._is_coded else 0
             stored = np.ascontiguousarray(self._change.turn(self._stored(measured)), dtype=np.uint16)
             counts += np.bincount(stored.reshape(-1), minlength=len(counts))
             yield stored
@@ -104,7 +113,7 @@ class DepthImages:
         return camera_statistics(self._counts[episode], depth_facts(self._feature), frames=frames)
 
     def _stored(self, measured: NDArray[np.uint16]) -> NDArray[np.uint16]:
-        return measured if self._feature.store == "tiff" else self._coder.codes(measured)
+        return self._coder.codes(measured) if self._is_coded else measured
 
 
 def encode_depth(

@@ -53,13 +53,14 @@ def write_statistics(
             column.key: column_statistics(rows[column.key], element_masks(column, rows)) for column in columns
         }
         found |= {track.key: track.statistics[number] for track in tracks}
-        counts = {histogram_column(track.key): track.counts[number].tolist() for track in tracks}
-        records.append({**flat_statistics(found), **counts})
+        records.append(flat_statistics(found))
     fields = [field for column in columns for field in statistics_fields(column.key, is_camera=False)]
+    fields += [field for track in tracks for field in statistics_fields(track.key, is_camera=True)]
+    table = pa.Table.from_pylist(records, schema=pa.schema(fields))
     for track in tracks:
-        counted = pa.field(histogram_column(track.key), pa.list_(pa.int64(), track.counts.shape[1]))
-        fields += [*statistics_fields(track.key, is_camera=True), counted]
-    pq.write_table(pa.Table.from_pylist(records, schema=pa.schema(fields)), path, compression="zstd")
+        counts = pa.FixedSizeListArray.from_arrays(pa.array(track.counts.reshape(-1)), track.counts.shape[1])
+        table = table.append_column(histogram_column(track.key), counts)
+    pq.write_table(table, path, compression="zstd")
 
 
 def histogram_column(key: str) -> str:

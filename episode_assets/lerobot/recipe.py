@@ -139,6 +139,12 @@ class Recipe:
         require(self.data_file_mib >= 1, "data_file_mib", self.data_file_mib, "1 or more")
         require(self.video_file_mib >= 1, "video_file_mib", self.video_file_mib, "1 or more")
         check_layout(self.state, self.layout)
+        require(
+            not self.image_keys or self.packing.version != "v2.0",
+            "packing.version",
+            self.packing.version,
+            "v3.0 or v2.1 with images in the rows; readers of v2.0 take videos",
+        )
 
     @property
     def video_key(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from episode_assets.lerobot.choices import check_types
+from episode_assets.lerobot.choices import check_types, require
 from episode_assets.video import DepthEncoderConfig
 
 
@@ -32,3 +32,17 @@ class DepthFeature:
 
     def __post_init__(self) -> None:
         check_types(self, section="depth")
+        if not self.enabled or self.store != "video":
+            return
+        config = self.encoder
+        require(
+            config.pix_fmt == "gray12le", "depth.encoder.pix_fmt", config.pix_fmt, "gray12le, 12-bit codes"
+        )
+        bundled = dict(config.extra_options).get("x265-params", "")
+        # A lossy codec would move codes by far more than the error that is stated for them.
+        require(
+            config.vcodec == "hevc" and "lossless=1" in bundled.split(":"),
+            "depth.encoder",
+            config.vcodec,
+            "hevc with extra_options x265-params lossless=1",
+        )
