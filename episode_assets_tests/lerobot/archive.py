@@ -162,7 +162,7 @@ def make_scene(
     pose[:, :3, 3] = np.stack([0.1 * np.sin(t), 1.5 + 0.05 * np.cos(t), 0.2 * t], axis=1)
     left = right_hand() * np.array([1, -1, 1])
     hands = np.stack([left, right_hand()])
-    turn = rotation_about((0.3, 1, 0.2), 0.5 * t)
+    turn = rotation_about((0.3, 1, 0.2), 0.5 * t + 0.2 * np.sin(2.5 * t))
     joints = np.einsum("fij,hkj->fhki", turn, hands)
     joints += np.stack([0.1 * np.cos(2 * t), 1.1 + 0.04 * np.sin(3 * t), -0.5 + 0.2 * t], axis=1)[
         :, None, None, :
