@@ -45,11 +45,21 @@ def encodable(image: Image, pix_fmt: str) -> Any:
     return frame_of(_picture(image))
 
 
-def owned(image: Image) -> Image:
-    """Return an image that shares no memory with the one given."""
-    if isinstance(image, Picture | np.ndarray):
-        return image.copy()
-    return codes_of_frame(image) if _is_codes(image) else _picture(image)
+def ready(image: Image, *, is_owned: bool) -> Image:
+    """Return an image as planes or codes that nobody else will change.
+
+    Args:
+        image: The image.
+        is_owned: Nobody will change it as it is, so planes and codes need no copy.
+
+    Raises:
+        BadVideo: It is none of the kinds.
+    """
+    if _is_codes(image):
+        codes = image if isinstance(image, np.ndarray) else codes_of_frame(image)
+        return codes if is_owned or codes is not image else codes.copy()
+    picture = _picture(image)
+    return picture if is_owned or picture is not image else picture.copy()
 
 
 def _is_codes(image: Image) -> bool:

@@ -84,7 +84,9 @@ def _converted(frame: Any, *, size: tuple[int, int], matrix: int, value_range: i
 def picture_from_rgb(rgb: NDArray[np.uint8]) -> Picture:
     """Return (height, width, 3) uint8 full-range RGB as a picture; an odd side is padded by repeating its last line."""
     height, width = rgb.shape[:2]
-    padded = cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    padded = rgb
+    if height % 2 or width % 2:
+        padded = cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
     even_height, even_width = padded.shape[:2]
     # OpenCV gives limited-range BT.601, the three planes one after the other.
     planes = cv2.cvtColor(padded, cv2.COLOR_RGB2YUV_I420).reshape(-1)

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from episode_assets.errors import BadConfig, BadVideo
 from episode_assets.video.encoder_config import RGBEncoderConfig
-from episode_assets.video.frames import Image, owned
+from episode_assets.video.frames import Image, ready
 from episode_assets.video.probing import VideoProbe
 from episode_assets.video.writing import VideoWriter
 
@@ -77,7 +77,7 @@ class StreamingEncoder:
         cameras: Mapping[str, CameraOutput],
         *,
         fps: int,
-        queue_rows: int = 8,
+        queue_rows: int = 4,
         when_full: WhenFull = "wait",
         threads: int = 1,
         overwrite: bool = True,
@@ -126,14 +126,16 @@ class StreamingEncoder:
 
         Args:
             images: One picture for every camera.
-            is_owned: The caller will not touch the pictures again, so that they need not be copied.
+            is_owned: The caller will not touch the pictures again, so that planes and codes need not be copied. RGB is
+                turned into planes here in any case: they wait in half the memory.
             force_key: Begin a new group of pictures here, in every video.
 
         Returns:
             Whether the row was taken; False only with `drop_row`.
 
         Raises:
-            BadVideo: A camera is missing or unknown, the stream is over, or a camera failed, now or before.
+            BadVideo: A camera is missing or unknown, a picture is none, the stream is over, or a camera failed, now or
+                before.
             BadConfig: An encoder did not open.
         """
         if images.keys() != self._lanes.keys():
@@ -141,7 +143,7 @@ class StreamingEncoder:
         with self._feeding:
             if not self._has_room():
                 return False
-            row = dict(images) if is_owned else {name: owned(image) for name, image in images.items()}
+            row = {name: ready(image, is_owned=is_owned) for name, image in images.items()}
             with self._shared.changed:
                 for name, lane in self._lanes.items():
                     lane.put(row[name], force_key)

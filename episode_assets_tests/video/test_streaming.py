@@ -136,10 +136,20 @@ def test_a_giver_that_waits_hears_of_a_failure(tmp_path):
     """The queue is full for good once its thread has ended: nobody may wait for it."""
     with (
         StreamingEncoder(outputs(tmp_path, "ego"), fps=10, queue_rows=1) as encoder,
-        pytest.raises(BadVideo, match="neither"),
+        pytest.raises(BadVideo, match="depth codes came for an encoder"),
     ):
         for _ in range(10):
-            encoder.feed({"ego": np.zeros((48, 64), np.float32)})
+            encoder.feed({"ego": np.zeros((48, 64), np.uint16)})
+
+
+def test_what_is_no_picture_is_refused_at_once_and_the_row_with_it(tmp_path):
+    with StreamingEncoder(outputs(tmp_path, "left", "right"), fps=10) as encoder:
+        with pytest.raises(BadVideo, match="neither"):
+            encoder.feed({"left": numbered_picture(9), "right": np.zeros((48, 64), np.float32)})
+        encoder.feed({"left": numbered_picture(1), "right": numbered_picture(2)})
+        encoder.finish()
+
+    assert [number_in(p.y) for _, p in decode_frames(tmp_path / "left.mp4")] == [1]
 
 
 def test_cancelling_removes_everything_and_can_be_repeated(tmp_path):
@@ -220,7 +230,7 @@ def test_old_videos_stay_when_one_camera_cannot_be_written(tmp_path):
     (tmp_path / "left.mp4").write_bytes(b"old")
     (tmp_path / "right.mp4").write_bytes(b"old")
     with StreamingEncoder(outputs(tmp_path, "left", "right"), fps=10) as encoder:
-        encoder.feed({"left": numbered_picture(0), "right": np.zeros((48, 64), np.float32)})
+        encoder.feed({"left": numbered_picture(0), "right": np.zeros((48, 64), np.uint16)})
         with pytest.raises(BadVideo):
             encoder.finish()
 
