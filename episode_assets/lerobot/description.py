@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from episode_assets.lerobot.admission import Admission
 from episode_assets.lerobot.columns import Column
 from episode_assets.lerobot.plan import DatasetPlan, PlannedEpisode
@@ -68,14 +65,6 @@ def video_info(facts: Mapping[str, Any], *, fps: int, channels: int) -> dict[str
         "video.video_backend": "pyav",
         **(facts["depth"] or {}),
     }
-
-
-def column_values(column: Any) -> NDArray[Any]:
-    """Return an Arrow column as (N,) or, for lists of fixed size, (N, D) array."""
-    values = column.combine_chunks() if hasattr(column, "combine_chunks") else column
-    if hasattr(values.type, "list_size"):
-        return np.asarray(values.flatten().to_numpy(zero_copy_only=False)).reshape(len(column), -1)
-    return np.asarray(values.to_numpy(zero_copy_only=False))
 
 
 def provenance_document(

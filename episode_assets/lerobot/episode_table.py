@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from episode_assets.lerobot.arrow_values import column_values
 from episode_assets.lerobot.columns import Column, data_columns
-from episode_assets.lerobot.description import column_values
 from episode_assets.lerobot.fragment import STATISTICS, FragmentReader
 from episode_assets.lerobot.fragment_tables import flat_statistics, statistics_fields
 from episode_assets.lerobot.plan import PlannedEpisode

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from episode_assets.errors import ArtifactMissing, BadConfig
-from episode_assets.lerobot.description import column_values
+from episode_assets.lerobot.arrow_values import column_values
 from episode_assets.lerobot.targets import steps_that_count
 
 MASK = "valid.action"

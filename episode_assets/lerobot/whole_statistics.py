@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from episode_assets.lerobot.arrow_values import column_values
 from episode_assets.lerobot.camera_statistics import camera_statistics, pictures_counted
 from episode_assets.lerobot.columns import Column
-from episode_assets.lerobot.description import column_values
 from episode_assets.lerobot.exact_quantiles import statistics_of_batches
 from episode_assets.lerobot.fragment import STATISTICS
 from episode_assets.lerobot.fragment_tables import histogram_column

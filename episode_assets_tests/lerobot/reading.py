@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from episode_assets.lerobot.description import column_values
+from episode_assets.lerobot.arrow_values import column_values
 from episode_assets.video import decode_frames
 from episode_assets_tests.lerobot.archive import read_number
 

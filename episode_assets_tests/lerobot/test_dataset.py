@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from episode_assets.errors import NothingToExport, UnauditedArtifact
 from episode_assets.lerobot import Recipe, pack_dataset, read_ledger, verify_dataset
-from episode_assets.lerobot.description import column_values
+from episode_assets.lerobot.arrow_values import column_values
 from episode_assets.lerobot.tasks import read_tasks
 from episode_assets.video import decode_frames, picture_to_rgb, probe
 from episode_assets_tests.lerobot.archive import make_scene, read_number, stamps, write_artifacts

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from episode_assets.geometry import project, quaternion_to_matrix, rotation_exp
 from episode_assets.lerobot import Recipe, pack_dataset
+from episode_assets.lerobot.arrow_values import column_values
 from episode_assets.lerobot.columns import data_columns
 from episode_assets.lerobot.cuts import Span
-from episode_assets.lerobot.description import column_values
 from episode_assets.lerobot.fragment import FragmentReader
 from episode_assets.lerobot.recipe_camera import CameraView
 from episode_assets.lerobot.recipe_layout import Layout
