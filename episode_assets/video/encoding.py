@@ -15,7 +15,7 @@ import av
 
 from episode_assets.errors import BadConfig, BadVideo
 from episode_assets.video.codecs import AUTO_ORDER
-from episode_assets.video.encoder_config import RGBEncoderConfig
+from episode_assets.video.encoder_config import Options, RGBEncoderConfig
 from episode_assets.video.faults import named_failures
 from episode_assets.video.picture import Picture, frame_of, tag
 
@@ -152,7 +152,7 @@ def _has_repeatable_tree(width: int) -> bool:
 
 
 def _open_encoder(config: RGBEncoderConfig, width: int, height: int, threads: int) -> Any:
-    options = dict(config.options(threads=threads))
+    options, flags = library_words(config.options(threads=threads))
     options["flags"] = "+cgop"
     if config.vcodec == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # errors only; the encoder has no option for it
@@ -169,10 +169,7 @@ def _open_encoder(config: RGBEncoderConfig, width: int, height: int, threads: in
     context.time_base = Fraction(1, NOMINAL_FPS)
     context.framerate = Fraction(NOMINAL_FPS)
     context.thread_count = threads
-    context.flags |= _GLOBAL_HEADER
-    if "q:v" in options:  # what FFmpeg's command line makes of it
-        context.flags |= _QSCALE
-        options["global_quality"] = str(round(float(options.pop("q:v")) * _LAMBDA))
+    context.flags |= _GLOBAL_HEADER | flags
     context.options = options
     tag(context)
     try:
@@ -182,6 +179,18 @@ def _open_encoder(config: RGBEncoderConfig, width: int, height: int, threads: in
     if context.options:
         raise BadConfig(f"the encoder {config.encoder} did not take the options {sorted(context.options)}")
     return context
+
+
+def library_words(told: Options) -> tuple[dict[str, str], int]:
+    """Return options as libav's library takes them, and its flags: `q:v` is a word of FFmpeg's command line only.
+
+    The command line makes of `-q:v N` the flag for a fixed quality and a global quality of N times its lambda.
+    """
+    options = dict(told)
+    quality = options.pop("q:v", None)
+    if quality is None:
+        return options, 0
+    return {**options, "global_quality": str(round(float(quality) * _LAMBDA))}, _QSCALE
 
 
 def _quiet(parameters: str) -> str:

@@ -34,7 +34,7 @@ class VideoWriter:
     Args:
         out: The mp4 to write; index first (faststart), no B-frames, no edit list.
         config: How to encode.
-        fps: Frame i is shown at exactly i / fps, 1 to 1000. Leave it out and give stamps instead.
+        fps: Frame i is shown at exactly i / fps; at least 1. Leave it out and give stamps instead.
         time_base: Seconds per tick of the stamps that `add` gets; needed where there is no `fps`.
         threads: Encoder threads; see `FrameEncoder`.
         overwrite: Whether an existing file is replaced.

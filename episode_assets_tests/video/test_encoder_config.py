@@ -7,6 +7,7 @@ import pytest
 from episode_assets.errors import BadConfig
 from episode_assets.video import DepthEncoderConfig, RGBEncoderConfig, SegmentEncoder, resolved
 from episode_assets.video.codecs import AUTO_ORDER, quality_options
+from episode_assets.video.encoding import library_words
 
 
 def test_the_default_is_short_closed_groups_without_reordering():
@@ -208,3 +209,10 @@ def test_videotoolbox_quality_stays_between_1_and_100(crf, quality):
     words = quality_options("h264_videotoolbox", crf=crf, preset=None, fast_decode=0, threads=None)
 
     assert words == {"q:v": quality}
+    assert library_words(tuple(words.items())) == ({"global_quality": str(118 * int(quality))}, 2)
+
+
+def test_only_the_quality_of_a_command_line_needs_other_words():
+    told = RGBEncoderConfig().options()
+
+    assert library_words(told) == (dict(told), 0)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import signal
 from fractions import Fraction
 
@@ -206,6 +207,28 @@ def test_the_next_run_clears_what_a_killed_one_left(tmp_path):
 
     assert names(tmp_path) == ["out.mp4"]
     assert numbers(tmp_path / "out.mp4") == [9]
+
+
+def _limited(path, told):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+    noise = np.random.default_rng(1).integers(0, 255, (30, 96, 128, 3)).astype(np.uint8)
+    try:
+        encode_frames(noise, path, RGBEncoderConfig(), fps=10)
+    except BadVideo as error:
+        told.send(str(error))
+
+
+def test_a_file_that_cannot_grow_leaves_nothing(tmp_path):
+    """As on a full disk: the container fails in the middle, and fails again when it is closed."""
+    spawning = multiprocessing.get_context("spawn")
+    heard, told = spawning.Pipe()
+    process = spawning.Process(target=_limited, args=(tmp_path / "out.mp4", told))
+    process.start()
+    process.join()
+
+    assert process.exitcode == 0
+    assert "File too large" in heard.recv()
+    assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize(
