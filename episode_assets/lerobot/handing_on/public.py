@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from episode_assets.lerobot.existing.v2 import EPISODE_STATISTICS, EPISODES, MOD
 from episode_assets.lerobot.existing.v2 import TASKS as TASK_LINES
 from episode_assets.lerobot.existing.v3 import TASKS as TASK_TABLE
 from episode_assets.lerobot.existing.v3 import episode_files
-from episode_assets.lerobot.handing_on.plain_card import plain_card
 from episode_assets.lerobot.handing_on.public_fields import (
     STAMPS,
     dropped_columns,
@@ -28,6 +28,7 @@ from episode_assets.lerobot.handing_on.public_fields import (
 )
 from episode_assets.lerobot.ledger import PROVENANCE
 from episode_assets.lerobot.new_root import new_root
+from episode_assets.lerobot.plain_card import plain_card
 from episode_assets.lerobot.splits import dataset_roots
 from episode_assets.lerobot.statistics import Statistics, column_statistics
 from episode_assets.lerobot.strict_json import read_json, write_json
@@ -35,6 +36,11 @@ from episode_assets.lerobot.whole_statistics import statistics_of_rows
 from episode_assets.progress import Progress, silent
 
 _HUB_NOTE = b"huggingface"
+
+_WITHOUT_TRACE = """
+This is a public copy: stamps start at 0 in every episode, and numbers and ids that lead back to the recordings are
+left out.
+"""
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ class _PublicRoot:
         info["features"] = {key: item for key, item in info["features"].items() if key not in self.dropped}
         licence = self.dataset.provenance.get("recipe", {}).get("licence", "other")
         card = plain_card(self.dataset, name=self.name, licence=licence)
-        (self.root / "README.md").write_text(card, encoding="utf-8")
+        (self.root / "README.md").write_text(card + _WITHOUT_TRACE, encoding="utf-8")
         write_json(self.root / INFO, info, indent=4, sort_keys=False)
 
     def _copied(self) -> list[str]:
@@ -178,8 +184,6 @@ class _PublicRoot:
         return table.replace_schema_metadata(metadata)
 
     def _hub_note(self, note: bytes) -> bytes:
-        import json
-
         document = json.loads(note)
         features = document.get("info", {}).get("features", {})
         for key in self.dropped:

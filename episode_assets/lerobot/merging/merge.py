@@ -18,6 +18,7 @@ from episode_assets.lerobot.merging.v2 import MergeV2
 from episode_assets.lerobot.merging.v3 import MergeV3
 from episode_assets.lerobot.new_root import new_root
 from episode_assets.lerobot.picture_counts import picture_counts, statistics_of_counts
+from episode_assets.lerobot.plain_card import plain_card
 from episode_assets.lerobot.statistics import MOMENTS, Statistics
 from episode_assets.lerobot.strict_json import write_json
 from episode_assets.lerobot.verify import examine_dataset
@@ -77,7 +78,16 @@ def merge_datasets(
         (root / "meta").mkdir()
         version.write(root, progress)
         _describe(plan, version.totals(), root, progress)
+        if open_dataset(root).provenance.get("privacy", {}).get("audit") == "passed":
+            card = plain_card(open_dataset(root), name=out.name, licence=_licence(plan))
+            (root / "README.md").write_text(card, encoding="utf-8")
     return Merged(out, len(plan.episodes), plan.frames, len(plan.tasks))
+
+
+def _licence(plan: MergePlan) -> str:
+    """Return the licence of all parts, or the Hub's word for one that no single id names."""
+    found = {dataset.provenance.get("recipe", {}).get("licence", "other") for dataset in plan.datasets}
+    return str(found.pop()) if len(found) == 1 else "other"
 
 
 def _opened(path: Path, *, force: bool) -> ExistingDataset:

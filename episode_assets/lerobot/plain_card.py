@@ -1,4 +1,4 @@
-"""The card of a dataset that says what it is without saying where it comes from."""
+"""The card of a finished dataset, from its own documents; no recording is named."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from episode_assets.lerobot.existing import ExistingDataset
 
 
 def plain_card(dataset: ExistingDataset, *, name: str, licence: str) -> str:
-    """Return README.md from what a dataset's own documents say; no recording is named."""
+    """Return README.md from what a dataset's own documents say.
+
+    Args:
+        dataset: A dataset of ours, whose pictures have passed the audit.
+        name: Its title.
+        licence: Licence id for the front matter.
+    """
     frames = sum(episode.length for episode in dataset.episodes)
     listed = dataset.provenance.get("privacy", {}).get("not_removed") or NOT_REMOVED
     cameras = [f"`{key}`" for key, feature in dataset.features.items() if feature.is_visual]
@@ -26,8 +32,7 @@ def plain_card(dataset: ExistingDataset, *, name: str, licence: str) -> str:
         "## Privacy",
         "",
         "The pictures are **face-blurred**. Every published frame was searched for faces again after blurring, and",
-        "the search passed. Stamps start at 0 in every episode, and nothing leads back to the recordings. Not removed,",
-        "and possibly visible:",
+        "the search passed. Not removed, and possibly visible:",
         "",
         *(f"- {item}" for item in listed),
         "",
