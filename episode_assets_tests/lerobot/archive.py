@@ -146,6 +146,11 @@ def right_hand() -> np.ndarray:
     return joints
 
 
+def wrist_rotations(seconds: np.ndarray) -> np.ndarray:
+    """Return (N, 3, 3) wrist axes to world of both hands of `make_scene`, which turn alike."""
+    return rotation_about((0.3, 1, 0.2), 0.5 * seconds + 0.2 * np.sin(2.5 * seconds))
+
+
 def make_scene(
     count: int = 60, *, stamp_ns: np.ndarray | None = None, first_message: int = 0, **changes: Any
 ) -> Scene:
@@ -162,7 +167,7 @@ def make_scene(
     pose[:, :3, 3] = np.stack([0.1 * np.sin(t), 1.5 + 0.05 * np.cos(t), 0.2 * t], axis=1)
     left = right_hand() * np.array([1, -1, 1])
     hands = np.stack([left, right_hand()])
-    turn = rotation_about((0.3, 1, 0.2), 0.5 * t + 0.2 * np.sin(2.5 * t))
+    turn = wrist_rotations(t)
     joints = np.einsum("fij,hkj->fhki", turn, hands)
     joints += np.stack([0.1 * np.cos(2 * t), 1.1 + 0.04 * np.sin(3 * t), -0.5 + 0.2 * t], axis=1)[
         :, None, None, :
