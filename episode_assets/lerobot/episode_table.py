@@ -7,19 +7,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from episode_assets.lerobot.arrow_values import column_values
 from episode_assets.lerobot.columns import Column, data_columns
-from episode_assets.lerobot.fragment import STATISTICS, FragmentReader
 from episode_assets.lerobot.fragment_tables import flat_statistics, statistics_fields
 from episode_assets.lerobot.plan import PlannedEpisode
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.shards import FilePlace, VideoPlace
-from episode_assets.lerobot.statistics import NAMES, Statistics, column_statistics, element_masks
-from episode_assets.lerobot.tables import packed_columns
+from episode_assets.lerobot.statistics import NAMES, QUANTILES, Statistics, column_statistics, element_masks
 
 _EPISODES_PER_GROUP = 100
 
@@ -102,16 +98,9 @@ def _fragment_statistics(episodes: Sequence[PlannedEpisode]) -> Any:
     tables = []
     for _, group in groupby(episodes, key=lambda episode: episode.recording_id):
         members = list(group)
-        stored = read_statistics(members[0].part.reader)
-        tables.append(stored.take(pa.array([episode.part.position for episode in members])))
+        stored = members[0].part.reader.statistics_table()
+        tables += [stored.slice(episode.part.position, 1) for episode in members]
     return pa.concat_tables(tables)
-
-
-def read_statistics(reader: FragmentReader) -> Any:
-    """Return the statistics of a contribution's episodes as an Arrow table, without the counts of pixels."""
-    with pq.ParquetFile(reader.fragment.directory / STATISTICS) as file:
-        names = [name for name in file.schema_arrow.names if name.startswith("stats/")]
-        return file.read(columns=names, use_threads=False)
 
 
 def _packed_statistics(episodes: Sequence[PlannedEpisode]) -> Any:
@@ -119,10 +108,21 @@ def _packed_statistics(episodes: Sequence[PlannedEpisode]) -> Any:
 
 
 def _of_packed_columns(episode: PlannedEpisode) -> dict[str, Statistics]:
+    count = episode.length
     return {
-        key: column_statistics(values, np.ones((len(values), 1), dtype=bool))
-        for key, values in packed_columns(episode).items()
+        "episode_index": _of_run(episode.episode_index, count, step=0),
+        "index": _of_run(episode.from_index, count, step=1),
+        "task_index": _of_run(episode.task_index, count, step=0),
     }
+
+
+def _of_run(first: int, count: int, *, step: int) -> Statistics:
+    """Return the statistics of `count` whole numbers from `first` on, which are all equal or follow one another."""
+    last = step * (count - 1)
+    # The variance of 0..n-1 is (n^2 - 1) / 12.
+    std = step * ((count * count - 1) / 12) ** 0.5
+    known = {"min": 0.0, "max": last, "mean": last / 2, **{name: q * last for name, q in QUANTILES.items()}}
+    return {name: [float(first + value)] for name, value in known.items()} | {"std": [std], "count": [count]}
 
 
 def statistics_of_episode(episode: PlannedEpisode, columns: Sequence[Column]) -> dict[str, Statistics]:
@@ -130,11 +130,12 @@ def statistics_of_episode(episode: PlannedEpisode, columns: Sequence[Column]) ->
 
     Those of a part of an episode are taken from its rows; of its pictures only those of the whole episode are known.
     """
-    record = read_statistics(episode.part.reader).slice(episode.part.position, 1).to_pylist()[0]
+    record = episode.part.reader.statistics_table().slice(episode.part.position, 1).to_pylist()[0]
     found: dict[str, Statistics] = {}
     for name, value in record.items():
-        _, key, kind = name.split("/")
-        found.setdefault(key, {})[kind] = value
+        if name.startswith("stats/"):
+            _, key, kind = name.split("/")
+            found.setdefault(key, {})[kind] = value
     if not episode.part.is_whole:
         found |= _of_rows(episode.part.table(), [column for column in columns if column.key in found])
     return found | _of_packed_columns(episode)

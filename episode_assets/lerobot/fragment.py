@@ -19,6 +19,7 @@ from episode_assets.errors import ArtifactDamaged
 from episode_assets.footage import passed_audit
 from episode_assets.lerobot.camera_tracks import FROM_FRAGMENT
 from episode_assets.lerobot.columns import fragment_columns, schema_of
+from episode_assets.lerobot.fragment_tables import read_statistics
 from episode_assets.lerobot.labels import NOTHING_SAID, Labels
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.stored_images import FILE as IMAGES
@@ -26,7 +27,7 @@ from episode_assets.lerobot.stored_images import read_images, sizes_of_images
 from episode_assets.video import VideoSpan
 
 ROWS = "rows.parquet"
-STATISTICS = "statistics.parquet"
+STATISTICS = "statistics.arrow"
 DOCUMENT = "episodes.json"
 SCHEMA = "lerobot_fragment"
 SCHEMA_VERSION = 2
@@ -95,8 +96,12 @@ class FragmentReader:
 
     def statistics(self) -> list[dict[str, Any]]:
         """Return one flat record of statistics per episode."""
-        records: list[dict[str, Any]] = pq.read_table(self.fragment.directory / STATISTICS).to_pylist()
+        records: list[dict[str, Any]] = self.statistics_table().to_pylist()
         return records
+
+    def statistics_table(self) -> Any:
+        """Return the statistics as an Arrow table, one row per episode; counts of pixels included."""
+        return read_statistics(self.fragment.directory / STATISTICS)
 
     def rows(self) -> Any:
         """Open the rows; row group i holds episode i."""
@@ -105,7 +110,7 @@ class FragmentReader:
     def row_table(self, position: int) -> Any:
         """Return the rows of one episode as an Arrow table with the columns of `fragment_columns`."""
         with self.rows() as file:
-            return file.read_row_group(position)
+            return file.read_row_group(position, use_threads=False)
 
     def camera_facts(self, camera_key: str) -> Mapping[str, Any]:
         """Return what all pictures of a feature share, wherever they lie."""
@@ -163,7 +168,7 @@ class FragmentReader:
             is_same = file.schema_arrow.equals(schema_of(fragment_columns(recipe)))
         if not is_same:
             raise _damaged(fragment, "its columns are not those of the recipe")
-        if groups != lengths or pq.read_metadata(fragment.directory / STATISTICS).num_rows != len(lengths):
+        if groups != lengths or self.statistics_table().num_rows != len(lengths):
             raise _damaged(fragment, f"its tables hold episodes of {groups} rows, its document of {lengths}")
         if (
             self.image_keys

@@ -15,7 +15,6 @@ from episode_assets.lerobot.arrow_values import column_values
 from episode_assets.lerobot.camera_statistics import camera_statistics, pictures_counted
 from episode_assets.lerobot.columns import Column
 from episode_assets.lerobot.exact_quantiles import statistics_of_batches
-from episode_assets.lerobot.fragment import STATISTICS
 from episode_assets.lerobot.fragment_tables import histogram_column
 from episode_assets.lerobot.plan import DatasetPlan
 from episode_assets.lerobot.statistics import Statistics, element_masks
@@ -42,7 +41,7 @@ def statistics_of_rows(
 def _batches(files: Sequence[Path], column: Column) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
     names = list(dict.fromkeys([column.key, *(mask.column for mask in column.masks)]))
     for path in files:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             for batch in file.iter_batches(_ROWS_PER_BATCH, columns=names, use_threads=False):
                 rows = {name: column_values(batch.column(name)) for name in names}
                 yield rows[column.key].reshape(len(batch), -1), element_masks(column, rows)
@@ -56,8 +55,7 @@ def statistics_of_pictures(plan: DatasetPlan, camera_key: str) -> Statistics:
     for _, group in groupby(plan.episodes, key=lambda episode: episode.recording_id):
         entered = {episode.part.position: episode.part.reader for episode in group}
         reader = next(iter(entered.values()))
-        path = reader.fragment.directory / STATISTICS
-        counts = column_values(pq.read_table(path, columns=[name], use_threads=False)[name])
+        counts = column_values(reader.statistics_table()[name])
         total = total + counts[sorted(entered)].sum(axis=0)
         frames += sum(pictures_counted(reader.episodes[position], camera_key) for position in entered)
     return camera_statistics(np.asarray(total), plan.facts(camera_key), frames=frames)

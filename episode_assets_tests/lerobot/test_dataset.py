@@ -200,7 +200,7 @@ def test_a_recording_at_another_rate_is_left_out_with_the_remedy(archive, tmp_pa
     outcome = pack(tmp_path / "out", [archive.fragments[0], fast])
 
     assert outcome.skipped[0].code == "fps_differs"
-    assert "a recipe of its own" in outcome.skipped[0].detail
+    assert "timing: resample" in outcome.skipped[0].detail
 
 
 def test_videos_of_other_parameter_sets_lie_in_files_of_their_own(archive, tmp_path):

@@ -11,6 +11,7 @@ from episode_assets.errors import ArtifactDamaged, UnauditedArtifact
 from episode_assets.lerobot import Recipe, write_fragment
 from episode_assets.lerobot.fragment import Fragment, FragmentReader
 from episode_assets_tests.lerobot.archive import (
+    digest_of,
     make_scene,
     stamps,
     write_artifacts,
@@ -30,12 +31,12 @@ def test_a_fragment_accounts_for_every_frame(tmp_path):
     document = document_of(tmp_path / "out")
     assert [(e["frame_start"], e["frame_stop"]) for e in document["episodes"]] == [(0, 32), (33, 59)]
     assert document["task"] == "pour tea"
-    assert document["bundle_digest"] == "b" * 64
+    assert document["bundle_digest"] == digest_of(artifacts.bundle / "rgb.mp4")
     assert outcome.summary["rows"] + sum(outcome.summary["frames_lost"].values()) == 60
     assert outcome.audit_passed and set(outcome.core) == {
         "episodes.json",
         "rows.parquet",
-        "statistics.parquet",
+        "statistics.arrow",
     }
 
 
@@ -53,7 +54,7 @@ def test_equal_inputs_give_equal_bytes(tmp_path):
     artifacts.fragment(tmp_path / "one", recipe=Recipe())
     artifacts.fragment(tmp_path / "two", recipe=Recipe())
 
-    for name in ("episodes.json", "rows.parquet", "statistics.parquet"):
+    for name in ("episodes.json", "rows.parquet", "statistics.arrow"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
