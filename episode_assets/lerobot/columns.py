@@ -97,13 +97,15 @@ class Column:
         return {"dtype": self.dtype, "shape": [self.width], "names": names}
 
 
+@cache
 def data_columns(recipe: Recipe) -> tuple[Column, ...]:
-    """Return the columns of the data files in their order."""
+    """Return the columns of the data files in their order; packing asks for them with every episode."""
     return (
         *_policy_columns(recipe),
         *_mask_columns(recipe),
         *_hand_columns(recipe),
         *_camera_columns(recipe),
+        *(_DEPTH_COLUMNS if recipe.depth.enabled else ()),
         *_ROW_COLUMNS,
     )
 
@@ -297,22 +299,26 @@ def _camera_columns(recipe: Recipe) -> tuple[Column, ...]:
         "kind": "absolute",
         "rotation": "optical frame to the frame, x y z w",
     }
-    intrinsics: dict[str, Json] = {
-        "unit": "px",
-        "kind": "absolute",
-        "of": "the stored picture, pixel centres at whole numbers",
-    }
     names = ("x", "y", "z", "qx", "qy", "qz", "qw")
     return (
         Column("camera.pose", "float32", names, (Mask(0, 7, "valid.camera_pose"),), pose),
-        Column(
-            "camera.intrinsics",
-            "float32",
-            ("fx", "fy", "cx", "cy"),
-            (Mask(0, 4, "valid.camera_intrinsics"),),
-            intrinsics,
-        ),
+        _intrinsics("camera.intrinsics", "valid.camera_intrinsics", "picture"),
     )
+
+
+def _intrinsics(key: str, mask: str, of: str) -> Column:
+    about: dict[str, Json] = {
+        "unit": "px",
+        "kind": "absolute",
+        "of": f"the stored {of}, pixel centres at whole numbers",
+    }
+    return Column(key, "float32", ("fx", "fy", "cx", "cy"), (Mask(0, 4, mask),), about)
+
+
+_DEPTH_COLUMNS = (
+    _flags("valid.depth_intrinsics", "camera.depth_intrinsics"),
+    _intrinsics("camera.depth_intrinsics", "valid.depth_intrinsics", "depth image"),
+)
 
 
 _BOTH = (Mask(0, 1, "valid.left"), Mask(1, 2, "valid.right"))
