@@ -5,7 +5,9 @@ The numbers of the requirements (R1 to R19) are those of the table in docs/data-
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -460,6 +462,19 @@ def test_r13_rows_without_a_hand_stay_in_segments(tmp_path):
     assert np.flatnonzero(~column(table, "valid.hand")).tolist() == [4, 5, 6]
 
 
+def test_r15_samples_are_processed_side_by_side(tmp_path, blurred):
+    """Whoever processes which sample, and however often at the same time, the dataset is the same."""
+    samples = [sample_of(blurred(first=first), hand()) for first in (0, 100, 0)]
+    exported(tmp_path / "one", *(dict(sample) for sample in samples))
+
+    made = mapper(tmp_path / "many")
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(made.process_single, samples))
+    made.finalize_dataset(str(tmp_path / "many"), robot_type="hand")
+
+    assert tree(tmp_path / "many") == tree(tmp_path / "one")
+
+
 def test_r16_no_action_leads_across_a_gap(tmp_path, blurred):
     """1 cm per frame at frames 0, 1, 11 and 12 is no step of 10 cm anywhere."""
     given = hand(frames=[0, 1, 11, 12])
@@ -492,8 +507,6 @@ def test_a_video_without_text_gets_their_fallback(tmp_path, blurred, text):
 
 
 def test_bytes_of_a_video_stay_in_memory(tmp_path, clips):
-    from pathlib import Path
-
     given = sample_of(Path(clips()).read_bytes(), hand())
 
     exported(tmp_path, given)

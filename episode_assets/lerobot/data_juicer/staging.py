@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,9 +141,8 @@ def drafted(output_dir: Path, name: str) -> Iterator[Path]:
     """Give a private directory to write a contribution into, which takes its place at the end of the block."""
     staging = output_dir / STAGING
     staging.mkdir(parents=True, exist_ok=True)
-    draft, target = staging / f".{name}-{os.getpid()}", staging / name
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(mode=0o700)
+    # The same sample may be under way in another process; whoever is done last counts.
+    draft, target = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=staging)), staging / name
     try:
         yield draft
         with _alone(staging):
