@@ -8,6 +8,7 @@ see starts with `observation` or `action`, and every column is one-dimensional.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
