@@ -47,8 +47,7 @@ def read_source(bundle: EpisodeBundle, hands: Path, *, with_mano: bool = False) 
     """
     frames = bundle.frames
     found = read_hand_table(hands, frames.message_number)
-    K = bundle.K
-    intrinsics = np.full((len(frames), 4), np.nan) if K is None else K[:, [0, 1, 0, 1], [0, 1, 2, 2]]
+    depth = bundle.depth
     return EpisodeSource(
         recording_id=frames.recording_id,
         message_number=frames.message_number,
@@ -56,8 +55,10 @@ def read_source(bundle: EpisodeBundle, hands: Path, *, with_mano: bool = False) 
         gap_before=frames.gap_before,
         is_key=frames.is_key,
         world_from_optical=bundle.poses.world_from_optical,
-        intrinsics=intrinsics,
+        intrinsics=_intrinsics(bundle.K, len(frames)),
         has_depth=_has_depth(bundle),
+        depth_intrinsics=None if depth is None else _intrinsics(depth.K, len(frames)),
+        depth_size=(0, 0) if depth is None else (depth.width, depth.height),
         joints_cam=found.joints_cam,
         joint_valid=found.joint_valid,
         hand_kind=found.kind,
@@ -66,6 +67,11 @@ def read_source(bundle: EpisodeBundle, hands: Path, *, with_mano: bool = False) 
         mano=read_mano_table(hands, frames.message_number, found.track) if with_mano else None,
         handedness=found.handedness,
     )
+
+
+def _intrinsics(K: NDArray[np.float64] | None, frames: int) -> NDArray[np.float64]:
+    """Return fx, fy, cx, cy (F, 4) of matrices (F, 3, 3), NaN where they are unknown."""
+    return np.full((frames, 4), np.nan) if K is None else K[:, [0, 1, 0, 1], [0, 1, 2, 2]]
 
 
 def _has_depth(bundle: EpisodeBundle) -> NDArray[np.bool_]:

@@ -129,13 +129,18 @@ def turned_intrinsics(values: Floats, size: Size, quarter_turns: int) -> Floats:
 
 def change_source(source: EpisodeSource, change: PictureChange) -> EpisodeSource:
     """Return the frames as the changed camera sees them: intrinsics, and everything told in its optical axes."""
-    rotation = change.new_from_old
+    rotation, depth = change.new_from_old, source.depth_intrinsics
+    width, height = source.depth_size
+    if depth is not None:
+        depth = turned_intrinsics(depth, (width, height), change.quarter_turns)
     pose = source.world_from_optical.copy()
     pose[:, :3, :3] = pose[:, :3, :3] @ rotation.T
     return replace(
         source,
         world_from_optical=pose,
         intrinsics=change.intrinsics(source.intrinsics),
+        depth_intrinsics=depth,
+        depth_size=(height, width) if change.quarter_turns % 2 else (width, height),
         joints_cam=source.joints_cam @ rotation.T,
         mano=None if source.mano is None else source.mano.turned(rotation),
     )

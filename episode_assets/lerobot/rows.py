@@ -234,14 +234,21 @@ def _camera_columns(source: EpisodeSource, told: _Told) -> Rows:
     vectors[now.has_camera, 3:] = continuous_quaternions(
         matrix_to_quaternion(now.camera[now.has_camera, :3, :3])
     )
-    has_intrinsics = source.has_intrinsics[told.rows]
-    intrinsics = hold(source.intrinsics[told.rows], has_intrinsics, never=np.zeros(4))
     return {
         "camera.pose": hold(vectors, now.has_camera, never=_NO_POSE).astype(np.float32),
-        "camera.intrinsics": intrinsics.astype(np.float32),
         "valid.camera_pose": now.has_camera,
-        "valid.camera_intrinsics": has_intrinsics,
         "valid.depth": source.has_depth[told.rows],
+        **_intrinsics("camera", source.intrinsics[told.rows]),
+    }
+
+
+def _intrinsics(which: str, values: Floats) -> Rows:
+    """Return fx, fy, cx, cy (n, 4) of a camera or its depth, held where they are unknown, and where they are known."""
+    known = np.asarray(np.isfinite(values).all(axis=1), dtype=np.bool_)
+    key = "camera.intrinsics" if which == "camera" else "camera.depth_intrinsics"
+    return {
+        key: hold(values, known, never=np.zeros(4)).astype(np.float32),
+        f"valid.{which}_intrinsics": known,
     }
 
 
@@ -268,6 +275,8 @@ def _extra_columns(source: EpisodeSource, told: _Told, recipe: Recipe) -> Rows:
         handedness = source.handedness[told.rows]
         rows["valid.handedness"] = np.isfinite(handedness)
         rows["hand.handedness"] = np.nan_to_num(handedness).astype(np.float32)
+    if recipe.depth.enabled and source.depth_intrinsics is not None:
+        rows |= _intrinsics("depth", source.depth_intrinsics[told.rows])
     if "mano" in recipe.layout.extra and source.mano is not None:
         rows |= _mano_columns(source.mano.at(told.rows), told, recipe)
     return rows

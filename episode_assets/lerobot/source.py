@@ -74,6 +74,9 @@ class EpisodeSource:
         mano: What a network of the MANO family says; None where none was asked or none is needed.
         handedness: (F, 2) float64, how sure the detector is that it is a right hand, 0 to 1; NaN where it does not
             say; None where it was not read.
+        depth_intrinsics: (F, 4) float64, fx, fy, cx, cy in pixels of the depth images; NaN where unknown; None without
+            depth images.
+        depth_size: Width and height of the depth images; 0 without.
     """
 
     recording_id: str
@@ -91,6 +94,8 @@ class EpisodeSource:
     hand_smoothed: NDArray[np.bool_]
     mano: ManoHands | None = None
     handedness: NDArray[np.float64] | None = None
+    depth_intrinsics: NDArray[np.float64] | None = None
+    depth_size: tuple[int, int] = (0, 0)
 
     def __len__(self) -> int:
         return len(self.stamp_ns)
@@ -101,7 +106,7 @@ class EpisodeSource:
         taken: dict[str, Any] = {
             name: value.at(frames) if isinstance(value, ManoHands) else value[frames]
             for name, value in values.items()
-            if value is not None and name != "recording_id"
+            if isinstance(value, ManoHands | np.ndarray)
         }
         return replace(self, **taken)
 
@@ -109,8 +114,3 @@ class EpisodeSource:
     def has_pose(self) -> NDArray[np.bool_]:
         """(F,) bool, the camera pose is known."""
         return np.asarray(np.isfinite(self.world_from_optical).all(axis=(1, 2)))
-
-    @property
-    def has_intrinsics(self) -> NDArray[np.bool_]:
-        """(F,) bool, the intrinsics are known."""
-        return np.asarray(np.isfinite(self.intrinsics).all(axis=1))

@@ -316,3 +316,32 @@ def test_rows_are_the_same_whether_pictures_are_copied_or_encoded(tmp_path):
 
     copied, encoded = (pq.read_table(tmp_path / name / "out/rows.parquet") for name in ("copied", "encoded"))
     assert copied.equals(encoded)
+
+
+BACK = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+"""Optical axes after a quarter turn clockwise (x' = -y, y' = x) back to those before."""
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_point_of_a_depth_image_lies_at_the_same_place_however_the_picture_is_turned(tmp_path, turns):
+    K, (v, u) = np.array([[40.0, 0, 22.0], [0, 41.0, 15.0], [0, 0, 1]]), (27, 40)
+    _, prepare_images = with_depth(30)
+
+    def prepare(artifacts):
+        prepare_images(artifacts)
+        with h5py.File(artifacts.bundle / "annotation.hdf5", "a") as file:
+            file["/depth/K"] = np.tile(K, (30, 1, 1))
+            file["/depth/frames"][3, v, u] = 9000
+
+    view = CameraView(upright=("none", "cw90", "180", "ccw90")[turns], width=32)
+    recipe = Recipe(depth=DepthFeature(enabled=True), camera_view=view)
+    reader, _ = fragment_of(tmp_path, make_scene(30), recipe, prepare=prepare)
+
+    table, span = reader.row_table(0).to_pydict(), reader.video_span(0, DEPTH)
+    (_, codes), *_ = decode_depth_codes(span.path, [span.first_frame + 3])
+    row, column = np.unravel_index(codes.argmax(), codes.shape)
+    fx, fy, cx, cy = table["camera.depth_intrinsics"][3]
+    point = np.array([(column - cx) / fx, (row - cy) / fy, 1.0])
+    expected = [(u - 22.0) / 40.0, (v - 15.0) / 41.0, 1.0]
+    np.testing.assert_allclose(np.linalg.matrix_power(BACK, turns) @ point, expected, atol=1e-5)
+    assert all(table["valid.depth_intrinsics"])
