@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +25,7 @@ from episode_assets.command_line import (
     store_option,
 )
 from episode_assets.console import Bars, megabytes
-from episode_assets.dataset_text import summary_text, under_split, verdict_document, verdict_text
+from episode_assets.dataset_text import built_text, summary_text, under_split, verdict_document, verdict_text
 from episode_assets.errors import BadConfig
 from episode_assets.video import (
     DepthEncoderConfig,
@@ -34,6 +35,7 @@ from episode_assets.video import (
 )
 
 if TYPE_CHECKING:
+    from episode_assets.lerobot.recipe import Recipe
     from episode_assets.storage import Store
 
 
@@ -55,6 +57,68 @@ def encoder_options(command: Command) -> Command:
 
 
 dataset_argument = click.argument("dataset_name", metavar="DATASET")
+
+
+@dataset.command()
+@click.argument("recipe_names", nargs=-1, metavar="[RECIPE]...")
+@store_option
+@click.option(
+    "--recipe", "recipe_file", type=click.Path(path_type=Path), help="A recipe file (YAML) to build from."
+)
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings file (YAML).")
+@click.option("--force", is_flag=True, help="Compute even what the store has.")
+@encoder_options
+@one_line_errors
+def build(
+    recipe_names: tuple[str, ...],
+    store_uri: str | None,
+    recipe_file: Path | None,
+    config_file: Path | None,
+    force: bool,
+    **encoder: str | None,
+) -> None:
+    """Build the datasets of recipes from the recordings in the store; without a name, those of all recipes.
+
+    Contributions are brought up to date first. An encoder flag takes the place of what the recipe says, and with a
+    flag of --rgb_encoder every picture is encoded anew instead of copied.
+    """
+    from episode_assets.pipeline.building import build_dataset
+
+    recipes = [_with_encoders(recipe, encoder) for recipe in _recipes(recipe_names, recipe_file, config_file)]
+    store, bars, failed = open_store(resolve_places(store_uri)), Bars(), False
+    for recipe in recipes:
+        try:
+            built = build_dataset(store, recipe, force=force, progress=bars)
+        finally:
+            bars.close()
+        click.echo(built_text(recipe.name, built))
+        failed |= bool(built.failed)
+    sys.exit(FAILED if failed else 0)
+
+
+def _recipes(names: tuple[str, ...], file: Path | None, config_file: Path | None) -> list[Recipe]:
+    from episode_assets.lerobot.recipe import Recipe
+    from episode_assets.pipeline.settings import load_settings
+
+    known = dict(load_settings(config_file).recipes)
+    if file is not None:
+        own = Recipe.load(file)
+        known[own.name] = own
+        names = names or (own.name,)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise BadConfig(f"there is no recipe {unknown[0]!r}", remedy=f"there are: {', '.join(known)}")
+    return [known[name] for name in names or known]
+
+
+def _with_encoders(recipe: Recipe, given: Mapping[str, str | None]) -> Recipe:
+    view, depth = recipe.camera_view, recipe.depth
+    if any(given[argument.name] is not None for argument in encoder_arguments(RGBEncoderConfig)):
+        config = config_from_arguments(RGBEncoderConfig, given, base=view.encoder)
+        view = replace(view, encode="always", encoder=config)
+    if any(given[argument.name] is not None for argument in encoder_arguments(DepthEncoderConfig)):
+        depth = replace(depth, encoder=config_from_arguments(DepthEncoderConfig, given, base=depth.encoder))
+    return replace(recipe, camera_view=view, depth=depth)
 
 
 @dataset.command()

@@ -27,6 +27,7 @@ CODES: Mapping[str, str] = {
     "feature_shape": "a feature is not one-dimensional, or its names do not fit its width",
     "columns": "a column is in only one of info.json and the table",
     "dtype": "a column has another type than info.json says",
+    "list_size": "vectors are lists without a size, which readers convert on every load",
     "schema_differs": "files of one family have different columns",
     "task_note": "the task table does not name its text as index: readers show numbers for texts",
     "task_table": "task indices are not 0, 1, 2, or texts are empty or repeated",
@@ -56,6 +57,7 @@ CODES: Mapping[str, str] = {
     "statistics_shape": "a statistic has another shape than its feature",
     "statistics": "a statistic of the dataset differs from the rows",
     "episode_statistics": "a statistic of an episode differs from its rows",
+    "counter_statistics": "statistics of index, frame_index or the like are left from before an edit",
     "image_statistics": "statistics of pictures are not shaped [C][1][1] within their range",
     "no_episode_statistics": "without statistics per episode, converting to v3.0 needs a pass over everything",
     "constant": "a measured column never changes: normalising divides by almost nothing",
@@ -88,7 +90,17 @@ CODES: Mapping[str, str] = {
 }
 """All codes, with what they mean."""
 
-WARNINGS = frozenset({"constant", "key_gap", "no_episode_statistics", "row_groups", "task_unused"})
+WARNINGS = frozenset(
+    {
+        "constant",
+        "counter_statistics",
+        "key_gap",
+        "list_size",
+        "no_episode_statistics",
+        "row_groups",
+        "task_unused",
+    }
+)
 """Codes of what readers survive: worth knowing, and no reason to refuse a dataset."""
 
 

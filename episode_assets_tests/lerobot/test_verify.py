@@ -228,7 +228,7 @@ CASES = [
     ),
 ]
 
-ELSEWHERE = {"episode_too_long", "video_length", "image"}
+ELSEWHERE = {"episode_too_long", "video_length", "image", "list_size", "counter_statistics"}
 """Codes that the tests below find in datasets of their own."""
 
 
@@ -300,6 +300,22 @@ def test_what_readers_survive_is_a_warning_and_no_problem(packed, tmp_path):
 def test_a_plain_dataset_of_others_passes(tmp_path):
     assert verify_dataset(plain_dataset(tmp_path / "v3", [30, 40])) == []
     assert verify_dataset(plain_dataset(tmp_path / "v2", [30, 40], version="v2.1")) == []
+
+
+def test_traces_of_an_edit_by_others_are_warnings(tmp_path):
+    """LeRobot's own merge and delete leave both behind, and its readers load the result."""
+    vectors = pa.array([[0.0, float(row)] for row in range(70)], pa.list_(pa.float32()))
+    entry = {"dtype": "float32", "shape": [2], "names": ["x", "y"]}
+    root = plain_dataset(
+        tmp_path / "v3", [30, 40], columns={"camera.spot": vectors}, features={"camera.spot": entry}
+    )
+    x_and_y = {name: [0.0, 1.0] for name in ("min", "max", "mean", "std", "q01", "q10", "q50", "q90", "q99")}
+    document("meta/stats.json", lambda found: found.update({"camera.spot": x_and_y | {"count": [70]}}))(root)
+    statistic("index", "mean", [3.0])(root)
+
+    warnings = {warning.code for warning in examine_dataset(root).warnings}
+
+    assert {"list_size", "counter_statistics"} <= warnings
 
 
 def test_an_episode_that_old_readers_refuse_is_named(tmp_path):

@@ -23,8 +23,9 @@ def strays(dataset: ExistingDataset) -> Iterator[Problem]:
         named |= {path.relative_to(dataset.root).as_posix() for path in episode_files(dataset.root)}
         folders = (*_FOLDERS, "meta/episodes")
     for folder in _LEFT_FOLDERS:
-        if (dataset.root / folder).is_dir():
-            yield Problem("left_over", f"{folder}/ belongs to a writer that has not finished")
+        files = sum(1 for path in (dataset.root / folder).rglob("*") if path.is_file())
+        if files:
+            yield Problem("left_over", f"{folder}/ holds {files} files of a writer that has not finished")
     for path in sorted(dataset.root.rglob("*")):
         name = path.relative_to(dataset.root).as_posix()
         if name.split("/")[0] in _LEFT_FOLDERS or path.is_dir():
