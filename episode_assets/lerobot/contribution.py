@@ -139,7 +139,7 @@ def write_fragment(
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
         "recording_id": recording_id,
-        "recipe": recipe.to_mapping(),
+        "recipe": recipe.rows_mapping(),
         "rows_digest": recipe.rows_digest,
         "bundle_digest": bundle_digest,
         "first_stamp_ns": int(source.stamp_ns[0]),

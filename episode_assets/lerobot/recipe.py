@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -204,11 +204,19 @@ class Recipe:
         plain: dict[str, Any] = to_plain(self)
         return plain
 
+    def for_rows(self) -> Recipe:
+        """Return the recipe with the defaults of all choices that no contribution depends on."""
+        defaults = Recipe()
+        return replace(self, **{name: getattr(defaults, name) for name in _PACKING})
+
+    def rows_mapping(self) -> dict[str, Any]:
+        """Return the choices that decide rows as plain JSON values; how rows are put into files is left out."""
+        return {key: value for key, value in self.to_mapping().items() if key not in _PACKING}
+
     @property
     def rows_digest(self) -> str:
-        """SHA-256 (hex) of the choices that decide rows; how rows are put into files is left out."""
-        choices = {key: value for key, value in self.to_mapping().items() if key not in _PACKING}
-        text = json.dumps(choices, sort_keys=True, allow_nan=False, separators=(",", ":"))
+        """SHA-256 (hex) of the choices that decide rows."""
+        text = json.dumps(self.rows_mapping(), sort_keys=True, allow_nan=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -47,6 +47,10 @@ def _takes_nothing_beside(_config: object) -> str | None:
     return None
 
 
+def _all_of_it(config: object) -> object:
+    return config
+
+
 def _watch_nothing(_registry: Registry, _recording_id: str) -> AbstractContextManager[None]:
     return nullcontext()
 
@@ -105,6 +109,7 @@ class Step(Generic[Config]):
         takes_task: Whether the task text of the recording is written into the artifact.
         takes_redactions: Whether documents of redactions are an input.
         takes_beside: Ending of the file beside the recording that is an input under a configuration, or None.
+        relevant: The part of a configuration that the output depends on, where other steps share it.
         watch: Around the computation; tells the registry of a failure that says something about the file.
         note: After publication; tells the registry what the artifact has shown about the file.
     """
@@ -118,6 +123,7 @@ class Step(Generic[Config]):
     takes_task: bool = False
     takes_redactions: bool = False
     takes_beside: Callable[[Config], str | None] = _takes_nothing_beside
+    relevant: Callable[[Config], object] = _all_of_it
     watch: Callable[[Registry, str], AbstractContextManager[None]] = _watch_nothing
     note: Callable[[Registry, Artifact], None] = _note_nothing
 
@@ -202,7 +208,7 @@ def expect(
     inputs = {name: artifacts[name].content_digest for name in step.inputs}
     if not inputs:
         inputs = {"source": source_identity(recording)}
-    settings = plain_config(config)
+    settings = plain_config(step.relevant(config))
     if step.takes_task:
         # It belongs to the recording and not to a configuration, yet it changes the bytes like one.
         settings["task"] = recording.task

@@ -227,4 +227,5 @@ def fragment_step(recipe_name: str) -> Step[Recipe]:
         _fragment,
         takes_task=True,
         takes_beside=_tasks_beside,
+        relevant=Recipe.for_rows,
     )

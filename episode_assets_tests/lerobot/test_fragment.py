@@ -10,6 +10,8 @@ from episode_assets.bundle import EpisodeBundle
 from episode_assets.errors import ArtifactDamaged, UnauditedArtifact
 from episode_assets.lerobot import Recipe, write_fragment
 from episode_assets.lerobot.fragment import Fragment, FragmentReader
+from episode_assets.lerobot.recipe_packing import Packing
+from episode_assets.lerobot.recipe_selection import Selection
 from episode_assets_tests.lerobot.archive import (
     digest_of,
     make_scene,
@@ -213,3 +215,20 @@ def test_a_fragment_that_contradicts_itself_is_refused(tmp_path):
         FragmentReader.open(fragment, recipe=Recipe())
     with pytest.raises(ArtifactDamaged, match="cannot be read"):
         FragmentReader.open(Fragment("x", tmp_path / "none", "f", tmp_path), recipe=Recipe())
+
+
+def test_a_contribution_is_the_same_however_it_will_be_packed(tmp_path):
+    artifacts = write_artifacts(tmp_path, make_scene(30))
+    packed_otherwise = Recipe(
+        video_file_mib=50,
+        licence="cc-by-4.0",
+        packing=Packing(version="v2.1", splits=(("train", 0.5), ("test", 0.5))),
+        selection=Selection(consent=("research",)),
+    )
+
+    _, outcome = artifacts.fragment(tmp_path / "one", recipe=Recipe())
+    artifacts.fragment(tmp_path / "two", recipe=packed_otherwise)
+
+    assert packed_otherwise.for_rows() == Recipe()
+    for name in outcome.core:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()

@@ -101,3 +101,14 @@ def test_texts_of_the_recording_are_taken_only_where_a_recipe_asks(
     assert tasks(asked) == [(0, "pour tea"), (30, "drink")]
     for path in silent.artifact.directory().iterdir():
         assert b"pour tea" not in path.read_bytes()
+
+
+def test_a_dataset_that_is_packed_otherwise_needs_no_contribution_again(
+    kitchen: tuple[Store, RecordingEntry],
+) -> None:
+    first = made(kitchen)
+    packed_otherwise = made(kitchen, packing={"version": "v2.1"}, licence="cc-by-4.0", video_file_mib=50)
+    another_picture = made(kitchen, camera_view={"encode": "always"})
+
+    assert packed_otherwise.was_cached and not another_picture.was_cached
+    assert packed_otherwise.artifact.content_digest == first.artifact.content_digest
