@@ -183,8 +183,10 @@ def write_stream_groups(file: AnnotationFile, inputs: Inputs, account: Account) 
     """Write `/cam-pose`, `/imu`, `/tracking`, `/tf` and `/trajectory`, each where the recording has it."""
     raw = inputs.raw
     _write_pose_group(file, inputs, account)
+    mounted = raw.optical_from_imu
+    raw.let_go()  # the frame tree, which that took
     writers: dict[str, Callable[[Any], None]] = {
-        "imu": lambda imu: write_imu(file, imu, raw.optical_from_imu),
+        "imu": lambda imu: write_imu(file, imu, mounted),
         "tracking": partial(write_tracking, file),
         "tf": partial(write_tf, file),
         "trajectory": partial(write_trajectory, file),

@@ -56,8 +56,10 @@ VALUES = [
     "uncertainty_px",
     "uncertainty_m",
 ]
-BATCH_ROWS = 2048
-"""Rows of the table unpacked at once; about 2 MB."""
+BATCH_ROWS = 1024
+"""Rows of the table unpacked at once; about 1 MB."""
+READ_BYTES = 1 << 16
+"""Bytes of a column that are read at once; without it, all of its row group."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ def hand_batches(path: Path, columns: list[str]) -> Iterator[pa.Table]:
         ArtifactDamaged: The table is unreadable or lacks columns.
     """
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=READ_BYTES) as file:
             missing = sorted(set(columns) - set(file.schema_arrow.names))
             if missing:
                 raise ArtifactDamaged(f"columns {missing} are missing", where=path.name, remedy=REMEDY)
