@@ -56,7 +56,6 @@ class DecoderCache:
         self._idle: OrderedDict[str, list[_Kept]] = OrderedDict()
         self._leased: Counter[str] = Counter()
         self._process = 0
-        weakref.finalize(self, _close_all, self._idle)
         _CACHES.add(self)
 
     def __contains__(self, path: object) -> bool:

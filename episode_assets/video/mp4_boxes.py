@@ -1,4 +1,4 @@
-"""What an mp4 says outside of its streams: where its index lies, and how its picture is to be turned.
+"""What an mp4 says outside of its streams: where its index lies, what is in it, and how its picture is to be turned.
 
 Boxes are those of ISO/IEC 14496-12. libav tells neither without decoding or a warning.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-_FOLDERS = (b"moov", b"trak", b"mdia")
+_FOLDERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 _TRACK_BYTES, _HANDLER_BYTES = 96, 12
 _MATRIX_AT = {0: 40, 1: 52}
 """Where the matrix of a track header begins, by version of the box."""
@@ -41,6 +41,12 @@ def rotation(path: Path) -> int:
         return turned
 
 
+def has_composition_offsets(path: Path) -> bool:
+    """Return whether pictures of an mp4 are shown in another order or at other times than its index says."""
+    with path.open("rb") as file:
+        return any(box.name == b"ctts" for box in _nested(file, 0, path.stat().st_size))
+
+
 def _angle(header: bytes) -> int:
     at = _MATRIX_AT.get(header[0] if header else -1)
     if at is None or len(header) < at + 8:
@@ -50,7 +56,7 @@ def _angle(header: bytes) -> int:
 
 
 def _nested(file: BinaryIO, start: int, stop: int, *, depth: int = 0) -> Iterator[_Box]:
-    """Yield the boxes of a file and those inside its index, no deeper than a handler lies."""
+    """Yield the boxes of a file and those inside its index, no deeper than the tables of samples lie."""
     for box in _boxes(file, start, stop):
         yield box
         if depth < len(_FOLDERS) and box.name == _FOLDERS[depth]:

@@ -66,9 +66,7 @@ def check_written(path: Path, stamps: NDArray[np.int64], tick: Fraction, *, wher
     """
     found = probe(path)
     scale = tick / found.time_base
-    if found.frames != len(stamps) or not np.array_equal(
-        found.pts * scale.denominator, stamps * scale.numerator
-    ):
+    if not np.array_equal(found.pts * scale.denominator, stamps * scale.numerator):
         raise BadVideo(
             f"{len(stamps)} frames were given and {found.frames} written, or with other stamps", where=where
         )

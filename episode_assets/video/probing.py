@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from episode_assets.video.faults import UndecodableVideo, named_failures
 from episode_assets.video.mp4_boxes import is_faststart, rotation
+from episode_assets.video.packet_list import PacketList, packet_list
 
 
 @dataclass(frozen=True)
@@ -138,13 +139,22 @@ class VideoProbe:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Any, Any]]:
+def opened(path: Path, *, will_decode: bool = True) -> Iterator[tuple[Any, Any]]:
     """Open a file and yield (container, first video stream).
+
+    Args:
+        path: The file.
+        will_decode: Without, the pixel format may stay unknown: libav decodes a picture to learn it, which costs
+            more than hundreds of packets.
 
     Raises:
         UndecodableVideo: It is missing, no video, or breaks off while the block reads it.
     """
-    with named_failures("a video cannot be read", where=path.name), av.open(str(path)) as container:
+    options = {} if will_decode else {"skip_frame": "all"}
+    with (
+        named_failures("a video cannot be read", where=path.name),
+        av.open(str(path), options=options) as container,
+    ):
         if not container.streams.video:
             raise UndecodableVideo("the file holds no video stream", where=path.name)
         stream = container.streams.video[0]
@@ -154,28 +164,16 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def probe(path: Path) -> VideoProbe:
-    """Read the facts of the first video stream of a file; every packet is looked at, none is decoded.
+    """Read the facts of the first video stream of a file; every packet is known, none is decoded.
 
     Raises:
         UndecodableVideo: The file cannot be opened, holds no video, or holds no frame.
     """
     with opened(path) as (container, stream):
-        stamps: list[int] = []
-        ends: list[int] = []
-        keys: list[bool] = []
-        encoded_bytes = 0
-        for packet in container.demux(stream):
-            if packet.size == 0 or packet.pts is None:
-                continue
-            stamps.append(packet.pts)
-            ends.append(packet.pts + (packet.duration or 0))
-            keys.append(bool(packet.is_keyframe))
-            encoded_bytes += packet.size
-        if not stamps:
+        packets = packet_list(path, container, stream)
+        if not len(packets.stamps):
             raise UndecodableVideo("the video holds no frame", where=path.name)
-        return _facts(
-            path, container, stream, stamps=stamps, ends=ends, keys=keys, encoded_bytes=encoded_bytes
-        )
+        return _facts(path, container, stream, packets)
 
 
 def video_duration(path: Path) -> Fraction:
@@ -203,20 +201,10 @@ def _audio_of(container: Any) -> AudioFacts | None:
     )
 
 
-def _facts(
-    path: Path,
-    container: Any,
-    stream: Any,
-    *,
-    stamps: list[int],
-    ends: list[int],
-    keys: list[bool],
-    encoded_bytes: int,
-) -> VideoProbe:
-    stored = np.asarray(stamps, np.int64)
-    order = np.argsort(stored, kind="stable")
-    pts = stored[order]
-    key_frames = np.flatnonzero(np.asarray(keys)[order]).astype(np.int64)
+def _facts(path: Path, container: Any, stream: Any, packets: PacketList) -> VideoProbe:
+    order = np.argsort(packets.stamps, kind="stable")
+    pts = packets.stamps[order]
+    key_frames = np.flatnonzero(packets.is_key[order]).astype(np.int64)
     context = stream.codec_context
     pts.setflags(write=False)
     key_frames.setflags(write=False)
@@ -231,13 +219,13 @@ def _facts(
         frames=len(pts),
         time_base=stream.time_base,
         pts=pts,
-        duration=(max(ends) - int(pts[0])) * stream.time_base,
+        duration=(packets.end - int(pts[0])) * stream.time_base,
         is_cfr=len(pts) < 3 or len(np.unique(np.diff(pts))) == 1,
         avg_rate=stream.average_rate,
         base_rate=stream.base_rate,
         key_frames=key_frames,
         max_key_gap=int(np.diff([*key_frames, len(pts)]).max()) if len(key_frames) else len(pts),
-        has_b_frames=bool((np.diff(stored) < 0).any()),
+        has_b_frames=bool((np.diff(packets.stamps) < 0).any()),
         extradata_sha256=hashlib.sha256(context.extradata or b"").hexdigest(),
         faststart=is_faststart(path),
         audio=_audio_of(container),
@@ -247,5 +235,5 @@ def _facts(
         color_transfer=int(context.color_trc),
         sample_aspect=stream.sample_aspect_ratio or Fraction(1),
         rotation=rotation(path),
-        encoded_bytes=encoded_bytes,
+        encoded_bytes=int(packets.sizes.sum()),
     )

@@ -6,6 +6,7 @@ that begin on key frames, no reordered frames. Encoding anew belongs in `segment
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -128,17 +129,17 @@ def copy_packets(
     durations = np.diff(clock.stamps, append=clock.stamps[-1] + clock.last_duration)
     with (
         named_failures("spans cannot be copied", where=where, kind=BadVideo),
-        opened(spans[0].path) as (_, template),
+        opened(spans[0].path, will_decode=False) as (_, template),
         muxer(out, timescale=clock.timescale) as container,
     ):
         stream = container.add_stream_from_template(template, opaque=True)
         stream.time_base = clock.tick
         packets = (packet for span in spans for packet in _packets(span, probes[span.path]))
-        for packet, stamp, duration in zip(packets, clock.stamps, durations, strict=True):
+        for packet, stamp, duration in zip(packets, clock.stamps.tolist(), durations.tolist(), strict=True):
             packet.stream = stream
             packet.time_base = clock.tick
-            packet.pts = packet.dts = int(stamp)
-            packet.duration = int(duration)
+            packet.pts = packet.dts = stamp
+            packet.duration = duration
             container.mux_one(packet)
     return check_written(out, clock.stamps, clock.tick, where=where)
 
@@ -185,13 +186,17 @@ def _differences(found: VideoProbe, first: VideoProbe) -> str:
 
 
 def _packets(span: VideoSpan, found: VideoProbe) -> Iterator[Any]:
-    with opened(span.path) as (container, stream):
+    with opened(span.path, will_decode=False) as (container, stream):
         container.seek(int(found.pts[span.first_frame]), stream=stream, backward=True)
-        for packet in container.demux(stream):
-            if packet.size == 0 or packet.pts is None:
-                continue
-            position = int(np.searchsorted(found.pts, packet.pts))
+        packets = (packet for packet in container.demux(stream) if packet.size and packet.pts is not None)
+        first = next(packets, None)
+        if first is None:
+            return
+        # No frame is reordered, so after the first packet the positions count up.
+        position = int(np.searchsorted(found.pts, first.pts))
+        for packet in itertools.chain([first], packets):
             if position >= span.last_frame_exclusive:
                 return
             if position >= span.first_frame:
                 yield packet
+            position += 1

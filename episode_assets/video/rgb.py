@@ -16,9 +16,6 @@ from episode_assets.video.picture import BT601_MATRIX, LIMITED_RANGE, Picture, f
 
 _FULL_RANGE = 2
 
-_SCALER_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
-"""Matrices of ITU-T H.273 that swscale knows: BT.709, FCC, BT.601 twice, SMPTE 240M, BT.2020."""
-
 
 class _Scaler(threading.local):
     """One swscale context per thread: it keeps its tables between pictures of one size."""
@@ -42,7 +39,7 @@ def picture_to_rgb(picture: Picture, *, size: tuple[int, int] | None = None) -> 
     """
     odd = (picture.true_width, picture.true_height) != (picture.width, picture.height)
     width, height = (picture.width, picture.height) if size is None or odd else size
-    rgb = _converted(frame_of(picture), size=(width, height), matrix=BT601_MATRIX, value_range=LIMITED_RANGE)
+    rgb = _converted(frame_of(picture), size=(width, height), value_range=LIMITED_RANGE)
     if odd:
         rgb = np.ascontiguousarray(rgb[: picture.true_height, : picture.true_width])
         if size is not None and size != (picture.true_width, picture.true_height):
@@ -58,20 +55,17 @@ def frame_to_rgb(frame: Any) -> NDArray[np.uint8]:
     name = frame.format.name
     is_full = frame.format.is_rgb or name.startswith(("yuvj", "gray")) or frame.color_range == _FULL_RANGE
     return _converted(
-        frame,
-        size=(frame.width, frame.height),
-        matrix=frame.colorspace if frame.colorspace in _SCALER_MATRICES else BT601_MATRIX,
-        value_range=_FULL_RANGE if is_full else LIMITED_RANGE,
+        frame, size=(frame.width, frame.height), value_range=_FULL_RANGE if is_full else LIMITED_RANGE
     )
 
 
-def _converted(frame: Any, *, size: tuple[int, int], matrix: int, value_range: int) -> NDArray[np.uint8]:
+def _converted(frame: Any, *, size: tuple[int, int], value_range: int) -> NDArray[np.uint8]:
     converted = _scaler.reformatter.reformat(
         frame,
         width=size[0],
         height=size[1],
         format="rgb24",
-        src_colorspace=matrix,
+        src_colorspace=BT601_MATRIX,  # libav takes the matrix that the frame itself states before this one
         dst_colorspace=BT601_MATRIX,
         src_color_range=value_range,
         dst_color_range=_FULL_RANGE,

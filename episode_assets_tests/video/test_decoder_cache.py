@@ -57,6 +57,16 @@ def test_what_was_used_longest_ago_is_closed(paths):
     assert (cache.size(), cache.hits, cache.misses) == (2, 1, 3)
 
 
+def test_returning_a_second_decoder_counts_as_use(paths):
+    cache = DecoderCache(3)
+    with cache.lease(paths[0]):
+        with cache.lease(paths[0]):
+            pass
+        number_at(paths[1], 0.0, cache)
+    with cache.lease(paths[2]):
+        assert [path in cache for path in paths[:3]] == [True, False, True]
+
+
 def test_clearing_closes_every_file(paths):
     cache = DecoderCache(None)
     for path in paths:
@@ -129,12 +139,15 @@ def test_threads_share_one_cache(paths):
 def test_a_forked_process_begins_empty_and_leaves_the_parent_alone(paths):
     cache = DecoderCache(3)
     number_at(paths[0], 0.0, cache)
-    with cache.lease(paths[1]) as leased:
+    with ExitStack() as stack:
+        leased = stack.enter_context(cache.lease(paths[1]))
         child = os.fork()
         if child == 0:
             status = 1
             try:
                 is_empty = cache.size() == 0 and open_files(paths[0]) == 0
+                stack.close()  # gives back what belongs to the parent
+                is_empty &= cache.size() == 0 and paths[1] not in cache
                 status = 0 if is_empty and number_at(paths[0], 0.9, cache) == 9 else 1
             finally:
                 os._exit(status)

@@ -71,3 +71,4 @@ def test_a_flag_with_a_wrong_value_is_refused_by_name(name, typed, words):
 def test_a_truth_is_true_or_false():
     with pytest.raises(BadConfig, match="use_log must be true or false"):
         config_from_arguments(DepthEncoderConfig, {"depth_encoder_use_log": "perhaps"})
+    assert not config_from_arguments(DepthEncoderConfig, {"depth_encoder_use_log": "False"}).use_log

@@ -128,6 +128,21 @@ def test_a_row_of_a_long_file_is_found_where_float32_would_miss_it(tmp_path):
     assert numbers(found) == list(range(6))
 
 
+def test_the_nearer_of_two_frames_is_found_between_the_ticks(tmp_path):
+    """One tick from frame to frame: times between them fall onto the same tick."""
+    path = tmp_path / "ticks.mp4"
+    with VideoWriter(path, RGBEncoderConfig(), time_base=Fraction(1, 30)) as writer:
+        for number in range(4):
+            writer.add(numbered_picture(number), pts=number)
+        facts = writer.finish()
+    times = [(number + Fraction(part, 10)) / 30 for number in range(3) for part in (4, 5, 6)]
+
+    found = nearest_frames(facts, times, tolerance_s=1, where="")
+
+    assert facts.time_base == Fraction(1, 30)
+    assert found.tolist() == [0, 0, 1, 1, 1, 2, 2, 2, 3]
+
+
 def test_uneven_stamps_are_found_by_their_time(tmp_path):
     video(tmp_path / "gap.mp4", segment(range(12)), segment(range(12, 20), start_us=10**7))
     times = probe(tmp_path / "gap.mp4").pts_us / 1e6

@@ -137,6 +137,8 @@ def test_a_block_that_says_nothing_means_lerobots_defaults():
     assert config_from_info({"video.is_depth_map": True}) == DepthEncoderConfig.lerobot()
     merged = {"video.codec": "h264", "video.g": None, "video.crf": 23, "video.extra_options": {}}
     assert config_from_info(merged) == RGBEncoderConfig(g=2, crf=23, preset=None, extra_options=())
+    depth = {"is_depth_map": True, "video.extra_options": {}, "video.depth_max": 5.0}
+    assert dict(config_from_info(depth).extra_options) == {"x265-params": "lossless=1"}
     with pytest.raises(BadConfig, match="mpeg4"):
         config_from_info({"video.codec": "mpeg4"})
 

@@ -81,16 +81,32 @@ def test_depth_and_colour_stream_side_by_side(tmp_path):
     assert all(np.array_equal(*pair) for pair in zip(read, codes, strict=True))
 
 
-def test_a_picture_that_is_not_handed_over_may_be_painted_over(tmp_path):
-    canvas = np.zeros((360, 480, 3), np.uint8)
+@pytest.mark.parametrize("kind", ["rgb", "planes"])
+def test_a_picture_that_is_not_handed_over_may_be_painted_over(tmp_path, kind):
+    canvas = np.zeros((360, 480, 3), np.uint8) if kind == "rgb" else large_picture(0)
     with StreamingEncoder(outputs(tmp_path, "ego", config=SLOW), fps=10) as encoder:
         for number in range(6):
-            canvas[:] = 40 * number
+            if kind == "rgb":
+                canvas[:] = 40 * number
+            else:
+                canvas.y[:] = round(16 + 40 * number * 219 / 255)
             encoder.feed({"ego": canvas})
         encoder.finish()
 
     means = [picture.y.mean() for _, picture in decode_frames(tmp_path / "ego.mp4")]
     assert means == pytest.approx([16 + 40 * n * 219 / 255 for n in range(6)], abs=2)
+
+
+def test_depth_codes_that_are_not_handed_over_may_be_painted_over(tmp_path):
+    canvas = np.zeros((480, 640), np.uint16)
+    with StreamingEncoder(outputs(tmp_path, "depth", config=DepthEncoderConfig()), fps=10) as encoder:
+        for number in range(8):
+            canvas[:] = number
+            encoder.feed({"depth": canvas})
+        encoder.finish()
+
+    codes = [image for _, image in decode_depth_codes(tmp_path / "depth.mp4")]
+    assert [int(image.max()) for image in codes] == [int(image.min()) for image in codes] == list(range(8))
 
 
 def test_a_full_queue_of_a_live_stream_refuses_whole_rows(tmp_path):
