@@ -19,7 +19,7 @@ from episode_assets.errors import ArtifactDamaged
 from episode_assets.lerobot.colours import sum_histograms
 from episode_assets.lerobot.cuts import Span
 from episode_assets.lerobot.depth_feature import DepthAccount, DepthImages, depth_facts, encode_depth
-from episode_assets.lerobot.own_video import Encoded, codec_of, encode_colour
+from episode_assets.lerobot.own_video import codec_of, encode_colour, seekable
 from episode_assets.lerobot.picture_change import PictureChange
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.source import EpisodeSource
@@ -154,7 +154,7 @@ def colour_track(
         BadVideo: The video does not decode.
         BadConfig: The encoder does not open.
     """
-    key, config = recipe.video_key, recipe.camera_view.encoder
+    key, config = recipe.video_key, seekable(recipe.camera_view.encoder, fps=fps)
     encodes_all = why_encode(recipe, video.probe, change) is not None
     is_own = [encodes_all or not source.is_key[frames[0]] for frames in episodes]
     own = [frames for frames, mine in zip(episodes, is_own, strict=True) if mine]
@@ -197,11 +197,10 @@ def depth_track(
     """Encode the depth feature into `directory` and return it; arguments as those of `colour_track`."""
     key, name = recipe.depth_key, f"{recipe.depth_key}.mp4"
     images = DepthImages(bundle, recipe.depth, change)
-    encoded: Encoded = encode_depth(
-        images, episodes, directory / name, feature=recipe.depth, fps=fps, progress=progress
-    )
+    config = seekable(recipe.depth.encoder, fps=fps)
+    encoded = encode_depth(images, episodes, directory / name, config=config, fps=fps, progress=progress)
     file = read_video(directory / name, frames=sum(map(len, episodes)))
-    facts = video_facts(file.probe, recipe.depth.encoder) | depth_facts(recipe.depth)
+    facts = video_facts(file.probe, config) | depth_facts(recipe.depth)
     return CameraTrack(
         key,
         facts,

@@ -25,8 +25,16 @@ from episode_assets.lerobot.statistics import Statistics
 from episode_assets.lerobot.time_grid import Indices
 from episode_assets.outcome import Json
 from episode_assets.progress import Progress
-from episode_assets.video import HOLE_CODE, LARGEST_CODE, DepthCoder, VideoWriter
+from episode_assets.video import (
+    HOLE_CODE,
+    LARGEST_CODE,
+    CameraOutput,
+    DepthCoder,
+    DepthEncoderConfig,
+    StreamingEncoder,
+)
 
+_CAMERA = "depth"
 _UNCOMPRESSED = (cv2.IMWRITE_TIFF_COMPRESSION, 1)
 
 
@@ -121,7 +129,7 @@ def encode_depth(
     episodes: Sequence[Indices],
     out: Path,
     *,
-    feature: DepthFeature,
+    config: DepthEncoderConfig,
     fps: int,
     progress: Progress,
 ) -> Encoded:
@@ -131,7 +139,7 @@ def encode_depth(
         images: Where they come from; its accounts are complete afterwards.
         episodes: Frame of each row per episode.
         out: The mp4 to write.
-        feature: How to encode.
+        config: How to encode.
         fps: Rate of the rows.
         progress: Told after every episode.
 
@@ -139,12 +147,12 @@ def encode_depth(
         BadVideo: The result does not read back as planned.
         BadConfig: The encoder does not open.
     """
-    with VideoWriter(out, feature.encoder, fps=fps) as writer:
+    with StreamingEncoder({_CAMERA: CameraOutput(out, config)}, fps=fps) as encoder:
         for number, frames in enumerate(episodes):
             for row, codes in enumerate(images.of_episode(frames)):
-                writer.add(codes, force_key=row == 0)
+                encoder.feed({_CAMERA: codes}, is_owned=True, force_key=row == 0)
             progress("lerobot depth", number + 1, len(episodes))
-        return Encoded(writer.finish(), images.counts)
+        return Encoded(encoder.finish()[_CAMERA].probe, images.counts)
 
 
 def depth_facts(feature: DepthFeature) -> dict[str, Json]:

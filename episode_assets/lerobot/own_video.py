@@ -7,8 +7,9 @@ blurred video and from nowhere else; a few are in memory at a time. What changes
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ from episode_assets.video import (
 )
 
 _CAMERA = "colour"
+
+Encoder = TypeVar("Encoder", bound=RGBEncoderConfig)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,12 @@ def shown_pictures(video: Path, frames: Indices) -> Iterator[Picture]:
     for (_, picture), count in zip(decode_frames(video, wanted.tolist()), times.tolist(), strict=True):
         for _ in range(count):
             yield picture
+
+
+def seekable(config: Encoder, *, fps: int) -> Encoder:
+    """Return a configuration whose key frames are at most 2 s apart, so that a single row is found quickly."""
+    longest = 2 * fps
+    return config if config.g is not None and config.g <= longest else replace(config, g=longest)
 
 
 def codec_of(config: RGBEncoderConfig) -> str:

@@ -345,3 +345,13 @@ def test_a_point_of_a_depth_image_lies_at_the_same_place_however_the_picture_is_
     expected = [(u - 22.0) / 40.0, (v - 15.0) / 41.0, 1.0]
     np.testing.assert_allclose(np.linalg.matrix_power(BACK, turns) @ point, expected, atol=1e-5)
     assert all(table["valid.depth_intrinsics"])
+
+
+def test_key_frames_of_encoded_pictures_are_at_most_two_seconds_apart(tmp_path):
+    recipe = Recipe(fps=3, timing="resample", min_episode_s=0.0)
+
+    reader, _ = fragment_of(tmp_path, make_scene(120), recipe)
+
+    found = probe(reader.video_span(0, RGB).path)
+    assert found.frames > 20 and np.diff(found.key_frames).max() <= 2 * 3
+    assert reader.video_facts(RGB)["encoder"]["g"] == 6
