@@ -15,11 +15,13 @@ from typing import Any
 
 from episode_assets.errors import NothingToExport
 from episode_assets.lerobot.admission import Admission, RecordingLeftOut, admit, unusable_videos
+from episode_assets.lerobot.camera_statistics import camera_statistics
 from episode_assets.lerobot.card import card
 from episode_assets.lerobot.description import provenance_document
 from episode_assets.lerobot.fragment import Fragment, FragmentReader
 from episode_assets.lerobot.ledger import PROVENANCE
 from episode_assets.lerobot.long_episodes import parts_within_limit
+from episode_assets.lerobot.picture_counts import write_picture_counts
 from episode_assets.lerobot.plan import DatasetPlan, plan_dataset
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.reuse import DatasetFolder, FindPublished, nothing_published
@@ -31,7 +33,7 @@ from episode_assets.lerobot.v2 import V2
 from episode_assets.lerobot.v3 import V3
 from episode_assets.lerobot.version import Version
 from episode_assets.lerobot.video_files import to_be_copied, write_videos
-from episode_assets.lerobot.whole_statistics import statistics_of_pictures, statistics_of_rows
+from episode_assets.lerobot.whole_statistics import counts_of_pictures, statistics_of_rows
 from episode_assets.outcome import Note, Outcome, Skipped
 from episode_assets.progress import Progress, silent
 from episode_assets.storage.write_points import reached
@@ -151,8 +153,13 @@ def _write_root(root: _Root, admission: Admission, *, recipe: Recipe, progress: 
     if root.split is None or root.split == recipe.packing.splits[0][0]:
         # The first split is for training, and the others are normalised with its numbers.
         refuse_scarce(scarce, recipe)
-    pictures = {key: statistics_of_pictures(plan, key) for key in recipe.camera_keys}
+    counted = {key: counts_of_pictures(plan, key) for key in recipe.camera_keys}
+    pictures = {
+        key: camera_statistics(found.counts, plan.facts(key), frames=found.pictures)
+        for key, found in counted.items()
+    }
     version.write_statistics(folder, statistics | pictures)
+    write_picture_counts(folder.root, counted)
     privacy = _privacy(plan.readers)
     provenance = provenance_document(
         plan,

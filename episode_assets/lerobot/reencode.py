@@ -25,7 +25,11 @@ from episode_assets.lerobot.existing.v2 import EPISODE_STATISTICS, read_lines, w
 from episode_assets.lerobot.existing.v3 import episode_files
 from episode_assets.lerobot.ledger import PROVENANCE
 from episode_assets.lerobot.new_root import new_root
-from episode_assets.lerobot.picture_counts import STORED
+from episode_assets.lerobot.picture_counts import (
+    PictureCounts,
+    read_picture_counts,
+    write_picture_counts,
+)
 from episode_assets.lerobot.statistics import Statistics, colour_statistics
 from episode_assets.lerobot.strict_json import read_json, write_json
 from episode_assets.progress import Progress, silent
@@ -234,12 +238,14 @@ def _write_documents(dataset: ExistingDataset, root: Path, made: Sequence[_Made]
     for one in made:
         info["features"][one.feature.key]["info"] = _info(one)
     if dataset.provenance:
-        provenance = {key: value for key, value in dataset.provenance.items() if key != _LENT}
-        stored = dict(provenance.get(STORED, {}))
-        stored |= {
-            one.feature.key: one.counts.sum(axis=0).tolist() for one in made if not one.feature.is_depth
-        }
-        write_json(root / PROVENANCE, {**provenance, STORED: stored})
+        kept = {key: value for key, value in dataset.provenance.items() if key != _LENT}
+        write_json(root / PROVENANCE, kept)
+    colours = {
+        one.feature.key: PictureCounts(one.frames, one.counts.sum(axis=0).reshape(-1))
+        for one in made
+        if not one.feature.is_depth
+    }
+    write_picture_counts(root, read_picture_counts(dataset.root) | colours)
     (root / INFO).unlink()
     write_json(root / INFO, info, indent=4, sort_keys=False)
 

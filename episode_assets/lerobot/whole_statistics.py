@@ -1,4 +1,4 @@
-"""Statistics of all rows of a dataset, exact and in bounded memory, and of all its pictures from their counts."""
+"""Statistics of all rows of a dataset, exact and in bounded memory, and how often values occur in its pictures."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from episode_assets.lerobot.arrow_values import column_values
-from episode_assets.lerobot.camera_statistics import camera_statistics, pictures_counted
+from episode_assets.lerobot.camera_statistics import pictures_counted
 from episode_assets.lerobot.columns import Column
 from episode_assets.lerobot.exact_quantiles import statistics_of_batches
 from episode_assets.lerobot.fragment_tables import histogram_column
+from episode_assets.lerobot.picture_counts import PictureCounts
 from episode_assets.lerobot.plan import DatasetPlan
 from episode_assets.lerobot.statistics import Statistics, element_masks
 
@@ -47,15 +48,15 @@ def _batches(files: Sequence[Path], column: Column) -> Iterator[tuple[NDArray[An
                 yield rows[column.key].reshape(len(batch), -1), element_masks(column, rows)
 
 
-def statistics_of_pictures(plan: DatasetPlan, camera_key: str) -> Statistics:
-    """Return the statistics of a camera over all episodes, without decoding a picture."""
+def counts_of_pictures(plan: DatasetPlan, camera_key: str) -> PictureCounts:
+    """Return how often each value of a camera occurs over all episodes, without decoding a picture."""
     name = histogram_column(camera_key)
     total: NDArray[np.int64] | int = 0
-    frames = 0
+    pictures = 0
     for _, group in groupby(plan.episodes, key=lambda episode: episode.recording_id):
         entered = {episode.part.position: episode.part.reader for episode in group}
         reader = next(iter(entered.values()))
         counts = column_values(reader.statistics_table()[name])
         total = total + counts[sorted(entered)].sum(axis=0)
-        frames += sum(pictures_counted(reader.episodes[position], camera_key) for position in entered)
-    return camera_statistics(np.asarray(total), plan.facts(camera_key), frames=frames)
+        pictures += sum(pictures_counted(reader.episodes[position], camera_key) for position in entered)
+    return PictureCounts(pictures, np.asarray(total))

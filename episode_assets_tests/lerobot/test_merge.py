@@ -11,6 +11,7 @@ from episode_assets.errors import ArtifactDamaged, BadConfig, BadVideo
 from episode_assets.lerobot import Recipe, pack_dataset, verify_dataset
 from episode_assets.lerobot.existing import EpisodeRows, episode_rows, open_dataset
 from episode_assets.lerobot.merging import merge_datasets
+from episode_assets.lerobot.picture_counts import read_picture_counts
 from episode_assets.video import decode_frames
 from episode_assets_tests.lerobot.archive import read_number
 from episode_assets_tests.lerobot.damage import CAMERA, camera_fact, document, encoded, feature, info
@@ -88,8 +89,8 @@ def test_colours_of_a_merge_are_counted_and_not_averaged(parts, tmp_path):
 
     once, again = (json.loads((tmp_path / n / "meta/stats.json").read_text()) for n in ("once", "again"))
     assert once[CAMERA] == again[CAMERA]
-    stored = json.loads((tmp_path / "once/meta/episode_assets.json").read_text())["picture_counts"][CAMERA]
-    mean = (np.array(stored) * np.arange(256)).sum(axis=1) / np.sum(stored, axis=1) / 255
+    stored = read_picture_counts(tmp_path / "once")[CAMERA].counts.reshape(3, 256)
+    mean = (stored * np.arange(256)).sum(axis=1) / stored.sum(axis=1) / 255
     np.testing.assert_allclose(mean, np.ravel(once[CAMERA]["mean"]))
 
 

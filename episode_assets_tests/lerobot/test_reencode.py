@@ -10,6 +10,7 @@ from episode_assets.errors import BadConfig
 from episode_assets.lerobot import Recipe, pack_dataset, verify_dataset
 from episode_assets.lerobot.existing import EpisodeRows, episode_rows, open_dataset
 from episode_assets.lerobot.merging import merge_datasets
+from episode_assets.lerobot.picture_counts import read_picture_counts
 from episode_assets.lerobot.reencode import reencode_dataset
 from episode_assets.video import RGBEncoderConfig, decode_frames, probe
 from episode_assets_tests.lerobot.archive import read_number
@@ -56,7 +57,7 @@ def test_statistics_are_those_of_the_pictures(packed, tmp_path, version):
     made = reencode_dataset(packed[version], tmp_path / "out", rgb=SMALL)
 
     dataset = open_dataset(made.root)
-    counts = np.array(dataset.provenance["picture_counts"][CAMERA])
+    counts = read_picture_counts(dataset.root)[CAMERA].counts.reshape(3, 256)
     mean = (counts * np.arange(256)).sum(axis=1) / counts.sum(axis=1) / 255
     episodes = [entry[CAMERA] for _, entry in dataset.episode_statistics()]
     weights = [episode.length for episode in dataset.episodes]

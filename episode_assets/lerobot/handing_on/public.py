@@ -28,6 +28,7 @@ from episode_assets.lerobot.handing_on.public_fields import (
 )
 from episode_assets.lerobot.ledger import PROVENANCE
 from episode_assets.lerobot.new_root import new_root
+from episode_assets.lerobot.picture_counts import PICTURE_COUNTS
 from episode_assets.lerobot.plain_card import plain_card
 from episode_assets.lerobot.splits import dataset_roots
 from episode_assets.lerobot.statistics import Statistics, column_statistics
@@ -133,7 +134,8 @@ class _PublicRoot:
 
     def _copied(self) -> list[str]:
         videos = {part.path for episode in self.dataset.episodes for part in episode.videos.values()}
-        return sorted(videos) + ([TASK_TABLE] if self.dataset.is_v3 else [TASK_LINES, MODALITY])
+        tasks = [TASK_TABLE] if self.dataset.is_v3 else [TASK_LINES, MODALITY]
+        return [*sorted(videos), *tasks, PICTURE_COUNTS]
 
     def _copy(self, path: str) -> None:
         source = self.dataset.root / path

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from episode_assets.lerobot.picture_counts import STORED
-
 STAMPS = "source.timestamp_ns"
 """Kept, and counted from 0 in every episode."""
 
@@ -18,7 +16,7 @@ _COLUMNS = ("source.message_number", "source.frame_index")
 _BODY_SHAPE = "betas"
 _RECORD_FIELDS = ("recording_id",)
 _RECORD_PREFIX = "source/"
-_PROVENANCE = ("schema", "schema_version", "features", "masks", "valid_counts", "never_valid", STORED)
+_PROVENANCE = ("schema", "schema_version", "features", "masks", "valid_counts", "never_valid")
 _PRIVACY = ("audit", "detectors", "not_removed")
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
 from episode_assets.errors import ArtifactDamaged, BadConfig
-from episode_assets.lerobot.existing import STATS, ExistingDataset, open_dataset
+from episode_assets.lerobot.existing import STATS, ExistingDataset, Feature, open_dataset
 from episode_assets.lerobot.existing.dataset import INFO
 from episode_assets.lerobot.ledger import PROVENANCE
 from episode_assets.lerobot.merging.plan import MergePlan, plan_merge
@@ -17,7 +19,8 @@ from episode_assets.lerobot.merging.rules import differences, merged_features
 from episode_assets.lerobot.merging.v2 import MergeV2
 from episode_assets.lerobot.merging.v3 import MergeV3
 from episode_assets.lerobot.new_root import new_root
-from episode_assets.lerobot.picture_counts import picture_counts, statistics_of_counts
+from episode_assets.lerobot.picture_counting import counts_of, statistics_of
+from episode_assets.lerobot.picture_counts import PictureCounts, write_picture_counts
 from episode_assets.lerobot.plain_card import plain_card
 from episode_assets.lerobot.statistics import MOMENTS, Statistics
 from episode_assets.lerobot.strict_json import write_json
@@ -105,19 +108,16 @@ def _opened(path: Path, *, force: bool) -> ExistingDataset:
 def _describe(plan: MergePlan, totals: dict[str, Any], root: Path, progress: Progress) -> None:
     """Write statistics, provenance and info.json, which comes last and makes it a dataset."""
     first = plan.first
-    counts = {
-        feature.key: [picture_counts(dataset, feature, progress) for dataset in plan.datasets]
-        for feature in first.cameras
-    }
+    cameras = [feature for feature in first.features.values() if feature.is_visual]
+    counted = {feature.key: _counted(plan, feature, progress) for feature in cameras}
     files = sorted((root / "data").glob("*/*.parquet"))
     columns = [feature.column for feature in first.columns if feature.is_numeric]
     statistics, valid_counts = statistics_of_rows(files, columns)
-    for feature in first.cameras:
-        statistics[feature.key] = statistics_of_counts(feature, counts[feature.key], frames=plan.frames)
+    statistics |= {feature.key: statistics_of(feature, counted[feature.key]) for feature in cameras}
     if first.statistics() is not None:
         write_json(root / STATS, _in_form_of(first, statistics), indent=4, sort_keys=False)
-    summed = {key: sum(parts) for key, parts in counts.items()}
-    provenance = merged_provenance(plan, valid_counts=valid_counts, picture_counts=summed)
+    write_picture_counts(root, counted)
+    provenance = merged_provenance(plan, valid_counts=valid_counts)
     if provenance is not None:
         write_json(root / PROVENANCE, provenance)
     info = dict(first.info) | totals
@@ -129,6 +129,11 @@ def _describe(plan: MergePlan, totals: dict[str, Any], root: Path, progress: Pro
         "features": merged_features(plan.datasets),
     }
     write_json(root / INFO, info, indent=4, sort_keys=False)
+
+
+def _counted(plan: MergePlan, feature: Feature, progress: Progress) -> PictureCounts:
+    parts = (counts_of(dataset, feature, progress) for dataset in plan.datasets)
+    return reduce(add, parts)
 
 
 def _in_form_of(first: ExistingDataset, statistics: dict[str, Statistics]) -> dict[str, Statistics]:

@@ -7,14 +7,11 @@ from typing import Any
 
 from episode_assets.lerobot.existing import ExistingDataset
 from episode_assets.lerobot.merging.plan import MergePlan
-from episode_assets.lerobot.picture_counts import STORED
 
 _SHARED = ("schema", "schema_version", "features", "masks")
 
 
-def merged_provenance(
-    plan: MergePlan, *, valid_counts: Mapping[str, list[int]], picture_counts: Mapping[str, Any]
-) -> dict[str, Any] | None:
+def merged_provenance(plan: MergePlan, *, valid_counts: Mapping[str, list[int]]) -> dict[str, Any] | None:
     """Return meta/episode_assets.json of the joined dataset, or None where a part has none.
 
     Keys of files are left out: no version of a store lends files to it.
@@ -32,7 +29,6 @@ def merged_provenance(
         found["episodes"] = [entry | {"episode_index": number} for number, entry in enumerate(entries)]
     found["valid_counts"] = dict(valid_counts)
     found["never_valid"] = never_valid(plan.first, valid_counts)
-    found[STORED] = {key: counts.tolist() for key, counts in picture_counts.items()}
     found["privacy"] = _privacy([part.get("privacy", {}) for part in parts])
     return found
 
