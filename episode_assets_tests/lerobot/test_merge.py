@@ -3,7 +3,9 @@
 import json
 import shutil
 
+import cv2
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -197,3 +199,25 @@ def test_a_merge_that_breaks_off_leaves_nothing(parts, tmp_path):
         merge_datasets(parts["v3.0"][:2], tmp_path / "out", progress=stop)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_in_rows_are_counted_by_decoding_them(tmp_path):
+    key = "observation.images.ego"
+    entry = {"dtype": "image", "shape": [2, 3, 3], "names": ["height", "width", "channels"]}
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    roots = []
+    for name, blue in (("a", 0), ("b", 255)):
+        png = cv2.imencode(".png", np.full((2, 3, 3), (blue, 51, 102), np.uint8))[1].tobytes()
+        rows = pa.array([{"bytes": png, "path": "x.png"}] * 4, kind)
+        roots.append(plain_dataset(tmp_path / name, [4], columns={key: rows}, features={key: entry}))
+        level = {"min": 0.0, "q01": 0.1, "q10": 0.1, "q50": 0.2, "q90": 0.2, "q99": 0.4, "max": 1.0}
+        made_up = {name: [[[value]]] * 3 for name, value in (level | {"mean": 0.2, "std": 0.1}).items()}
+        change = {key: made_up | {"count": [4]}}
+        document("meta/stats.json", lambda found, change=change: found.update(change))(roots[-1])
+
+    merge_datasets(roots, tmp_path / "out", force=True)
+
+    found = json.loads((tmp_path / "out/meta/stats.json").read_text())[key]
+    np.testing.assert_allclose(np.ravel(found["mean"]), [0.4, 0.2, 0.5])
+    np.testing.assert_allclose(np.ravel(found["std"]), [0.0, 0.0, 0.5], atol=1e-12)
+    assert found["count"] == [8]
