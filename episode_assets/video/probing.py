@@ -21,6 +21,9 @@ from episode_assets.video.faults import UndecodableVideo, named_failures
 from episode_assets.video.mp4_boxes import is_faststart, rotation
 from episode_assets.video.packet_list import PacketList, packet_list
 
+_UNSPECIFIED, _FULL_RANGE = 2, 2
+"""libav's numbers for a matrix that nobody states, and for luma from 0 to 255."""
+
 
 @dataclass(frozen=True)
 class AudioFacts:
@@ -169,11 +172,37 @@ def probe(path: Path) -> VideoProbe:
     Raises:
         UndecodableVideo: The file cannot be opened, holds no video, or holds no frame.
     """
+    with opened(path, will_decode=False) as (container, stream):
+        if pix_fmt := _told_pix_fmt(stream.codec_context):
+            return _probed(path, container, stream, pix_fmt)
     with opened(path) as (container, stream):
-        packets = packet_list(path, container, stream)
-        if not len(packets.stamps):
-            raise UndecodableVideo("the video holds no frame", where=path.name)
-        return _facts(path, container, stream, packets)
+        return _probed(path, container, stream, stream.codec_context.pix_fmt)
+
+
+def _told_pix_fmt(context: Any) -> str | None:
+    """Return the pixel format if colours and format are told outside of the pictures."""
+    if int(context.colorspace) == _UNSPECIFIED:
+        return None
+    if context.pix_fmt is None and context.codec.canonical_name == "h264":
+        return _h264_pix_fmt(context.extradata or b"", is_full=int(context.color_range) == _FULL_RANGE)
+    return context.pix_fmt  # type: ignore[no-any-return]
+
+
+def _h264_pix_fmt(header: bytes, *, is_full: bool) -> str | None:
+    """Return the format of the usual parameter sets in an mp4: 8 bits, 4:2:0 (ITU-T H.264, 7.3.2.1.1)."""
+    profile, shape = header[9:10], header[12:13]
+    if header[:1] != b"\x01" or is_full or not shape:
+        return None
+    # High profile goes on with set 0, chroma format 1 and twice 8 bits: the Exp-Golomb codes 1, 010, 1, 1.
+    is_usual = profile in (b"\x42", b"\x4d") or (profile == b"\x64" and shape[0] >> 2 == 0b101011)
+    return "yuv420p" if is_usual else None
+
+
+def _probed(path: Path, container: Any, stream: Any, pix_fmt: str | None) -> VideoProbe:
+    packets = packet_list(path, container, stream)
+    if not len(packets.stamps):
+        raise UndecodableVideo("the video holds no frame", where=path.name)
+    return _facts(path, container, stream, packets, pix_fmt)
 
 
 def video_duration(path: Path) -> Fraction:
@@ -201,7 +230,7 @@ def _audio_of(container: Any) -> AudioFacts | None:
     )
 
 
-def _facts(path: Path, container: Any, stream: Any, packets: PacketList) -> VideoProbe:
+def _facts(path: Path, container: Any, stream: Any, packets: PacketList, pix_fmt: str | None) -> VideoProbe:
     order = np.argsort(packets.stamps, kind="stable")
     pts = packets.stamps[order]
     key_frames = np.flatnonzero(packets.is_key[order]).astype(np.int64)
@@ -212,7 +241,7 @@ def _facts(path: Path, container: Any, stream: Any, packets: PacketList) -> Vide
         codec=context.codec.canonical_name,
         width=context.width,
         height=context.height,
-        pix_fmt=context.pix_fmt or "unknown",
+        pix_fmt=pix_fmt or "unknown",
         profile=stream.profile,
         color_range=int(context.color_range),
         color_matrix=int(context.colorspace),
@@ -229,7 +258,7 @@ def _facts(path: Path, container: Any, stream: Any, packets: PacketList) -> Vide
         extradata_sha256=hashlib.sha256(context.extradata or b"").hexdigest(),
         faststart=is_faststart(path),
         audio=_audio_of(container),
-        channels=len(context.format.components) if context.format else 0,
+        channels=len(av.VideoFormat(pix_fmt).components) if pix_fmt else 0,
         level=context.level,
         color_primaries=int(context.color_primaries),
         color_transfer=int(context.color_trc),
