@@ -106,6 +106,7 @@ def data_columns(recipe: Recipe) -> tuple[Column, ...]:
         *_mask_columns(recipe),
         *_hand_columns(recipe),
         *_camera_columns(recipe),
+        *_imu_columns(recipe),
         *(_DEPTH_COLUMNS if recipe.depth.enabled else ()),
         *_ROW_COLUMNS,
     )
@@ -225,6 +226,9 @@ def _mask_columns(recipe: Recipe) -> tuple[Column, ...]:
         columns.append(_flags("valid.mano_step", "MANO's numbers known at both ends of the step", SIDES))
     if "handedness" in recipe.layout.extra:
         columns.append(_flags("valid.handedness", "the detector says which hand it is", SIDES))
+    if "imu" in recipe.layout.extra:
+        names = ("linear_acceleration", "angular_velocity")
+        columns.append(_flags("valid.imu", "the sensor felt something around this frame", names))
     return (
         *columns,
         _flags("valid.camera_pose", "camera.pose"),
@@ -320,6 +324,23 @@ _DEPTH_COLUMNS = (
     _flags("valid.depth_intrinsics", "camera.depth_intrinsics"),
     _intrinsics("camera.depth_intrinsics", "valid.depth_intrinsics", "depth image"),
 )
+
+
+def _imu_columns(recipe: Recipe) -> tuple[Column, ...]:
+    if "imu" not in recipe.layout.extra:
+        return ()
+    of = "mean of the samples within half a picture interval of the stamp"
+    units = {"imu.linear_acceleration": "m/s^2", "imu.angular_velocity": "rad/s"}
+    return tuple(
+        Column(
+            key,
+            "float32",
+            ("x", "y", "z"),
+            (Mask(0, 3, "valid.imu", part),),
+            {"frame": "sensor", "unit": unit, "kind": "absolute", "of": of},
+        )
+        for part, (key, unit) in enumerate(units.items())
+    )
 
 
 _BOTH = (Mask(0, 1, "valid.left"), Mask(1, 2, "valid.right"))

@@ -96,7 +96,7 @@ def write_fragment(
     """
     verdict = dict(passed_audit(privacy))
     refuse_unverified(bundle)
-    recorded = read_source(bundle, hands, with_mano=recipe.layout.needs_mano(recipe.state))
+    recorded = read_source(bundle, hands, layout=recipe.layout, state=recipe.state)
     if recorded.recording_id != recording_id:
         raise ArtifactDamaged(
             f"the bundle belongs to recording {recorded.recording_id!r}, expected {recording_id!r}",

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from episode_assets.bundle import EpisodeBundle
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.lerobot.hand_table import read_hand_table
+from episode_assets.lerobot.imu_samples import imu_around
 from episode_assets.lerobot.mano_table import read_mano_table
+from episode_assets.lerobot.recipe_layout import Layout
 from episode_assets.lerobot.source import EpisodeSource
 
 QC_FILE = "qc.json"
@@ -34,13 +36,14 @@ class QualityVerdict:
     kept: tuple[tuple[int, int], ...]
 
 
-def read_source(bundle: EpisodeBundle, hands: Path, *, with_mano: bool = False) -> EpisodeSource:
+def read_source(bundle: EpisodeBundle, hands: Path, *, layout: Layout, state: str) -> EpisodeSource:
     """Return the frames of a bundle with poses, intrinsics and hands.
 
     Args:
         bundle: The opened bundle.
         hands: Directory of the hand_poses artifact; its rows are joined by message number.
-        with_mano: Read MANO's numbers too, where the hands come with them.
+        layout: What rows hold beside the usual; only that is read.
+        state: The layout's family.
 
     Raises:
         ArtifactDamaged: A table cannot be read or belongs to another recording.
@@ -64,8 +67,9 @@ def read_source(bundle: EpisodeBundle, hands: Path, *, with_mano: bool = False) 
         hand_kind=found.kind,
         hand_confidence=found.confidence,
         hand_smoothed=found.smoothed,
-        mano=read_mano_table(hands, frames.message_number, found.track) if with_mano else None,
+        mano=read_mano_table(hands, frames.message_number, found.track) if layout.needs_mano(state) else None,
         handedness=found.handedness,
+        imu=imu_around(bundle.imu, frames.stamp_ns) if "imu" in layout.extra else None,
     )
 
 

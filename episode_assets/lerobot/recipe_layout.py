@@ -62,7 +62,7 @@ class Layout:
         metadata={"help": "Orientation of the wrist: from its joints, or MANO's root rotation"},
     )
     extra: tuple[str, ...] = field(
-        default=(), metadata={"help": "Further columns that no policy reads: mano, handedness"}
+        default=(), metadata={"help": "Further columns that no policy reads: mano, handedness, imu"}
     )
     drop: tuple[str, ...] = field(
         default=(),
@@ -79,7 +79,7 @@ class Layout:
 
     def __post_init__(self) -> None:
         check_types(self, section="layout")
-        known = {"mano", "handedness"}
+        known = {"mano", "handedness", "imu"}
         require(set(self.extra) <= known, "layout.extra", self.extra, "some of " + ", ".join(sorted(known)))
         require(len(set(self.drop)) == len(self.drop), "layout.drop", self.drop, "each name once")
 

@@ -277,6 +277,8 @@ def _extra_columns(source: EpisodeSource, told: _Told, recipe: Recipe) -> Rows:
         rows["hand.handedness"] = np.nan_to_num(handedness).astype(np.float32)
     if recipe.depth.enabled and source.depth_intrinsics is not None:
         rows |= _intrinsics("depth", source.depth_intrinsics[told.rows])
+    if "imu" in recipe.layout.extra and source.imu is not None:
+        rows |= _imu_columns(source.imu[told.rows])
     if "mano" in recipe.layout.extra and source.mano is not None:
         rows |= _mano_columns(source.mano.at(told.rows), told, recipe)
     return rows
@@ -290,6 +292,16 @@ def _mano_columns(mano: ManoHands, told: _Told, recipe: Recipe) -> Rows:
         "hand.mano_orientation": _held_sides(rotation_log(orientation), known),
         "hand.mano_fingers": _held_sides(rotation_log(mano.fingers), known),
         "hand.mano_betas": _held_sides(mano.betas, known),
+    }
+
+
+def _imu_columns(imu: Floats) -> Rows:
+    parts = {"imu.linear_acceleration": imu[:, :3], "imu.angular_velocity": imu[:, 3:]}
+    known = {key: np.asarray(np.isfinite(part).all(axis=1)) for key, part in parts.items()}
+    held = {key: hold(part, known[key], never=np.zeros(3)) for key, part in parts.items()}
+    return {
+        "valid.imu": np.stack(list(known.values()), axis=1),
+        **{key: values.astype(np.float32) for key, values in held.items()},
     }
 
 

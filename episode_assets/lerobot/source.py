@@ -74,6 +74,8 @@ class EpisodeSource:
         mano: What a network of the MANO family says; None where none was asked or none is needed.
         handedness: (F, 2) float64, how sure the detector is that it is a right hand, 0 to 1; NaN where it does not
             say; None where it was not read.
+        imu: (F, 6) float64, mean linear acceleration [m/s^2] and angular velocity [rad/s] around the picture in the
+            sensor's frame; NaN where it felt nothing; None where it was not read.
         depth_intrinsics: (F, 4) float64, fx, fy, cx, cy in pixels of the depth images; NaN where unknown; None without
             depth images.
         depth_size: Width and height of the depth images; 0 without.
@@ -94,6 +96,7 @@ class EpisodeSource:
     hand_smoothed: NDArray[np.bool_]
     mano: ManoHands | None = None
     handedness: NDArray[np.float64] | None = None
+    imu: NDArray[np.float64] | None = None
     depth_intrinsics: NDArray[np.float64] | None = None
     depth_size: tuple[int, int] = (0, 0)
 

@@ -57,7 +57,7 @@ CHOICES = [
         "step_rotation": "euler",
     },
     {"state": "bimanual", "rotation": "rotation_vector", "drop": ("left", "right_rotation")},
-    {"state": "bimanual", "wrist_axes": "mano", "grip": "mano", "extra": ("mano", "handedness")},
+    {"state": "bimanual", "wrist_axes": "mano", "grip": "mano", "extra": ("mano", "handedness", "imu")},
     {"state": "one_hand"},
     {"state": "one_hand", "hand": "left", "grip": "pinch"},
     {"state": "data_juicer"},
@@ -76,7 +76,9 @@ def test_every_layout_fills_its_columns_with_finite_numbers_of_the_right_width(c
     scene = make_scene(60)
     scene.kind[15:20, 0] = 0
     scene.kind[20, 1] = 2
-    source = replace(source_of(scene), mano=some_mano(60), handedness=np.full((60, 2), 0.9))
+    source = replace(
+        source_of(scene), mano=some_mano(60), handedness=np.full((60, 2), 0.9), imu=np.full((60, 6), 0.5)
+    )
 
     rows = build_rows(source, SPAN, recipe=recipe, fps=15)
 
