@@ -9,12 +9,17 @@ from hypothesis import strategies as st
 
 from episode_assets.errors import NothingToExport, UnauditedArtifact
 from episode_assets.lerobot import Recipe, pack_dataset, read_ledger, verify_dataset
-from episode_assets.lerobot.arrow_values import column_values
+from episode_assets.lerobot.recipe_packing import Packing
 from episode_assets.lerobot.tasks import read_tasks
 from episode_assets.video import decode_frames, picture_to_rgb, probe
-from episode_assets_tests.lerobot.archive import make_scene, read_number, stamps, write_artifacts
-
-VIDEO = "observation.images.ego"
+from episode_assets_tests.lerobot.archive import make_scene, stamps, write_artifacts
+from episode_assets_tests.lerobot.reading import (
+    VIDEO,
+    assert_every_row_has_its_picture,
+    episodes_of,
+    info_of,
+    table_of,
+)
 
 
 def pack(directory, fragments, **options):
@@ -24,37 +29,6 @@ def pack(directory, fragments, **options):
 
 def tree(directory):
     return {p.relative_to(directory).as_posix(): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
-
-
-def table_of(dataset):
-    tables = [pq.read_table(file) for file in sorted(dataset.glob("data/*/*.parquet"))]
-    return {name: np.concatenate([column_values(t[name]) for t in tables]) for name in tables[0].column_names}
-
-
-def episodes_of(dataset):
-    return [
-        row for f in sorted(dataset.glob("meta/episodes/*/*.parquet")) for row in pq.read_table(f).to_pylist()
-    ]
-
-
-def info_of(dataset):
-    return json.loads((dataset / "meta/info.json").read_text())
-
-
-def assert_every_row_has_its_picture(dataset):
-    """Read the painted number of every frame of every episode and compare it with the row's message."""
-    rows = table_of(dataset)
-    for episode in episodes_of(dataset):
-        place = {
-            "chunk_index": episode[f"videos/{VIDEO}/chunk_index"],
-            "file_index": episode[f"videos/{VIDEO}/file_index"],
-        }
-        path = dataset / info_of(dataset)["video_path"].format(video_key=VIDEO, **place)
-        first = round(episode[f"videos/{VIDEO}/from_timestamp"] * info_of(dataset)["fps"])
-        wanted = range(first, first + episode["length"])
-        seen = [read_number(picture) for _, picture in decode_frames(path, wanted)]
-        inside = slice(episode["dataset_from_index"], episode["dataset_to_index"])
-        assert seen == rows["source.message_number"][inside].tolist()
 
 
 def test_a_packed_dataset_passes_its_own_verification(archive):
@@ -257,11 +231,11 @@ def test_provenance_traces_every_episode_and_names_the_masks(archive):
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     segments=st.lists(st.tuples(st.integers(0, 59), st.integers(0, 59)).map(sorted), min_size=0, max_size=4),
-    mib=st.sampled_from([1, 200]),
+    version=st.sampled_from(["v3.0", "v3.0", "v2.1", "v2.0"]),
 )
-def test_random_segment_lists_pack_into_contiguous_indexes(tmp_path_factory, segments, mib):
+def test_random_segment_lists_pack_into_contiguous_indexes(tmp_path_factory, segments, version):
     root = tmp_path_factory.mktemp("random")
-    recipe = Recipe(min_episode_s=0.0, data_file_mib=mib, video_file_mib=mib)
+    recipe = Recipe(min_episode_s=0.0, packing=Packing(version=version))
     kept, reached = [], -1
     for first, last in sorted(segments):
         if first > reached:
