@@ -60,6 +60,10 @@ class SegmentChoice:
     caption_frames: int = field(
         default=8, metadata={"help": "Blurred pictures that the captioner sees of a segment, 1 to 256"}
     )
+    language: bool = field(
+        default=False,
+        metadata={"help": "Format v3.0: a column language_persistent with the subtasks of each episode"},
+    )
     motion: MotionChoice = field(
         default_factory=MotionChoice, metadata={"help": "How moments of rest are found, for source motion"}
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import groupby
@@ -18,6 +18,7 @@ from episode_assets.lerobot.episode_table import (
     episode_tables,
     record_of,
 )
+from episode_assets.lerobot.language import FEATURE, LANGUAGE, with_language, with_language_field
 from episode_assets.lerobot.plan import DatasetPlan, PlannedEpisode
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.reuse import DatasetFolder, file_key
@@ -70,6 +71,8 @@ class V3:
         """Write rows, episodes and tasks."""
         images = self.plan.image_keys
         schema, columns, done = row_schema(self.columns, images), names_of_columns(self.columns, images), 0
+        if self.recipe.segments.language:
+            schema, columns = with_language_field(schema), [*columns, [LANGUAGE, "language", None]]
         for place, episodes in _by_place(self.plan.episodes, self._data_places):
             key = file_key("rows", columns=columns, episodes=[episode.made_of for episode in episodes])
             tables = partial(_write_rows, schema=schema, episodes=episodes, recipe=self.recipe)
@@ -99,7 +102,8 @@ class V3:
             "splits": {"train": f"0:{len(plan.episodes)}"},
             "data_path": DATA_PATH,
             "video_path": VIDEO_PATH if plan.video_keys else None,
-            "features": info_of_features(plan, self.columns),
+            "features": info_of_features(plan, self.columns)
+            | ({LANGUAGE: dict(FEATURE)} if recipe.segments.language else {}),
         }
 
     @cached_property
@@ -141,7 +145,15 @@ def _by_place(
 
 
 def _write_rows(path: Path, *, schema: Any, episodes: Sequence[PlannedEpisode], recipe: Recipe) -> None:
-    write_groups(path, schema, (table for episode in episodes for table in row_tables(episode, recipe)))
+    write_groups(path, schema, (table for episode in episodes for table in _tables(episode, recipe)))
+
+
+def _tables(episode: PlannedEpisode, recipe: Recipe) -> Iterator[Any]:
+    for table in row_tables(episode, recipe):
+        if recipe.segments.language:
+            subtasks, fps = episode.part.source["subtasks"], episode.part.reader.fps
+            table = with_language(table, subtasks, length=episode.length, fps=fps)  # noqa: PLW2901
+        yield table
 
 
 def _write_episodes(

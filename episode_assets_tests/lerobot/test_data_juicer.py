@@ -309,6 +309,18 @@ def test_r5_an_unreadable_picture_fails_its_episodes_and_shifts_nothing(tmp_path
     assert list((tmp_path / "contributions").glob("[!.]*")) == []
 
 
+def test_r5_a_picture_of_another_size_is_not_bent_into_shape(tmp_path):
+    paths = pictures(tmp_path / "in", 12)
+    cv2.imwrite(paths[5], np.zeros((40, 64, 3), np.uint8))
+
+    meta = mapper(tmp_path, segment_field="s").process_single(
+        {"video_frames": paths, META: {"s": [segment(0, 12)]}}
+    )[META]
+
+    assert [(one["code"], one["segment_id"]) for one in meta["lerobot_left_out"]] == [("size_differs", 0)]
+    assert "picture 5 is 64x40, the first one 64x48" in meta["lerobot_left_out"][0]["detail"]
+
+
 def test_r6_what_is_no_video_leaves_its_episode_out(tmp_path, clips):
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     made = mapper(tmp_path / "out")
