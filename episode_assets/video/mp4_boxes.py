@@ -47,6 +47,30 @@ def has_composition_offsets(path: Path) -> bool:
         return any(box.name == b"ctts" for box in _nested(file, 0, path.stat().st_size))
 
 
+def last_frame_ticks(path: Path) -> int | None:
+    """Return how long the last frame of the first video track lasts, in its ticks; None for other files.
+
+    The duration in a header need not be that of the frames.
+    """
+    with path.open("rb") as file:
+        is_video = False
+        for box in _nested(file, 0, path.stat().st_size):
+            if box.name == b"hdlr":
+                is_video = _read(file, box, _HANDLER_BYTES)[8:12] == b"vide"
+            elif box.name == b"stts" and is_video:
+                return _last_step(file, box)
+    return None
+
+
+def _last_step(file: BinaryIO, box: _Box) -> int | None:
+    """Return the last step of a table of runs: version and flags, how many runs, then frames and step of each."""
+    runs = int.from_bytes(_read(file, box, 8)[4:], "big")
+    last = box.start + 8 * runs
+    if not runs or last + 8 > box.stop:
+        return None
+    return int.from_bytes(_read(file, box._replace(start=last), 8)[4:], "big")
+
+
 def _angle(header: bytes) -> int:
     at = _MATRIX_AT.get(header[0] if header else -1)
     if at is None or len(header) < at + 8:

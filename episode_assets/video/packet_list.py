@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.video.mp4_boxes import has_composition_offsets
+from episode_assets.video.mp4_boxes import has_composition_offsets, last_frame_ticks
 
 
 class PacketList(NamedTuple):
@@ -40,12 +40,14 @@ def _indexed(path: Path, container: Any, stream: Any) -> PacketList | None:
     if "mp4" not in container.format.name.split(",") or has_composition_offsets(path):
         return None
     entries = [(e.timestamp, e.size, e.is_keyframe, e.pos + e.size) for e in stream.index_entries]
-    if not entries or len(entries) != stream.frames or stream.duration is None:
+    last_duration = last_frame_ticks(path)
+    if not entries or len(entries) != stream.frames or last_duration is None:
         return None
     stamps, sizes, is_key, ends = (np.array(values) for values in zip(*entries, strict=True))
     if not sizes.all() or ends.max() > path.stat().st_size or (np.diff(stamps) <= 0).any():
         return None
-    return PacketList(stamps.astype(np.int64), sizes.astype(np.int64), is_key.astype(bool), stream.duration)
+    stamps = stamps.astype(np.int64)
+    return PacketList(stamps, sizes.astype(np.int64), is_key.astype(bool), int(stamps[-1]) + last_duration)
 
 
 def _read(container: Any, stream: Any) -> PacketList:

@@ -12,9 +12,9 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, NamedTuple, TypeAlias
 
 from episode_assets.errors import BadConfig, BadVideo
@@ -53,7 +53,7 @@ class StreamedVideo:
         return self.probe.frames / max(self.encode_s, 1e-9)
 
 
-class StreamingEncoder:
+class StreamingEncoder(AbstractContextManager["StreamingEncoder", None]):
     """Encodes rows of pictures into one mp4 for each camera, in a `with` block that removes what is not finished.
 
     Memory holds `queue_rows` pictures of each camera beside the encoders' look-ahead, however long it runs.
@@ -108,12 +108,7 @@ class StreamingEncoder:
         for lane in self._lanes.values():
             lane.thread.start()
 
-    def __enter__(self) -> StreamingEncoder:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.cancel()
 
     @property

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import av
@@ -28,7 +27,7 @@ from episode_assets.video.picture import padded_size
 from episode_assets.video.probing import VideoProbe
 
 
-class VideoWriter:
+class VideoWriter(AbstractContextManager["VideoWriter", None]):
     """Encodes pictures into an mp4 in a `with` block; the file is there after `finish`, and before that nothing is.
 
     Args:
@@ -70,12 +69,7 @@ class VideoWriter:
         self._open = ExitStack()
         self._aside = Aside(out, overwrite=overwrite)
 
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.cancel()
 
     @property

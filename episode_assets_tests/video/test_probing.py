@@ -154,6 +154,19 @@ def test_the_keys_of_an_encoder_are_those_of_lerobot():
     }
 
 
+@pytest.mark.parametrize("claimed", [1, 10**6])
+def test_a_header_that_lies_about_the_duration_is_not_believed(tmp_path, claimed):
+    path = tmp_path / "v.mp4"
+    true = ours(path).duration
+    content = bytearray(path.read_bytes())
+    for name, at in ((b"mdhd", 20), (b"tkhd", 24), (b"mvhd", 20)):
+        begin = content.index(name) + at
+        content[begin : begin + 4] = claimed.to_bytes(4, "big")
+    path.write_bytes(content)
+
+    assert video_duration(path) == true == 1
+
+
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**6), content=st.one_of(st.none(), st.binary(max_size=200)))
 def test_no_bytes_confuse_the_reader_of_boxes(tmp_path_factory, seed, content):
