@@ -210,7 +210,7 @@ def _require_hands(
 ) -> list[Span]:
     pieces = []
     limit_ns = round(recipe.bridge_s * _SECOND_NS)
-    met = meets_requirement(hand_valid, recipe.require_hands)
+    met = meets_requirement(hand_valid, recipe.required_hands)
     for span in spans:
         start, before = span.start, span.before
         for first, stop in _runs(~met[span.start : span.stop], offset=span.start):

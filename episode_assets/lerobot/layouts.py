@@ -179,6 +179,12 @@ def action_elements(state: str, layout: Layout) -> tuple[Element, ...]:
     return _kept(state, layout, _elements(action_blocks(state, layout), is_action=True))
 
 
+def hands_told(state: str, layout: Layout) -> tuple[str, ...]:
+    """Return the hands whose numbers an action holds: `left`, `right`, both, or none where the camera is what moves."""
+    told = {element.block.body for element in action_elements(state, layout)}
+    return tuple(side for side in SIDES if side in told)
+
+
 def tells_euler(state: str, layout: Layout) -> bool:
     """Whether states hold Euler angles, which mean nothing near a pitch of a quarter turn."""
     return any(block.rotation == "euler" for block in state_blocks(state, layout))

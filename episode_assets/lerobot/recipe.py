@@ -19,7 +19,7 @@ import yaml
 
 from episode_assets.errors import BadConfig
 from episode_assets.lerobot.choices import check_types, from_plain, require, to_plain
-from episode_assets.lerobot.layouts import check_layout
+from episode_assets.lerobot.layouts import check_layout, hands_told
 from episode_assets.lerobot.recipe_camera import CameraView
 from episode_assets.lerobot.recipe_depth import DepthFeature
 from episode_assets.lerobot.recipe_gaps import GapChoice
@@ -145,6 +145,14 @@ class Recipe:
             self.packing.version,
             "v3.0 or v2.1 with images in the rows; readers of v2.0 take videos",
         )
+
+    @property
+    def required_hands(self) -> str:
+        """`require_hands` for the hands that actions hold: where it is only one, `any` and `both` mean that one."""
+        told = hands_told(self.state, self.layout)
+        if not told:
+            return "none"
+        return told[0] if len(told) == 1 and self.require_hands in ("any", "both") else self.require_hands
 
     @property
     def video_key(self) -> str:

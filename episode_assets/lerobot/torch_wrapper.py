@@ -25,6 +25,7 @@ ELEMENTS = "valid.action_elements"
 """Key of the mask of single elements that `with_elements` adds."""
 
 _PROVENANCE = "meta/episode_assets.json"
+_JOINTS = "valid.joint_steps"
 _HANDS = ("any", "both", "left", "right")
 
 
@@ -60,7 +61,7 @@ class MaskedActions:
         rows = _read(root, ["index", "episode_index", MASK])
         order = np.argsort(rows["index"], kind="stable")
         self._episode = rows["episode_index"][order]
-        self._counts = steps_that_count(rows[MASK][order], require_hands=require_hands)
+        self._counts = steps_that_count(_of_told_hands(rows[MASK][order], root), require_hands=require_hands)
         self._elements = _element_mask(root)[order] if with_elements else None
         self._offsets = _offsets(dataset)
 
@@ -130,6 +131,13 @@ def _read(root: Path, names: list[str]) -> dict[str, NDArray[Any]]:
         )
     tables = [pq.read_table(file, columns=names) for file in files]
     return {name: np.concatenate([column_values(table[name]) for table in tables]) for name in names}
+
+
+def _of_told_hands(valid: NDArray[np.bool_], root: Path) -> NDArray[np.bool_]:
+    """Return the mask (N, H) of the hands that actions hold: where it is one, the other has no say."""
+    masks = _provenance(root).get("masks", {}).get("action", [])
+    hands = {mask["index"] // (21 if mask["column"] == _JOINTS else 1) for mask in masks}
+    return valid[:, sorted(hands)] if len(hands) == 1 and valid.ndim > 1 else valid
 
 
 def _element_mask(root: Path) -> NDArray[np.bool_]:

@@ -1,5 +1,7 @@
 """The layouts of one hand: 8 state and 7 action numbers, and the one that follows another system bit for bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -168,3 +170,18 @@ def test_only_the_layout_of_the_other_system_keeps_a_row_without_a_next_frame():
     }
 
     assert ends == {"one_hand": 59, "data_juicer": 60}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "required"),
+    [
+        (recipe_of(), "any"),
+        (recipe_of("one_hand"), "right"),
+        (recipe_of("data_juicer", hand="left"), "left"),
+        (recipe_of(drop=("left",)), "right"),
+        (recipe_of("camera"), "none"),
+    ],
+)
+def test_only_hands_that_actions_hold_are_required(recipe, required):
+    assert recipe.required_hands == required
+    assert replace(recipe, require_hands="none").required_hands == "none"

@@ -69,6 +69,20 @@ def test_the_mask_of_elements_names_the_numbers_of_the_hand_that_was_seen(root):
     assert item[ELEMENTS][2].all()
 
 
+@pytest.mark.parametrize("state", ["one_hand", "joints"])
+def test_where_actions_hold_one_hand_the_other_has_no_say(tmp_path, state):
+    scene = make_scene(40)
+    scene.kind[10, 0] = scene.kind[20, 1] = 0
+    drop = ("gripper",) if state == "one_hand" else ("left",)
+    root = dataset_of(tmp_path, [scene], Recipe(state=state, layout=Layout(drop=drop)))
+
+    for hands in ("any", "both"):
+        pads = [
+            bool(item["action_is_pad"][0]) for item in MaskedActions(ChunkReader(root), require_hands=hands)
+        ]
+        assert np.flatnonzero(pads).tolist() == [19, 20]
+
+
 def test_one_action_is_either_padding_or_not(root):
     reader = PlainReader(root)
 
