@@ -167,3 +167,35 @@ def test_normals_are_weighted_by_area_and_zero_where_no_triangle_is() -> None:
     assert_allclose(normals[1:3], [[0, 0, 1]] * 2)
     assert_allclose(normals[3:5], [[1, 0, 0]] * 2)
     assert_allclose(normals[5], [0, 0, 0])
+
+
+@given(st.tuples(st.floats(-3.1, 3.1), st.floats(-1.5, 1.5), st.floats(-3.1, 3.1)).map(np.array))
+def test_euler_angles_are_turns_about_fixed_axes_in_the_order_x_y_z(angles: np.ndarray) -> None:
+    roll, pitch, yaw = (geo.rotation_exp(angle * axis) for angle, axis in zip(angles, np.eye(3), strict=True))
+
+    assert_allclose(geo.euler_to_matrix(angles), yaw @ pitch @ roll, atol=1e-12)
+    assert_allclose(geo.matrix_to_euler(geo.euler_to_matrix(angles)), angles, atol=1e-7)
+
+
+def test_no_euler_angle_is_minus_pi() -> None:
+    angles = geo.matrix_to_euler(np.diag([1.0, -1, -1]) @ geo.rotation_exp([[0, 0, 0], [-1e-16, 0, 0]]))
+
+    assert (angles > -np.pi).all() and abs(angles[0, 0]) == pytest.approx(np.pi)
+
+
+@pytest.mark.parametrize(
+    ("pitch", "is_near"), [(1.5704, True), (-1.5704, True), (1.5690, False), (0.0, False)]
+)
+def test_a_pitch_next_to_a_quarter_turn_is_told(pitch: float, is_near: bool) -> None:
+    assert geo.near_gimbal_lock([0.3, pitch, -2.0]) == is_near
+
+
+def test_half_turns_point_where_their_predecessors_do() -> None:
+    axis = np.array([0.6, 0.0, 0.8])
+    vectors = np.array([axis * 3.0, -axis * np.pi, axis * np.pi, [np.nan] * 3, -axis * np.pi, -axis * 3.0])
+
+    followed = geo.continuous_rotation_vectors(vectors)
+
+    assert_allclose(followed[[1, 2, 4]], np.tile(axis * np.pi, (3, 1)))
+    assert_allclose(followed[[0, 3, 5]], vectors[[0, 3, 5]])
+    assert_allclose(geo.rotation_exp(followed[1]), geo.rotation_exp(vectors[1]), atol=1e-12)
