@@ -106,9 +106,7 @@ def write_fragment(
         recorded = with_bridged_hands(recorded, max_s=recipe.gaps.max_s)
     quality = read_verdict(qc, recorded.message_number)
     video = read_video(bundle.video_path, frames=len(recorded))
-    said = plan_segments(
-        recorded, quality.kept, bundle.video_path, recipe=recipe, task=task, given=tasks_beside
-    )
+    said = plan_segments(recorded, quality, bundle.video_path, recipe=recipe, task=task, given=tasks_beside)
     change, refused = _change(recorded, video, recipe)
     source = change_source(recorded, change)
     reason = why_encode(recipe, video.probe, change) if recipe.video_keys[:1] == (recipe.video_key,) else None

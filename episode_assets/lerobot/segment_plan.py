@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from episode_assets.lerobot.captions import caption_record, with_captions
 from episode_assets.lerobot.cuts import Span
 from episode_assets.lerobot.hand_motion import motion_segments
+from episode_assets.lerobot.inputs import QualityVerdict
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.rows import usable_hands
 from episode_assets.lerobot.segments import Said, Segment, Subtask, as_segments, parts_within, words_of
@@ -26,8 +27,6 @@ from episode_assets.lerobot.tasks import task_of
 from episode_assets.lerobot.timing import LeftOut
 from episode_assets.outcome import Json, Note
 from episode_assets.recording import TextStream, median_step_ns
-
-Kept = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -116,13 +115,20 @@ class SegmentPlan:
 
 
 def plan_segments(
-    source: EpisodeSource, kept: Kept, video: Path, *, recipe: Recipe, task: str | None, given: TaskInputs
+    source: EpisodeSource,
+    quality: QualityVerdict,
+    video: Path,
+    *,
+    recipe: Recipe,
+    task: str | None,
+    given: TaskInputs,
 ) -> SegmentPlan:
     """Return what is done in a recording.
 
     Args:
         source: Its frames.
-        kept: Half-open frame ranges that quality control keeps; only what lies in them is described by a captioner.
+        quality: What quality control says. A captioner is asked about what lies in kept intervals, and about nothing
+            of a recording that does not enter.
         video: The blurred video, whose audit the caller has checked.
         recipe: Which source counts, who is asked.
         task: What is done in the whole recording; None where nobody said.
@@ -136,9 +142,11 @@ def plan_segments(
     if segments is None:
         missing = None if origin == "task" else LeftOut("no_segments", _MISSING[origin])
         return SegmentPlan(recipe, whole, origin, None, notes, missing)
-    is_kept = _flags(kept, len(source))
+    is_kept = _flags(quality.kept, len(source))
     seconds = (source.stamp_ns - source.stamp_ns[0]) / 1e9
-    wanted = [bool(is_kept[one.start : one.stop].any()) for one in segments]
+    is_good = quality.score is None or quality.score >= recipe.min_score
+    enters = is_good and quality.verdict in recipe.verdicts
+    wanted = [enters and bool(is_kept[one.start : one.stop].any()) for one in segments]
     segments = with_captions(segments, video, seconds=seconds, choice=recipe.segments, wanted=wanted)
     cut = [one for one in segments if not is_kept[one.start : one.stop].all()]
     if cut:
@@ -195,7 +203,7 @@ def _beyond(said: Sequence[Said], source: EpisodeSource) -> tuple[Note, ...]:
     return (Note("segment_beyond_end", detail, "rgb", late),) if late else ()
 
 
-def _flags(kept: Kept, count: int) -> NDArray[np.bool_]:
+def _flags(kept: Sequence[tuple[int, int]], count: int) -> NDArray[np.bool_]:
     flags = np.zeros(count, dtype=np.bool_)
     for start, stop in kept:
         flags[start:stop] = True

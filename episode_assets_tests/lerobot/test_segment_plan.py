@@ -251,6 +251,18 @@ def test_nobody_is_asked_about_what_is_not_kept(tmp_path):
     assert spans(document) == [(15, 30, "pour")] and len(SHOWN[0]["calls"]) == 1
 
 
+@pytest.mark.parametrize("changes", [{"verdicts": ("pass",)}, {"min_score": 95.0}])
+def test_nobody_is_asked_about_a_recording_that_does_not_enter(tmp_path, changes):
+    SHOWN.clear()
+    scene = make_scene(60, verdict="review")
+
+    document, _ = fragment_of(
+        tmp_path, replace(asking("pour"), **changes), given=tasks_file((0, 4)), scene=scene
+    )
+
+    assert document["left_out"]["code"] in ("verdict", "score") and SHOWN == []
+
+
 def test_a_captioner_that_is_not_there_or_answers_nonsense_is_named(tmp_path):
     missing = recipe_with(captioner=f"{HERE}:Nobody", captioner_model="x")
 

@@ -217,8 +217,15 @@ def _write_aside(plan: _Plan, target: Path, *, before: Path) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     try:
         _write(plan, draft, _Known.of(before))
-        with suppress(FileExistsError):
+        for path in draft.rglob("*"):
+            if path.is_file():
+                path.chmod(0o444)
+        try:
             draft.rename(target)
+        except OSError:
+            # Somebody else packed the same contributions meanwhile, to the same bytes.
+            if not (target / "meta/info.json").is_file():
+                raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

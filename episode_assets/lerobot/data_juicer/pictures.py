@@ -236,9 +236,15 @@ def _content(path: str) -> bytes:
 @contextmanager
 def _in_memory(content: bytes) -> Iterator[Path]:
     """Give a path to bytes that are on no disk."""
-    handle = os.memfd_create("video")
+    create = getattr(os, "memfd_create", None)
+    if create is None:
+        raise NoEpisode(
+            "video_unreadable", "bytes of a video are read on Linux only; give the path of a file"
+        )
+    handle: int = create("video")
     try:
-        os.write(handle, content)
+        with os.fdopen(handle, "wb", closefd=False) as file:
+            file.write(content)
         yield Path(f"/proc/self/fd/{handle}")
     finally:
         os.close(handle)
