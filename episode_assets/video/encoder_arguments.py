@@ -15,6 +15,9 @@ from episode_assets.video.encoder_config import DepthEncoderConfig, RGBEncoderCo
 
 ConfigT = TypeVar("ConfigT", bound=RGBEncoderConfig)
 
+_OF_CODEC = ("preset", "crf", "extra_options")
+"""Fields whose values mean something to one codec only."""
+
 NONE = "none"
 """What is written for "leave it to the encoder"."""
 
@@ -80,17 +83,21 @@ def config_from_arguments(
         given: `EncoderArgument.name` to what was typed; None or missing where the flag was not given. Other names are
             passed over, so the whole of a command's parameters may come in.
         prefix: As for `encoder_arguments`.
-        base: What holds where no flag was given; the defaults if None.
+        base: What holds where no flag was given; the defaults if None. Where flags name another codec, the base's
+            speed, quality and options do not come with it.
 
     Raises:
         BadConfig: A value is not allowed.
     """
-    values = {} if base is None else base.to_mapping()
-    for argument in encoder_arguments(config_class, prefix=prefix):
-        typed = given.get(argument.name)
-        if typed is not None:
-            values[argument.field] = argument.parse(typed)
-    return config_class.from_mapping(values, where="command line")
+    asked = {
+        argument.field: argument.parse(typed)
+        for argument in encoder_arguments(config_class, prefix=prefix)
+        if (typed := given.get(argument.name)) is not None
+    }
+    kept = {} if base is None else base.to_mapping()
+    if asked.get("vcodec", kept.get("vcodec")) != kept.get("vcodec"):
+        kept = {name: value for name, value in kept.items() if name not in _OF_CODEC}
+    return config_class.from_mapping({**kept, **asked}, where="command line")
 
 
 def _typed(value: object) -> str:

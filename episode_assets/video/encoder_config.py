@@ -27,6 +27,8 @@ from episode_assets.video.codecs import (
 
 Options = tuple[tuple[str, str], ...]
 
+_X26X = frozenset({"h264", "hevc"})
+_AV1 = ("av1", "libsvtav1", "libaom-av1")
 _SVT_BUNDLE = "svtav1-params"
 
 
@@ -110,6 +112,9 @@ class RGBEncoderConfig:
     def from_mapping(cls, values: Mapping[str, Any], *, where: str = "encoder") -> Self:
         """Build a configuration from plain values, such as a section of a YAML file; what is missing has its default.
 
+        Where another codec is named than the default one, a speed, options and a quality that are meant for the default
+        codec do not come with it: they are the new codec's own, and the quality of AV1 is 30.
+
         Args:
             values: Field names to values; `extra_options` is a mapping or a list of pairs.
             where: What is read, for the message.
@@ -123,7 +128,16 @@ class RGBEncoderConfig:
                 near = difflib.get_close_matches(str(key), known, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
                 raise BadConfig(f"unknown encoder key {key!r}", where=where, remedy=hint)
-        return cls(**values)
+        return cls(**{**cls._beside(values.get("vcodec")), **values})
+
+    @classmethod
+    def _beside(cls, vcodec: object) -> dict[str, Any]:
+        """Return what takes the place of the defaults beside a codec that was named."""
+        usual = next(item.default for item in fields(cls) if item.name == "vcodec")
+        if not isinstance(vcodec, str) or vcodec == usual or {vcodec, usual} == _X26X:
+            return {}
+        quality = {"crf": 30.0} if vcodec in _AV1 else {}
+        return {"preset": None, "extra_options": (), **quality}
 
     def to_mapping(self) -> dict[str, Any]:
         """Return all fields as plain JSON values, `extra_options` as a mapping; `from_mapping` takes them back."""

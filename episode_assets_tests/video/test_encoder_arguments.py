@@ -53,6 +53,16 @@ def test_flags_change_the_fields_that_they_name_and_no_others():
     assert dict(config.extra_options)["x264-params"] == "sync-lookahead=0:sliced-threads=0"
 
 
+def test_naming_another_codec_leaves_the_speed_and_options_of_the_old_one():
+    asked = {"rgb_encoder_vcodec": "av1"}
+
+    for base in (None, RGBEncoderConfig(g=5), RGBEncoderConfig(crf=12.0)):
+        config = config_from_arguments(RGBEncoderConfig, asked, base=base)
+        assert (config.preset, config.crf, config.extra_options) == (12, 30.0, ())
+        assert config.g == (base.g if base else 15)
+    assert config_from_arguments(RGBEncoderConfig, {**asked, "rgb_encoder_crf": "20"}).crf == 20
+
+
 @pytest.mark.parametrize(
     ("name", "typed", "words"),
     [

@@ -142,6 +142,16 @@ def test_a_configuration_travels_as_a_plain_mapping(config_class):
         assert config_class.from_mapping(json.loads(json.dumps(config.to_mapping()))) == config
 
 
+def test_a_codec_alone_is_a_whole_choice():
+    for vcodec in ("av1", "libsvtav1"):
+        config = RGBEncoderConfig.from_mapping({"vcodec": vcodec})
+        assert (config.preset, config.crf, config.g, config.extra_options) == (12, 30.0, 15, ())
+    assert RGBEncoderConfig.from_mapping({"vcodec": "hevc"}).preset == "veryfast"
+    assert RGBEncoderConfig.from_mapping({"vcodec": "h264"}) == RGBEncoderConfig()
+    assert resolved(RGBEncoderConfig.from_mapping({"vcodec": "auto"})).vcodec in AUTO_ORDER
+    assert RGBEncoderConfig.from_mapping({"vcodec": "av1", "crf": 18, "preset": 8}).crf == 18
+
+
 def test_an_unknown_key_names_the_nearest_field():
     with pytest.raises(BadConfig, match=r"unknown encoder key 'present'.*did you mean 'preset'"):
         RGBEncoderConfig.from_mapping({"present": "fast"})
@@ -156,6 +166,7 @@ def test_an_unknown_key_names_the_nearest_field():
         {"preset": True},
         {"preset": 1.5},
         {"vcodec": 264},
+        {"vcodec": ["h264"]},
         {"fast_decode": 1.5},
         {"extra_options": {"bf": False}},
         {"extra_options": "bf=0"},
@@ -164,8 +175,9 @@ def test_an_unknown_key_names_the_nearest_field():
     ],
 )
 def test_a_value_of_the_wrong_kind_is_refused(fields):
-    with pytest.raises(BadConfig):
-        RGBEncoderConfig(**fields)
+    for make in (RGBEncoderConfig.from_mapping, lambda given: RGBEncoderConfig(**given)):
+        with pytest.raises(BadConfig):
+            make(fields)
 
 
 @pytest.mark.parametrize(
