@@ -28,7 +28,6 @@ def card(
     privacy: Mapping[str, Any],
 ) -> str:
     """Return README.md of a dataset: front matter for the hub, then plain words."""
-    listed = privacy.get("not_removed") or NOT_REMOVED
     minutes = plan.frames / plan.fps / 60
     size = (
         f"{len(plan.episodes)} episodes from {recordings} recordings, {plan.frames} frames at {plan.fps} Hz"
@@ -40,12 +39,7 @@ def card(
         f"First-person video with hand and camera poses: {size} ({minutes:.1f} minutes),",
         f"LeRobot format {recipe.packing.version}.",
         "",
-        "## Privacy",
-        "",
-        "The pictures are **face-blurred**. Every published frame was searched for faces again after blurring, and",
-        "the search passed. Not removed, and possibly visible:",
-        "",
-        *(f"- {item}" for item in listed),
+        *privacy_section(privacy),
         "",
         *_rows(recipe),
     ]
@@ -61,6 +55,18 @@ def card(
     if left_out:
         lines += ["", "## Left out", "", *(f"- `{item.recording_id}`: {item.code}" for item in left_out)]
     return "\n".join(lines) + "\n"
+
+
+def privacy_section(privacy: Mapping[str, Any]) -> list[str]:
+    """Return what was removed from the pictures, and what was not."""
+    return [
+        "## Privacy",
+        "",
+        "The pictures are **face-blurred**. Every published frame was searched for faces again after blurring, and",
+        "the search passed. Not removed, and possibly visible:",
+        "",
+        *(f"- {item}" for item in privacy.get("not_removed") or NOT_REMOVED),
+    ]
 
 
 def front_matter(licence: str) -> list[str]:

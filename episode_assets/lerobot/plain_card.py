@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from episode_assets.lerobot.card import NOT_REMOVED, front_matter
+from episode_assets.lerobot.card import front_matter, privacy_section
 from episode_assets.lerobot.existing import ExistingDataset
 
 
@@ -15,7 +15,6 @@ def plain_card(dataset: ExistingDataset, *, name: str, licence: str) -> str:
         licence: Licence id for the front matter.
     """
     frames = sum(episode.length for episode in dataset.episodes)
-    listed = dataset.provenance.get("privacy", {}).get("not_removed") or NOT_REMOVED
     cameras = [f"`{key}`" for key, feature in dataset.features.items() if feature.is_visual]
     vectors = [
         f"- `{key}` [{feature.width}]"
@@ -29,12 +28,7 @@ def plain_card(dataset: ExistingDataset, *, name: str, licence: str) -> str:
         f"First-person video with hand and camera poses: {len(dataset.episodes)} episodes, {frames} frames at",
         f"{dataset.fps} Hz ({frames / dataset.fps / 60:.1f} minutes), LeRobot format {dataset.version}.",
         "",
-        "## Privacy",
-        "",
-        "The pictures are **face-blurred**. Every published frame was searched for faces again after blurring, and",
-        "the search passed. Not removed, and possibly visible:",
-        "",
-        *(f"- {item}" for item in listed),
+        *privacy_section(dataset.provenance.get("privacy", {})),
         "",
         "## What a row holds",
         "",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from episode_assets.lerobot.existing import ExistingDataset
+from episode_assets.lerobot.existing import ExistingDataset, Feature
 from episode_assets.lerobot.problems import Problem
 
 _SEEN_BY_POLICIES = ("observation", "action")
@@ -15,7 +15,6 @@ _SEEN_BY_POLICIES = ("observation", "action")
 def never_changing(dataset: ExistingDataset) -> Iterator[Problem]:
     """Name the elements of states and actions without spread, unless nobody ever measured them."""
     stored = dataset.statistics() or {}
-    excused = dataset.provenance.get("never_valid", {})
     for feature in dataset.columns:
         entry = stored.get(feature.key, {})
         if not feature.is_numeric or not feature.key.startswith(_SEEN_BY_POLICIES):
@@ -29,9 +28,18 @@ def never_changing(dataset: ExistingDataset) -> Iterator[Problem]:
         ):
             continue
         still = np.flatnonzero(np.asarray(low) == np.asarray(high))
-        names = [
-            name for name in map(feature.element, still.tolist()) if name not in excused.get(feature.key, ())
-        ]
+        excused = _excused(dataset, feature)
+        names = [feature.element(i) for i in still.tolist() if i not in excused]
         if names:
             shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
             yield Problem("constant", f"{feature.key}: {shown} never change")
+
+
+def _excused(dataset: ExistingDataset, feature: Feature) -> set[int]:
+    """Return the elements that nobody measured, and those that are constant by definition."""
+    about = dataset.provenance.get("features", {}).get(feature.key, {})
+    pads = [group["elements"] for group in about.get("groups", ()) if group.get("quantity") == "pad"]
+    never = dataset.provenance.get("never_valid", {}).get(feature.key, ())
+    return {i for start, stop in pads for i in range(start, stop)} | {
+        i for i in range(feature.width) if feature.element(i) in never
+    }
