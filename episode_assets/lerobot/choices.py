@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -41,7 +41,9 @@ def from_plain(kind: type[Choices], values: object, *, where: str, section: str 
             raise BadConfig(f"unknown recipe key {name!r}", where=where, remedy=_nearest(str(key), known))
         plain[str(key)] = _typed(hints[key], value, where=where, name=name)
         check_type(name, plain[str(key)], hints[key])
-    return kind(**plain)
+    # An encoder's default speed and quality go with its default codec only.
+    completed: Callable[[Mapping[str, Any]], dict[str, Any]] = getattr(kind, "completed", dict)
+    return kind(**completed(plain))
 
 
 def to_plain(choices: object) -> Any:

@@ -128,16 +128,17 @@ class RGBEncoderConfig:
                 near = difflib.get_close_matches(str(key), known, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
                 raise BadConfig(f"unknown encoder key {key!r}", where=where, remedy=hint)
-        return cls(**{**cls._beside(values.get("vcodec")), **values})
+        return cls(**cls.completed(values))
 
     @classmethod
-    def _beside(cls, vcodec: object) -> dict[str, Any]:
-        """Return what takes the place of the defaults beside a codec that was named."""
+    def completed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return fields that somebody named, with what takes the place of the other defaults beside their codec."""
         usual = next(item.default for item in fields(cls) if item.name == "vcodec")
+        vcodec = values.get("vcodec", usual)
         if not isinstance(vcodec, str) or vcodec == usual or {vcodec, usual} == _X26X:
-            return {}
+            return dict(values)
         quality = {"crf": 30.0} if vcodec in _AV1 else {}
-        return {"preset": None, "extra_options": (), **quality}
+        return {"preset": None, "extra_options": (), **quality, **values}
 
     def to_mapping(self) -> dict[str, Any]:
         """Return all fields as plain JSON values, `extra_options` as a mapping; `from_mapping` takes them back."""

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from episode_assets.errors import BadConfig
+from episode_assets.lerobot import Recipe
 from episode_assets.video import DepthEncoderConfig, RGBEncoderConfig, SegmentEncoder, resolved
 from episode_assets.video.codecs import AUTO_ORDER, quality_options
 from episode_assets.video.encoding import library_words
@@ -228,3 +229,10 @@ def test_only_the_quality_of_a_command_line_needs_other_words():
     told = RGBEncoderConfig().options()
 
     assert library_words(told) == (dict(told), 0)
+
+
+def test_a_codec_alone_is_a_whole_choice_in_a_recipe_too():
+    recipe = Recipe.from_mapping({"camera_view": {"encoder": {"vcodec": "av1", "g": 30}}})
+
+    assert recipe.camera_view.encoder == RGBEncoderConfig.from_mapping({"vcodec": "av1", "g": 30})
+    assert Recipe.from_mapping(recipe.to_mapping()) == recipe
