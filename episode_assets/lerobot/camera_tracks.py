@@ -28,7 +28,6 @@ from episode_assets.lerobot.time_grid import Indices
 from episode_assets.outcome import Json
 from episode_assets.progress import Progress
 from episode_assets.video import RGBEncoderConfig, VideoProbe, probe
-from episode_assets.video.probing import opened
 
 BUNDLE_VIDEO = "rgb.mp4"
 FROM_BUNDLE: Literal["bundle"] = "bundle"
@@ -97,15 +96,13 @@ def read_video(path: Path, *, frames: int | None = None) -> VideoFile:
         ArtifactDamaged: It has another number of frames.
     """
     found = probe(path)
-    with opened(path) as (container, stream):
-        sizes = [packet.size for packet in container.demux(stream) if packet.size and packet.pts is not None]
     if frames is not None and found.frames != frames:
         raise ArtifactDamaged(
             f"the video holds {found.frames} frames, the table {frames}",
             where=path.name,
             remedy="materialise episode_bundle of this recording again",
         )
-    return VideoFile(found, np.asarray(sizes, dtype=np.int64))
+    return VideoFile(found, found.sizes)
 
 
 def why_encode(recipe: Recipe, video: VideoProbe, change: PictureChange) -> str | None:
@@ -115,8 +112,6 @@ def why_encode(recipe: Recipe, video: VideoProbe, change: PictureChange) -> str 
         return "the recipe encodes always"
     if not change.is_identity:
         return "pictures are turned, cropped, resized or padded"
-    if recipe.timing == "resample":
-        return "frames are held and dropped"
     if codec_of(view.encoder) != video.codec or view.encoder.pix_fmt != video.pix_fmt:
         return f"the bundle has {video.codec} {video.pix_fmt}, the recipe {view.encoder.vcodec} {view.encoder.pix_fmt}"
     return None
@@ -155,33 +150,39 @@ def colour_track(
         BadConfig: The encoder does not open.
     """
     key, config = recipe.video_key, seekable(recipe.camera_view.encoder, fps=fps)
-    encodes_all = why_encode(recipe, video.probe, change) is not None
-    is_own = [encodes_all or not source.is_key[frames[0]] for frames in episodes]
-    own = [frames for frames, mine in zip(episodes, is_own, strict=True) if mine]
-    copied = [frames for frames, mine in zip(episodes, is_own, strict=True) if not mine]
-    spans = [Span(int(frames[0]), int(frames[-1]) + 1) for frames in copied]
+    everywhere = why_encode(recipe, video.probe, change)
+    reasons = [everywhere or _why_encode_episode(frames, source) for frames in episodes]
+    own = [number for number, reason in enumerate(reasons) if reason is not None]
+    copied = [number for number, reason in enumerate(reasons) if reason is None]
     counts = np.zeros((len(episodes), 3 * 256), dtype=np.int64)
-    mask = np.array(is_own, dtype=bool)
     if copied:
-        counts[~mask] = sum_histograms(blurred, source.message_number, spans).reshape(len(copied), -1)
-    shared, name, file = video, f"{key}.mp4", None
+        spans = [Span(int(episodes[i][0]), int(episodes[i][-1]) + 1) for i in copied]
+        counts[copied] = sum_histograms(blurred, source.message_number, spans).reshape(len(copied), -1)
+    name, file = f"{key}.mp4", None
     if own:
-        encoded = encode_colour(
-            bundle.video_path, own, directory / name, change=change, config=config, fps=fps, progress=progress
-        )
-        counts[mask] = encoded.counts
-        file = read_video(directory / name, frames=sum(map(len, own)))
-        shared = video if copied else file
-    references = _references(episodes, is_own, video=video, own=file, name=name)
-    facts = video_facts(shared.probe, config if own and not copied else None)
+        out, shown = directory / name, [episodes[i] for i in own]
+        counts[own] = encode_colour(
+            bundle.video_path, shown, out, change=change, config=config, fps=fps, progress=progress
+        ).counts
+        file = read_video(out, frames=sum(map(len, shown)))
+    facts = video_facts(video.probe, None)
+    if file is not None and not copied:
+        facts = video_facts(file.probe, config)
     return CameraTrack(
         key,
         facts,
-        references,
+        _references(episodes, reasons, video=video, own=file, name=name),
         counts,
         _colour_statistics(counts, episodes),
         (name,) if own else (),
     )
+
+
+def _why_encode_episode(frames: Indices, source: EpisodeSource) -> str | None:
+    """Return why the frames of one episode cannot be copied although others can; None if they can."""
+    if (np.diff(frames) != 1).any():
+        return "frames are held or dropped"
+    return None if source.is_key[frames[0]] else "the episode starts between two key frames"
 
 
 def depth_track(
@@ -204,7 +205,7 @@ def depth_track(
     return CameraTrack(
         key,
         facts,
-        _references(episodes, [True] * len(episodes), video=file, own=file, name=name),
+        _references(episodes, ["depth is told in codes"] * len(episodes), video=file, own=file, name=name),
         encoded.counts,
         tuple(images.statistics(number) for number in range(len(episodes))),
         (name,),
@@ -237,17 +238,19 @@ def _colour_statistics(counts: NDArray[np.int64], episodes: Sequence[Indices]) -
 
 def _references(
     episodes: Sequence[Indices],
-    is_own: Sequence[bool],
+    reasons: Sequence[str | None],
     *,
     video: VideoFile,
     own: VideoFile | None,
     name: str,
 ) -> tuple[Record, ...]:
+    """Return where the frames of each episode lie; `reasons` tell why they are not copied from the bundle."""
     references, start = [], 0
-    for frames, mine in zip(episodes, is_own, strict=True):
-        if mine and own is not None:
+    for frames, reason in zip(episodes, reasons, strict=True):
+        if reason is not None and own is not None:
             stop = start + len(frames)
-            references.append(own.reference(origin=FROM_FRAGMENT, name=name, start=start, stop=stop))
+            found = own.reference(origin=FROM_FRAGMENT, name=name, start=start, stop=stop)
+            references.append({**found, "encoded_because": reason})
             start = stop
         else:
             first, last = int(frames[0]), int(frames[-1])

@@ -78,7 +78,7 @@ class VideoProbe:
         color_transfer: libav's number: 13 is sRGB, 1 is BT.709, 2 is unset.
         sample_aspect: Width of a pixel through its height; 1 where nothing is said.
         rotation: Degrees clockwise by which players turn the pictures.
-        encoded_bytes: Bytes of all packets of the stream.
+        sizes: Bytes of each frame's packet, (frames,) int64, read-only.
     """
 
     codec: str
@@ -107,7 +107,7 @@ class VideoProbe:
     color_transfer: int
     sample_aspect: Fraction
     rotation: int
-    encoded_bytes: int
+    sizes: NDArray[np.int64]
 
     @property
     def has_audio(self) -> bool:
@@ -130,6 +130,11 @@ class VideoProbe:
     def last_pts(self) -> int:
         """Stamp of the last frame in ticks."""
         return int(self.pts[-1])
+
+    @property
+    def encoded_bytes(self) -> int:
+        """Bytes of all packets of the stream."""
+        return int(self.sizes.sum())
 
     @property
     def pts_us(self) -> NDArray[np.int64]:
@@ -232,11 +237,11 @@ def _audio_of(container: Any) -> AudioFacts | None:
 
 def _facts(path: Path, container: Any, stream: Any, packets: PacketList, pix_fmt: str | None) -> VideoProbe:
     order = np.argsort(packets.stamps, kind="stable")
-    pts = packets.stamps[order]
+    pts, sizes = packets.stamps[order], packets.sizes[order]
     key_frames = np.flatnonzero(packets.is_key[order]).astype(np.int64)
     context = stream.codec_context
-    pts.setflags(write=False)
-    key_frames.setflags(write=False)
+    for values in (pts, sizes, key_frames):
+        values.setflags(write=False)
     return VideoProbe(
         codec=context.codec.canonical_name,
         width=context.width,
@@ -264,5 +269,5 @@ def _facts(path: Path, container: Any, stream: Any, packets: PacketList, pix_fmt
         color_transfer=int(context.color_trc),
         sample_aspect=stream.sample_aspect_ratio or Fraction(1),
         rotation=rotation(path),
-        encoded_bytes=int(packets.sizes.sum()),
+        sizes=sizes,
     )
