@@ -5,6 +5,7 @@ Finding faces and blurring them belongs to `anonymization`.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -58,8 +59,11 @@ class FaceBoxes:
 
     def of_frames(self, frames: Sequence[int]) -> NDArray[np.int32]:
         """Return the rectangles of the given pictures, (n, 4) int32."""
-        parts = [self.rectangle_px[slice(*np.searchsorted(self.frame_index, (i, i + 1)))] for i in frames]
-        return np.concatenate(parts)
+        parts = [
+            self.rectangle_px[bisect_left(self.frame_index, i) : bisect_right(self.frame_index, i)]
+            for i in frames
+        ]
+        return np.concatenate(parts) if len(parts) != 1 else parts[0]
 
 
 def read_face_boxes(path: Path, frames: FrameTable) -> FaceBoxes:

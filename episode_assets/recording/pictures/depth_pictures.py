@@ -74,8 +74,7 @@ def _raw_plane(message: ImageMessage, dtype: np.dtype[np.generic]) -> NDArray[np
     ordered = dtype.newbyteorder(">" if message.is_bigendian else "<")
     # Some writers append bytes after the picture, and rows may be padded (the last one often is not): the stated size
     # decides.
-    flat = np.frombuffer(message.data, dtype=np.uint8)
-    rows = np.lib.stride_tricks.as_strided(flat, (height, row), (step, 1), writeable=False)
+    rows = np.ndarray((height, row), np.uint8, message.data, strides=(step, 1))
     return np.ascontiguousarray(rows).view(ordered)
 
 
