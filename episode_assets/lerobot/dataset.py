@@ -173,12 +173,19 @@ def _write_root(root: _Root, admission: Admission, *, recipe: Recipe, progress: 
         privacy=privacy,
     )
     write_json(folder.root / PROVENANCE, provenance)
+    info = version.info()
     text = card(
-        plan, recipe=recipe, recordings=len(plan.readers), left_out=admission.left_out, privacy=privacy
+        plan,
+        recipe=recipe,
+        columns=version.columns,
+        info=info,
+        statistics=statistics | pictures,
+        left_out=admission.left_out,
+        privacy=privacy,
     )
     (folder.root / CARD).write_text(text, encoding="utf-8")
     reached("pack.documents_written")
-    write_json(folder.root / INFO, version.info(), indent=4, sort_keys=False)
+    write_json(folder.root / INFO, info, indent=4, sort_keys=False)
 
 
 def _privacy(readers: Sequence[FragmentReader]) -> dict[str, Any]:

@@ -85,8 +85,13 @@ def bring_dataset_up_to_date(
 def check_dataset(artifact: Artifact) -> Sequence[str]:
     """Read a packed dataset back and return what is wrong with it, in words."""
     from episode_assets.lerobot import verify_dataset
+    from episode_assets.lerobot.splits import dataset_roots
 
-    return [str(problem) for problem in verify_dataset(artifact.directory())]
+    return [
+        f"{split}: {problem}" if split else str(problem)
+        for split, root in dataset_roots(artifact.directory()).items()
+        for problem in verify_dataset(root)
+    ]
 
 
 @dataclass(frozen=True)

@@ -105,3 +105,13 @@ def test_an_episode_too_long_for_old_readers_is_divided_on_key_frames(tmp_path):
     assert [part.length for part in parts] == [15, 15, 15, 14], "15 Hz, and a key frame on every fifth frame"
     assert parts_within_limit(replace(whole, stop=14), seconds=1)[0].length == 14
     assert [part.span(VIDEO).first_frame for part in parts] == [0, 15, 30, 45]
+
+
+def test_the_card_says_what_each_policy_stumbles_over(tmp_path):
+    wide, _ = packed(tmp_path / "wide", Recipe(state="joints"))
+    narrow, _ = packed(tmp_path / "narrow", Recipe())
+
+    assert "- smolvla: observation.state has 126 elements; at most 32 fit" in (wide / "README.md").read_text()
+    text = (narrow / "README.md").read_text()
+    assert "nothing to remark for act" in text
+    assert "- `action` [18]: " in text and "valid by `valid.action`" in text
