@@ -6,6 +6,7 @@ Files are walked packet by packet and nothing is decoded, except where that is a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from episode_assets.lerobot.checks.numbering import FLOAT32_SECONDS
 from episode_assets.lerobot.existing import ExistingDataset, ExistingEpisode, Feature
 from episode_assets.lerobot.existing.files import camera_files
 from episode_assets.lerobot.problems import Problem
-from episode_assets.video import VideoProbe, decode_frames, probe
+from episode_assets.video import VideoProbe, probe
+from episode_assets.video.reading import decode_raw_frames
 
 _KEY_GAP_S = 2.0
 _OFFSET_TOLERANCE_S = 1e-6
@@ -46,10 +48,15 @@ def decodable(dataset: ExistingDataset) -> Iterator[Problem]:
         for path, episodes in camera_files(dataset, feature).items():
             count = 0
             try:
-                for _ in decode_frames(dataset.root / path):
+                for _ in _frames(dataset.root / path):
                     count += 1
             except EpisodeAssetsError as error:
                 yield Problem("video_unreadable", f"{path}: {error.what}", *_place(episodes, count))
+
+
+def _frames(path: Path) -> Iterator[Any]:
+    """Decode a video of whatever pixel format it has."""
+    return decode_raw_frames(path, None, (probe(path).pix_fmt,))
 
 
 def _place(episodes: Sequence[ExistingEpisode], frame: int) -> tuple[int, int]:
