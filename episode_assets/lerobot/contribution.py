@@ -109,16 +109,13 @@ def write_fragment(
     said = plan_segments(recorded, quality, bundle.video_path, recipe=recipe, task=task, given=tasks_beside)
     change, refused = _change(recorded, video, recipe)
     source = change_source(recorded, change)
-    reason = why_encode(recipe, video.probe, change) if recipe.video_keys[:1] == (recipe.video_key,) else None
     plan = plan_episodes(
         source,
         quality,
         recipe,
         said,
         refused=refused or _no_depth(bundle, recipe),
-        starts_anywhere=reason is not None
-        or recipe.unaligned_start == "reencode"
-        or recipe.video_key in recipe.image_keys,
+        starts_anywhere=_starts_anywhere(recipe, video, change),
     )
     spans = plan.cuts.episodes
     table = [
@@ -151,7 +148,7 @@ def write_fragment(
         "timing": {"mode": recipe.timing, "median_dt_ns": _median_dt_ns(source)},
         "task": said.task,
         "segments": said.to_json(),
-        "picture": {**asdict(change), "encoded_because": reason},
+        "picture": asdict(change),
         "video": {key: _facts(tracks, key, video) for key in recipe.video_keys},
         "images": {key: _facts(tracks, key, video) for key in recipe.image_keys},
         "episodes": [
@@ -190,6 +187,12 @@ def _change(source: EpisodeSource, video: VideoFile, recipe: Recipe) -> tuple[Pi
         detail = "the recording has no camera pose, by which camera_view.upright 'auto' turns the picture"
         return plan_change(view, size, quarter_turns=0), LeftOut("no_camera_pose", detail)
     return plan_change(view, size, quarter_turns=turns), None
+
+
+def _starts_anywhere(recipe: Recipe, video: VideoFile, change: PictureChange) -> bool:
+    """Return whether episodes need not begin on key frames, because those that do not are encoded."""
+    is_encoded = recipe.video_key in recipe.image_keys or why_encode(recipe, video.probe, change) is not None
+    return is_encoded or recipe.timing == "resample" or recipe.unaligned_start == "reencode"
 
 
 def _no_depth(bundle: EpisodeBundle, recipe: Recipe) -> LeftOut | None:

@@ -169,6 +169,20 @@ def test_resampling_shows_the_nearest_frame_and_tells_what_it_held_and_dropped(t
     assert notes["frames_held"] + notes["frames_dropped"] > 0
 
 
+def test_resampling_copies_what_maps_one_to_one_onto_the_grid(tmp_path):
+    recipe = Recipe(fps=15, timing="resample", camera_view=CameraView(encoder=LIKE_THE_BUNDLE))
+    stamp_ns = stamps(90, holes=[31])
+    stamp_ns[60:] += 50_000_000  # a frame comes late, and from there on all do
+
+    reader, _ = fragment_of(tmp_path, make_scene(stamp_ns=stamp_ns), recipe)
+
+    places = [episode["videos"][RGB] for episode in reader.episodes]
+    assert [place["from"] for place in places] == ["bundle", "own"]
+    assert places[1]["encoded_because"] == "frames are held or dropped"
+    for position in range(2):
+        assert numbers_shown(reader, position) == messages(reader, position)
+
+
 def test_a_rate_that_does_not_fit_is_refused_without_resampling(tmp_path):
     _, outcome = fragment_of(tmp_path, make_scene(45), Recipe(fps=10))
 
