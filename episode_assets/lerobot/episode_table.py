@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from episode_assets.lerobot.arrow_values import column_values
@@ -112,8 +113,14 @@ def _of_packed_columns(episode: PlannedEpisode) -> dict[str, Statistics]:
     return {
         "episode_index": _of_run(episode.episode_index, count, step=0),
         "index": _of_run(episode.from_index, count, step=1),
-        "task_index": _of_run(episode.task_index, count, step=0),
+        "task_index": _of_tasks(episode),
     }
+
+
+def _of_tasks(episode: PlannedEpisode) -> Statistics:
+    if len(episode.task_runs) == 1:
+        return _of_run(episode.task_index, episode.length, step=0)
+    return column_statistics(episode.task_of_row, np.ones((episode.length, 1), dtype=np.bool_))
 
 
 def _of_run(first: int, count: int, *, step: int) -> Statistics:

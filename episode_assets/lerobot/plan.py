@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from episode_assets.lerobot.fragment import FragmentReader
 from episode_assets.lerobot.tasks import first_appearances
 from episode_assets.video import VideoSpan
@@ -56,6 +59,14 @@ class EpisodePart:
             done += images.num_rows
 
     @property
+    def task_runs(self) -> list[tuple[int, str]]:
+        """From which row on it is which task; a contribution whose rows are all of one task does not list them."""
+        given = self.source.get("task_rows") or [{"start_row": 0, "text": self.source["task"]}]
+        found = [(int(run["start_row"]) - self.start, str(run["text"])) for run in given]
+        begun = [run for run in found if run[0] <= 0]
+        return [(0, begun[-1][1]), *(run for run in found if 0 < run[0] < self.length)]
+
+    @property
     def made_of(self) -> list[Any]:
         """What names its rows for ever: recording, contribution, and rows."""
         fragment = self.reader.fragment
@@ -70,9 +81,10 @@ class PlannedEpisode:
         part: The rows of a contribution that it holds.
         episode_index: Its number in the dataset.
         from_index: Index of its first row.
-        task_index: Its task.
+        task_index: Task of its first row.
         task: The text of it.
-        tasks: All texts that are said of it, the task first.
+        tasks: Texts of all its rows, the task first.
+        task_runs: From which row on it is which task: row and task index, the first at row 0.
     """
 
     part: EpisodePart
@@ -81,6 +93,7 @@ class PlannedEpisode:
     task_index: int
     task: str
     tasks: tuple[str, ...]
+    task_runs: tuple[tuple[int, int], ...]
 
     @property
     def recording_id(self) -> str:
@@ -95,7 +108,13 @@ class PlannedEpisode:
     @property
     def made_of(self) -> list[Any]:
         """Everything that decides its rows in a data file."""
-        return [*self.part.made_of, self.episode_index, self.from_index, self.task_index]
+        return [*self.part.made_of, self.episode_index, self.from_index, self.task_runs]
+
+    @property
+    def task_of_row(self) -> NDArray[np.int64]:
+        """(n,) int64 task index of each row."""
+        first, task = np.array(self.task_runs, dtype=np.int64).T
+        return np.repeat(task, np.diff(first, append=self.length))
 
 
 @dataclass(frozen=True)
@@ -159,7 +178,8 @@ def plan_dataset(
     episodes, from_index = [], 0
     for number, part in enumerate(parts):
         texts = _texts(part)
-        episodes.append(PlannedEpisode(part, number, from_index, index[texts[0]], texts[0], texts))
+        runs = tuple((row, index[text]) for row, text in part.task_runs)
+        episodes.append(PlannedEpisode(part, number, from_index, index[texts[0]], texts[0], texts, runs))
         from_index += part.length
     entered = tuple(dict.fromkeys(id(part.reader) for part in parts))
     kept = tuple(reader for reader in readers if id(reader) in entered)
@@ -168,4 +188,4 @@ def plan_dataset(
 
 
 def _texts(part: EpisodePart) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([str(part.source["task"]), *map(str, part.source["tasks"])]))
+    return tuple(dict.fromkeys(text for _, text in part.task_runs))

@@ -25,10 +25,11 @@ class SegmentChoice:
             "topics, free text of people; motion: moments at which the hands rest"
         },
     )
-    use: Literal["cut", "subtasks"] = field(
+    use: Literal["cut", "tasks", "subtasks"] = field(
         default="cut",
         metadata={
-            "help": "cut: every segment is an episode of its own; subtasks: they only name parts of episodes"
+            "help": "cut: every segment is an episode of its own; tasks: episodes are not cut there, and each row has "
+            "the task that is being done; subtasks: segments only name parts of episodes"
         },
     )
     outside: Literal["leave_out", "keep"] = field(

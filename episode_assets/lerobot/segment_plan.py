@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -85,17 +86,40 @@ class SegmentPlan:
         return replace(self, segments=tuple(placed))
 
     def language(self, span: Span) -> dict[str, Json]:
-        """Return the language of an episode: `task`, `tasks` and `subtasks`, for the fragment's document."""
+        """Return the language of an episode: `task`, `tasks` and `subtasks`, for the fragment's document.
+
+        Where rows of one episode have several tasks, `task_rows` says from which row on it is which.
+        """
         task, parts = self.task, self.segments or ()
         if self.cut_at is not None:
             parts = tuple(one for one in self.cut_at if one.start <= span.start < one.stop)
             task = words_of(parts[0], fallback=self.recipe.segments.fallback, task=task) if parts else task
-        with_tasks = self.cut_at is None
+        with_tasks = self.recipe.segments.use == "subtasks"
         subtasks: list[Json] = [
             {"start_row": part.start, "stop_row": part.stop, "text": part.text}
             for part in parts_within(parts, span.start, span.stop, with_tasks=with_tasks)
         ]
-        return {"task": task, "tasks": [task], "subtasks": subtasks}
+        if self.recipe.segments.use != "tasks":
+            return {"task": task, "tasks": [task], "subtasks": subtasks}
+        runs = self._task_runs(span)
+        rows: list[Json] = [{"start_row": row, "text": text} for row, text in runs]
+        texts: list[Json] = list(dict.fromkeys(text for _, text in runs))
+        return {"task": texts[0], "tasks": texts, "subtasks": subtasks, "task_rows": rows}
+
+    def _task_runs(self, span: Span) -> list[tuple[int, str]]:
+        """Return from which row of an episode on it is which task; between segments it is that of the recording."""
+        runs: list[tuple[int, str]] = []
+        here = span.start
+        for one in self.segments or ():
+            start, stop = max(one.start, here), min(one.stop, span.stop)
+            if start >= stop or not one.is_applicable:
+                continue
+            text = words_of(one, fallback=self.recipe.segments.fallback, task=self.task)
+            runs += [(here, self.task), (start, text)] if start > here else [(start, text)]
+            here = stop
+        runs += [(here, self.task)] if here < span.stop else []
+        changes = [runs[0], *(after for before, after in pairwise(runs) if after[1] != before[1])]
+        return [(row - span.start, text) for row, text in changes]
 
     def to_json(self) -> dict[str, Json]:
         """Return the record of where the words come from."""

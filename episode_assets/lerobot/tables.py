@@ -30,7 +30,7 @@ def packed_columns(episode: PlannedEpisode) -> dict[str, NDArray[np.int64]]:
     return {
         "episode_index": np.full(count, episode.episode_index, dtype=np.int64),
         "index": np.arange(episode.from_index, episode.from_index + count, dtype=np.int64),
-        "task_index": np.full(count, episode.task_index, dtype=np.int64),
+        "task_index": episode.task_of_row,
     }
 
 

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from episode_assets.lerobot import Recipe, pack_dataset, verify_dataset
+from episode_assets.lerobot.existing import open_dataset
 from episode_assets.lerobot.language import ENTRIES_PER_ROW, LANGUAGE, with_language
 from episode_assets.lerobot.recipe_packing import Packing
 from episode_assets.lerobot.recipe_segments import SegmentChoice
@@ -65,6 +66,19 @@ def test_entries_have_the_styles_and_fields_of_the_format(tmp_path):
         "camera": None,
         "tool_calls": None,
     }
+
+
+@pytest.mark.parametrize("version", ["v3.0", "v2.1", "v2.0"])
+def test_every_row_has_the_task_that_is_being_done(tmp_path, version):
+    recipe = replace(RECIPE, segments=SegmentChoice(use="tasks"), packing=Packing(version=version))
+
+    root = pack(tmp_path, recipe, [SPOKEN, None])
+
+    texts = dict(open_dataset(root).tasks)
+    rows = pa.concat_tables(pq.read_table(path) for path in sorted((root / "data").rglob("*.parquet")))
+    told = [texts[index] for index in rows["task_index"].to_pylist()]
+    assert told == ["reach"] * 15 + ["pour"] * 15 + ["visit"] * 15 + ["drink"] * 14 + ["visit"] * 59
+    assert [str(problem) for problem in verify_dataset(root)] == []
 
 
 @pytest.mark.parametrize(

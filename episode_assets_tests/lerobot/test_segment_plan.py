@@ -113,6 +113,23 @@ def test_segments_may_only_name_parts_of_an_uncut_episode(tmp_path):
     ]
 
 
+def test_rows_of_one_episode_may_have_several_tasks(tmp_path):
+    given = tasks_file((1, 2, "pour", "tilt"), (2, 3, "N/A"), (3, 3.6, "pour"))
+
+    document, _ = fragment_of(tmp_path, recipe_with(use="tasks"), given=given)
+
+    (episode,) = document["episodes"]
+    assert (episode["length"], episode["task"], episode["tasks"]) == (59, "tidy up", ["tidy up", "pour"])
+    assert [(run["start_row"], run["text"]) for run in episode["task_rows"]] == [
+        (0, "tidy up"),
+        (15, "pour"),
+        (30, "tidy up"),
+        (45, "pour"),
+        (54, "tidy up"),
+    ]
+    assert [part["text"] for part in episode["subtasks"]] == ["tilt"]
+
+
 def test_a_segment_is_cut_to_what_quality_control_keeps_and_that_is_told(tmp_path):
     scene = make_scene(60, kept=((5, 24),))
 
