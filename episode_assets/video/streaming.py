@@ -64,7 +64,8 @@ class StreamingEncoder(AbstractContextManager["StreamingEncoder", None]):
         queue_rows: Rows that may wait, 1 to 1000.
         when_full: `wait` keeps the giver until there is room. `drop_row` is for live recording only: the row is refused
             as a whole, and `feed` says so, so that it can be left out everywhere else too.
-        threads: Encoder threads of each camera; see `FrameEncoder`.
+        threads: Encoder threads of each camera; see `FrameEncoder`. A fixed number, so that bytes do not depend on the
+            machine; two, because the giver is often faster than one.
         overwrite: Whether existing files are replaced.
 
     Raises:
@@ -79,7 +80,7 @@ class StreamingEncoder(AbstractContextManager["StreamingEncoder", None]):
         fps: int,
         queue_rows: int = 4,
         when_full: WhenFull = "wait",
-        threads: int = 1,
+        threads: int = 2,
         overwrite: bool = True,
     ) -> None:
         if not cameras:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,39 @@ def test_fresh_memory_with_other_content_changes_no_byte_of_the_video(size: tupl
     digests = {
         subprocess.run(
             [sys.executable, "-c", ENCODE, *map(str, size)],
+            env={**os.environ, "MALLOC_PERTURB_": filling},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for filling in ("0", "1")
+    }
+
+    assert len(digests) == 1
+
+
+STREAM = """
+import hashlib, sys
+from pathlib import Path
+import numpy as np
+from episode_assets.video import CameraOutput, RGBEncoderConfig, StreamingEncoder
+
+width, height, out = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+blocks = np.random.default_rng(0).integers(0, 255, (height // 8, width // 8, 3))
+texture = np.kron(blocks, np.ones((8, 8, 1))).astype(np.uint8)
+with StreamingEncoder({"ego": CameraOutput(out, RGBEncoderConfig())}, fps=15) as encoder:
+    for number in range(40):
+        encoder.feed({"ego": np.ascontiguousarray(np.roll(texture, number, axis=1))}, is_owned=True)
+    encoder.finish()
+print(hashlib.sha256(out.read_bytes()).hexdigest())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is filled by the C library of Linux")
+def test_threads_and_fresh_memory_change_no_byte_of_a_stream(tmp_path: Path) -> None:
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", STREAM, "320", "240", str(tmp_path / "out.mp4")],
             env={**os.environ, "MALLOC_PERTURB_": filling},
             capture_output=True,
             text=True,

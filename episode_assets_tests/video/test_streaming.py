@@ -57,7 +57,7 @@ def test_every_row_fed_is_in_every_video_at_its_time(tmp_path):
 
 def test_the_bytes_are_those_of_one_writer_without_threads(tmp_path):
     pictures = [numbered_picture(number) for number in range(20)]
-    encode_frames(pictures, tmp_path / "plain.mp4", RGBEncoderConfig(), fps=15)
+    encode_frames(pictures, tmp_path / "plain.mp4", RGBEncoderConfig(), fps=15, threads=2)
     with StreamingEncoder(outputs(tmp_path, "ego"), fps=15) as encoder:
         for picture in pictures:
             encoder.feed({"ego": picture})
