@@ -220,11 +220,39 @@ def test_a_name_that_is_no_repository_is_refused(public, name):
         push_dataset(public, name, api=Hub())
 
 
-def test_trouble_of_the_hub_is_told_as_such_and_may_be_tried_again(public):
-    with pytest.raises(StorageTrouble, match="gone away") as error:
-        push_dataset(public, "somebody/hands", api=Hub(failure=ConnectionError("gone away")))
+class Answered(OSError):
+    """An answer of the Hub that is none of success."""
+
+    def __init__(self, status):
+        super().__init__(f"answered {status}")
+        self.response = SimpleNamespace(status_code=status)
+
+
+class Unreachable(Exception):
+    """As the client's HTTP package raises it: no OSError."""
+
+    __module__ = "httpx"
+
+
+@pytest.mark.parametrize(
+    "failure", [ConnectionError("gone"), Answered(503), Answered(429), Unreachable("no route")]
+)
+def test_trouble_of_the_hub_may_be_tried_again(public, failure):
+    with pytest.raises(StorageTrouble) as error:
+        push_dataset(public, "somebody/hands", api=Hub(failure=failure))
 
     assert not error.value.is_permanent
+
+
+@pytest.mark.parametrize("failure", [Answered(401), Answered(403), ValueError("no such name")])
+def test_a_refusal_of_the_hub_says_what_to_do(public, failure):
+    with pytest.raises(BadConfig, match="hf auth login"):
+        push_dataset(public, "somebody/hands", api=Hub(failure=failure))
+
+
+def test_a_mistake_of_ours_is_no_trouble_of_the_hub(public):
+    with pytest.raises(ZeroDivisionError):
+        push_dataset(public, "somebody/hands", api=Hub(failure=ZeroDivisionError()))
 
 
 def test_a_public_copy_says_what_it_is(public):

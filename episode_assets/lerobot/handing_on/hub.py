@@ -16,6 +16,11 @@ _KIND = "dataset"
 # Readers take every table below these folders, so what a new version no longer has must go from the repository too.
 _REPLACED = ("data/**", "videos/**", "meta/**")
 
+_CLIENT_PACKAGES = {"huggingface_hub", "httpx", "requests"}
+_NO_LOGIN = {"LocalTokenNotFoundError"}
+_PASSING = {408, 429}
+"""Answers that ask to come again later."""
+
 
 class HubApi(Protocol):
     """The part of `huggingface_hub.HfApi` that is used here."""
@@ -78,10 +83,8 @@ def push_dataset(
     hub = api or _client()
     try:
         _upload(hub, root, repo_id, tag=dataset.version, private=private)
-    except OSError as error:
-        raise StorageTrouble(f"the Hub did not take the dataset: {error}", where=repo_id) from error
-    except ValueError as error:
-        raise BadConfig(f"the Hub refused the call: {error}", where=repo_id) from error
+    except Exception as error:
+        raise _translated(error, repo_id) from error
     return f"https://huggingface.co/datasets/{repo_id}"
 
 
@@ -98,6 +101,22 @@ def _upload(hub: HubApi, root: Path, repo_id: str, *, tag: str, private: bool) -
     if any(found.name == tag for found in tags):
         hub.delete_tag(repo_id, tag=tag, repo_type=_KIND)  # it names the version before this one
     hub.create_tag(repo_id, tag=tag, repo_type=_KIND)
+
+
+def _translated(error: Exception, repo_id: str) -> Exception:
+    """Return what the client's error means here; one that is not of the client is handed on as it is.
+
+    The client's own errors descend from those of the HTTP package that it happens to use.
+    """
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    is_refused = isinstance(error, ValueError) or type(error).__name__ in _NO_LOGIN
+    if is_refused or (status in range(400, 500) and status not in _PASSING):
+        remedy = "log in with `hf auth login`, and check the name and your rights to it"
+        return BadConfig(f"the Hub refused the dataset: {error}", where=repo_id, remedy=remedy)
+    packages = {kind.__module__.split(".")[0] for kind in type(error).__mro__}
+    if isinstance(error, OSError) or packages & _CLIENT_PACKAGES:
+        return StorageTrouble(f"the Hub did not take the dataset: {error}", where=repo_id)
+    return error
 
 
 def _client() -> HubApi:
