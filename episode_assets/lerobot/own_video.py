@@ -29,6 +29,8 @@ from episode_assets.video import (
 )
 
 _CAMERA = "colour"
+_ENCODER_THREADS = 2
+"""A fixed number, whatever the machine: the bytes of libx264 depend on it. Two keep up with the decoder."""
 
 Encoder = TypeVar("Encoder", bound=RGBEncoderConfig)
 
@@ -74,7 +76,8 @@ def encode_colour(
     counts = np.zeros((len(episodes), 3 * 256), dtype=np.int64)
     pictures = shown_pictures(video, np.concatenate(episodes))
     # Decoding and encoding go on at once; full queues make the decoder wait, so that no frame is ever dropped.
-    with StreamingEncoder({_CAMERA: CameraOutput(out, config)}, fps=fps) as encoder:
+    output = CameraOutput(out, config)
+    with StreamingEncoder({_CAMERA: output}, fps=fps, threads=_ENCODER_THREADS) as encoder:
         for number, frames in enumerate(episodes):
             for row in range(len(frames)):
                 picture = change.apply(next(pictures))
