@@ -294,8 +294,11 @@ def _notes(plan: EpisodePlan, tracks: Sequence[CameraTrack]) -> list[Note]:
         notes.append(Note("hands_waived", detail, "hands"))
     if plan.grid.is_resampled:
         held, dropped = _held_and_dropped(plan)
-        notes.append(Note("frames_held", "rows that show the frame of the row before once more", "rgb", held))
-        notes.append(Note("frames_dropped", "frames inside episodes that no row shows", "rgb", dropped))
+        told = {
+            ("frames_held", "rows that show the frame of the row before once more"): held,
+            ("frames_dropped", "frames inside episodes that no row shows"): dropped,
+        }
+        notes += [Note(code, detail, "rgb", count) for (code, detail), count in told.items() if count]
     outside = sum(account.outside for track in tracks for account in track.depth)
     if outside:
         notes.append(Note("depth_outside", "measured depth pixels out of the coded range", "depth", outside))

@@ -164,9 +164,9 @@ def test_resampling_shows_the_nearest_frame_and_tells_what_it_held_and_dropped(t
         # A row that is shown once more is no measured step.
         assert [flags[0] for flags in table["valid.action"]][:-1] == (np.diff(shown) > 0).tolist()
     notes = {note.code: note.count for note in outcome.warnings}
-    assert notes["frames_held"] == sum(episode["resampled"]["held"] for episode in reader.episodes)
-    assert notes["frames_dropped"] == sum(episode["resampled"]["dropped"] for episode in reader.episodes)
-    assert notes["frames_held"] + notes["frames_dropped"] > 0
+    for code in ("held", "dropped"):
+        assert notes.get(f"frames_{code}", 0) == sum(one["resampled"][code] for one in reader.episodes)
+    assert {"frames_held", "frames_dropped"} & set(notes)
 
 
 def test_resampling_copies_what_maps_one_to_one_onto_the_grid(tmp_path):
