@@ -20,6 +20,7 @@ from episode_assets.lerobot.data_juicer import ExportToLeRobotMapper
 from episode_assets.lerobot.one_hand import one_hand_actions
 from episode_assets.video import RGBEncoderConfig, VideoWriter, decode_frames, picture_to_rgb, probe
 from episode_assets_tests.lerobot.archive import make_scene, paint, read_number, write_artifacts
+from episode_assets_tests.lerobot.groot_reader import GrootDataset
 from episode_assets_tests.scripting.conftest import MARK_BLUR
 from episode_assets_tests.scripting.stand_ins import MAGENTA
 
@@ -157,6 +158,23 @@ def test_the_result_passes_verification(tmp_path, blurred):
     )
 
     assert [str(problem) for problem in verify_dataset(tmp_path)] == []
+
+
+def test_a_reader_of_groot_takes_it_as_it_is(tmp_path, blurred):
+    """Pictures, states and texts that the reader of GR00T N1 sees, by a reader that imports nothing of ours."""
+    given = hand()
+    exported(tmp_path, sample_of(blurred(first=100), given))
+
+    seen = GrootDataset(tmp_path)
+
+    states = np.array(given["states"], np.float32)
+    for place, name in enumerate(("x", "y", "z", "roll", "pitch", "yaw", "pad", "gripper")):
+        assert (seen.values("state", name, 0, range(20))[:, 0].astype(np.float32) == states[:, place]).all()
+        assert len(seen.statistics("state", name)["q99"]) == 1
+    assert not seen.values("action", "x", 0, [25]).any()
+    assert seen.values("action", "gripper", 0, [25])[0, 0] == np.float32(states[-1, 7])
+    assert seen.frames("primary_image", 0, [7]).shape == (1, 48, 64, 3)
+    assert seen.annotation("human.action.task_description", 0, 3) == "pour tea"
 
 
 def test_r1_index_is_contiguous_and_frame_index_dense(tmp_path, blurred):
@@ -557,6 +575,9 @@ def test_the_video_of_an_audited_bundle_is_not_blurred_again(tmp_path):
     )
 
     assert len(meta["lerobot_export"]) == 1 and numbers(tmp_path / "out") == list(range(20))
+    stored = tmp_path / "out/videos/chunk-000/observation.images.image/episode_000000.mp4"
+    pairs = zip(decode_frames(artifacts.bundle / "rgb.mp4", range(20)), decode_frames(stored), strict=True)
+    assert all((ours.y == theirs.y).all() for (_, ours), (_, theirs) in pairs)
 
 
 def test_a_changed_contribution_is_not_packed(tmp_path, blurred):

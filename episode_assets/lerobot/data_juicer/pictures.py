@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,15 @@ from episode_assets.footage import passed_audit
 from episode_assets.lerobot.contribution import refuse_unverified
 from episode_assets.lerobot.data_juicer.takes import NoEpisode, require
 from episode_assets.outcome import Json
-from episode_assets.video import Picture, VideoWriter, decode_frames, join_segments, probe
+from episode_assets.video import (
+    Picture,
+    VideoSpan,
+    VideoWriter,
+    decode_frames,
+    join_segments,
+    probe,
+    retime_copy,
+)
 from episode_assets.video.rgb import picture_from_rgb
 
 BUNDLE_VIDEO = "rgb.mp4"
@@ -78,6 +86,13 @@ class VideoPictures:
     count: int
     digest: str
     privacy: dict[str, Json] | None
+
+    def can_copy(self, numbers: NDArray[np.int64], keys: Collection[int]) -> bool:
+        """Return whether packets of these pictures, one after another, begin with key frames where they must."""
+        wanted = numbers[sorted(keys)]
+        is_run = int(numbers[-1]) - int(numbers[0]) + 1 == len(numbers)
+        found = probe(self.path)
+        return is_run and not found.has_b_frames and bool(np.isin(wanted, found.key_frames).all())
 
     def read(self, numbers: Sequence[int]) -> Iterator[Picture]:
         """Yield pictures by increasing numbers."""
@@ -177,7 +192,12 @@ def encode_takes(
 
     keys = set(first.tolist())
     wanted = numbers.tolist()
-    if source.privacy is not None:
+    if source.privacy is not None and isinstance(source, VideoPictures) and source.can_copy(numbers, keys):
+        privacy = source.privacy
+        retime_copy([VideoSpan(source.path, wanted[0], wanted[-1] + 1)], out, fps=fps)
+        for place, picture in enumerate(source.read(wanted)):
+            count(place, colour_counts(picture)[None])
+    elif source.privacy is not None:
         privacy = source.privacy
         with VideoWriter(out, config.encoder(), fps=fps) as writer:
             for place, picture in enumerate(source.read(wanted)):
