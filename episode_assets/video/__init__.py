@@ -28,7 +28,7 @@ from episode_assets.video.faults import (
     UndecodableVideo,
 )
 from episode_assets.video.frames import Image
-from episode_assets.video.image_folder import encode_image_folder
+from episode_assets.video.image_folder import encode_image_folder, read_image
 from episode_assets.video.info_block import config_from_info, encoder_block, info_block
 from episode_assets.video.joining import join_segments
 from episode_assets.video.lookup import Output, Seconds, decode_at, iterate_at
@@ -102,6 +102,7 @@ __all__ = [
     "join_segments",
     "picture_to_rgb",
     "probe",
+    "read_image",
     "reencode",
     "resolved",
     "retime_copy",

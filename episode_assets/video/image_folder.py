@@ -13,13 +13,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from episode_assets.errors import BadVideo
 from episode_assets.video.decoding import decode_picture
-from episode_assets.video.depth_codes import DepthCoder, Outside
+from episode_assets.video.depth_codes import Codes, DepthCoder, Outside
 from episode_assets.video.encoder_config import DepthEncoderConfig, RGBEncoderConfig
 from episode_assets.video.faults import UndecodablePicture, named_failures
-from episode_assets.video.frames import Image
+from episode_assets.video.frames import Image, size_of
+from episode_assets.video.picture import Picture
 from episode_assets.video.probing import VideoProbe
 from episode_assets.video.writing import encode_frames
 
@@ -97,11 +99,26 @@ def numbered_images(folder: Path, suffixes: frozenset[str], *, prefix: str = "fr
     return [found[number] for number in range(len(found))]
 
 
+def read_image(path: Path, *, coder: DepthCoder | None = None) -> Picture | Codes:
+    """Read one image for an encoder.
+
+    Args:
+        path: PNG or JPEG for colour; TIFF of one channel for depth, whole numbers in millimetres or floats in metres.
+        coder: Turns depth into codes; colour is read without one.
+
+    Raises:
+        UndecodablePicture: The file cannot be read, or is not of that kind.
+    """
+    with named_failures("an image cannot be read", where=path.name, kind=UndecodablePicture):
+        content = path.read_bytes()
+    return _colour(path, content) if coder is None else coder.codes(_depth(path, content))
+
+
 def _images(files: list[Path], coder: DepthCoder | None) -> Iterator[Image]:
-    first: tuple[int, ...] | None = None
+    first: tuple[int, int] | None = None
     for path in files:
-        image = _depth(path, coder) if coder is not None else _colour(path)
-        size = image.shape[::-1] if isinstance(image, np.ndarray) else (image.true_width, image.true_height)
+        image = read_image(path, coder=coder)
+        size = size_of(image)
         if first is not None and size != first:
             raise BadVideo(
                 f"the image is {size[0]} x {size[1]} and the first {first[0]} x {first[1]}", where=path.name
@@ -110,19 +127,18 @@ def _images(files: list[Path], coder: DepthCoder | None) -> Iterator[Image]:
         yield image
 
 
-def _colour(path: Path) -> Any:
-    with named_failures("an image cannot be read", where=path.name, kind=UndecodablePicture):
-        content = path.read_bytes()
+def _colour(path: Path, content: bytes) -> Picture:
+    kind = _FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise UndecodablePicture(f"{path.suffix!r} is the ending of no image", where=path.name)
     try:
-        return decode_picture(_FORMATS[path.suffix.lower()], content)
+        return decode_picture(kind, content)
     except UndecodablePicture as error:
         raise UndecodablePicture(error.what, where=path.name) from error
 
 
-def _depth(path: Path, coder: DepthCoder) -> Any:
-    with named_failures("an image cannot be read", where=path.name, kind=UndecodablePicture):
-        content = np.frombuffer(path.read_bytes(), np.uint8)
-    depth = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(content) else None
+def _depth(path: Path, content: bytes) -> NDArray[Any]:
+    depth = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if content else None
     if depth is None or depth.ndim != 2 or depth.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
         raise UndecodablePicture("the file is no depth image of one channel", where=path.name)
-    return coder.codes(depth)
+    return depth

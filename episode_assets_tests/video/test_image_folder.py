@@ -12,9 +12,11 @@ from episode_assets.video import (
     UndecodablePicture,
     decode_depth_codes,
     decode_frames,
+    encode_frames,
     encode_image_folder,
     encode_jpeg,
     picture_to_rgb,
+    read_image,
 )
 from episode_assets_tests.video.builders import number_in, numbered_picture
 
@@ -128,3 +130,13 @@ def test_a_folder_that_is_not_there_and_a_video_that_is(tmp_path, folder):
     (tmp_path / "out.mp4").write_bytes(b"old")
     with pytest.raises(BadVideo, match="exists"):
         encode_image_folder(folder, tmp_path / "out.mp4", RGBEncoderConfig(), fps=10)
+
+
+def test_images_in_any_order_are_frames_too(tmp_path, folder):
+    paths = [folder / f"frame-{number:06d}.png" for number in (5, 3, 5)]
+
+    encode_frames(map(read_image, paths), tmp_path / "out.mp4", RGBEncoderConfig(), fps=10)
+
+    assert numbers(tmp_path / "out.mp4") == [5, 3, 5]
+    with pytest.raises(UndecodablePicture, match=r"'\.txt' is the ending of no image .*notes\.txt"):
+        read_image(folder / "notes.txt")

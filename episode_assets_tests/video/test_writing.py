@@ -111,11 +111,34 @@ def test_stamps_of_any_time_base_are_kept(tmp_path):
     ]
 
 
-def test_a_forced_key_frame_begins_a_group(tmp_path):
-    with VideoWriter(tmp_path / "out.mp4", RGBEncoderConfig(), fps=10) as writer:
+@pytest.mark.parametrize("vcodec", ["h264", "hevc", "av1"])
+def test_a_forced_key_frame_begins_a_group(tmp_path, vcodec):
+    config = RGBEncoderConfig.from_mapping({"vcodec": vcodec})
+    with VideoWriter(tmp_path / "out.mp4", config, fps=10) as writer:
         for number in range(12):
             writer.add(numbered_picture(3), force_key=number == 7)
-        assert 7 in writer.finish().key_frames
+        assert writer.finish().key_frames.tolist() == [0, 7]
+
+
+def test_a_forced_key_frame_begins_a_group_of_depth(tmp_path):
+    with VideoWriter(tmp_path / "out.mp4", DepthEncoderConfig(), fps=10) as writer:
+        for number in range(12):
+            writer.add(np.full((48, 64), number, np.uint16), force_key=number == 7)
+        assert writer.finish().key_frames.tolist() == [0, 7]
+
+
+@pytest.mark.parametrize(("vcodec", "changes"), [("h264", True), ("hevc", False), ("av1", False)])
+def test_the_number_of_threads_changes_the_bytes_of_x264_only(tmp_path, vcodec, changes):
+    config = RGBEncoderConfig.from_mapping({"vcodec": vcodec})
+    blocks = np.random.default_rng(0).integers(0, 255, (30, 40, 3))
+    texture = np.kron(blocks, np.ones((8, 8, 1))).astype(np.uint8)
+    content = []
+    for threads in (1, 2):
+        rolled = (np.ascontiguousarray(np.roll(texture, number, axis=1)) for number in range(20))
+        encode_frames(rolled, tmp_path / "out.mp4", config, fps=10, threads=threads)
+        content.append((tmp_path / "out.mp4").read_bytes())
+
+    assert (content[0] != content[1]) == changes
 
 
 def test_equal_pictures_give_equal_bytes(tmp_path):
