@@ -141,4 +141,4 @@ def _depth(path: Path, content: bytes) -> NDArray[Any]:
     depth = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if content else None
     if depth is None or depth.ndim != 2 or depth.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
         raise UndecodablePicture("the file is no depth image of one channel", where=path.name)
-    return depth
+    return np.asarray(depth)
