@@ -7,7 +7,7 @@ it is made is in `contribution`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,15 +41,20 @@ class Fragment:
         recording_id: The recording.
         directory: Directory of the fragment.
         digest: Content digest of the fragment.
-        bundle_video: rgb.mp4 of the very bundle version that the fragment refers to.
+        bundle_video: rgb.mp4 of the very bundle version that the fragment refers to, or a function that fetches it:
+            most videos of a growing dataset are never read again.
         labels: What people say about the recording.
     """
 
     recording_id: str
     directory: Path
     digest: str
-    bundle_video: Path
+    bundle_video: Path | Callable[[], Path]
     labels: Labels = NOTHING_SAID
+
+    def video(self) -> Path:
+        """Return a local file with the bundle's video, fetched now if it lies elsewhere."""
+        return self.bundle_video if isinstance(self.bundle_video, Path) else self.bundle_video()
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ class FragmentReader:
         """Return where the frames of an episode lie."""
         found = self.episodes[position]["videos"][video_key]
         is_own = found["from"] == FROM_FRAGMENT
-        path = self.fragment.directory / found["file"] if is_own else self.fragment.bundle_video
+        path = self.fragment.directory / found["file"] if is_own else self.fragment.video()
         return VideoSpan(path, int(found["frame_start"]), int(found["frame_stop"]))
 
     def _check(self, recipe: Recipe) -> None:

@@ -39,12 +39,13 @@ class VideoFile:
 
     def _frames(self, episode: PlannedEpisode) -> list[str | int]:
         part = episode.part
-        found, span = part.source["videos"][self.video_key], part.span(self.video_key)
+        found = part.source["videos"][self.video_key]
         fragment = part.reader.fragment
         digest = (
             str(part.reader.document["bundle_digest"]) if found["from"] == FROM_BUNDLE else fragment.digest
         )
-        frames = (span.first_frame, span.last_frame_exclusive)
+        first = int(found["frame_start"])
+        frames = (first + part.start, first + part.stop)
         return [fragment.recording_id, digest, str(found["file"]), str(found["parameters"]), *frames]
 
     def write(self, out: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from episode_assets.errors import ArtifactDamaged, ArtifactMissing, BadConfig, NothingToExport
 from episode_assets.lerobot import Fragment, pack_dataset
@@ -200,7 +201,7 @@ def _fragment(store: Store, found: _Contribution) -> Fragment:
         recording_id=found.recording_id,
         directory=found.artifact.directory(),
         digest=found.artifact.content_digest,
-        bundle_video=bundle.path("rgb.mp4"),
+        bundle_video=partial(bundle.path, "rgb.mp4"),
         labels=found.labels,
     )
 

@@ -47,7 +47,7 @@ def shared(old: Artifact, new: Artifact) -> set[str]:
 
 
 def is_metadata(path: str) -> bool:
-    return path == "README.md" or (path.startswith("meta/") and not path.startswith("meta/episodes"))
+    return path == "README.md" or (path.startswith("meta/") and not path.startswith("meta/episodes/"))
 
 
 def test_an_append_writes_the_last_file_of_each_family_and_metadata_only(
@@ -179,7 +179,36 @@ def test_provenance_names_the_key_of_every_large_file(store: Store, tmp_path: Pa
 
     files = json.loads(artifact.path("meta/episode_assets.json").read_text())["files"]
 
-    assert set(files) == {path for path in inodes(artifact) if path.endswith(".parquet")} - {
-        "meta/tasks.parquet"
-    } | {path for path in inodes(artifact) if path.endswith(".mp4")}
+    assert set(files) == {path for path in inodes(artifact) if not is_metadata(path)}
     assert ArtifactKey("lerobot_dataset/default") == artifact.key
+
+
+def test_an_object_store_copies_by_itself_what_has_not_changed(
+    s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine that has never seen the archive, an append fetches no video but the new one."""
+    monkeypatch.setenv("EPISODE_ASSETS_SCRATCH", str(tmp_path / "scratch"))
+    monkeypatch.setenv("EPISODE_ASSETS_CACHE", str(tmp_path / "cache"))
+    store, recipe = Store.open(f"{s3_bucket}/{tmp_path.name}"), recipe_of("v2.1")
+    for number in range(2):
+        contribute(store, tmp_path, number)
+    old = packed(store, recipe)
+    contribute(store, tmp_path, 2)
+
+    monkeypatch.setenv("EPISODE_ASSETS_CACHE", str(tmp_path / "another machine"))
+    new = bring_dataset_up_to_date(store, recipe).artifact
+
+    fetched = [
+        path for path in (tmp_path / "another machine").rglob("*.mp4") if "episode_bundle" in path.parts
+    ]
+    assert [path.parts[-3] for path in fetched] == [name_of(2)]
+    assert new.manifest.summary["files_taken_over"] == 4
+    assert store.verify(new.key) == []
+    before = {entry.path: entry.sha256 for entry in old.manifest.files if not is_metadata(entry.path)}
+    after = {entry.path: entry.sha256 for entry in new.manifest.files}
+    assert before.items() <= after.items()
+    videos = [
+        path for path in (tmp_path / "another machine").rglob("*.mp4") if "lerobot_dataset" in path.parts
+    ]
+    assert [path.name for path in videos] == ["episode_000002.mp4"]
+    assert_every_row_has_its_picture(new.directory())
