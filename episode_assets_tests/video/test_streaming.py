@@ -9,6 +9,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from episode_assets.errors import BadConfig, BadVideo
 from episode_assets.video import (
@@ -273,3 +275,46 @@ def test_a_row_brings_a_picture_of_every_camera(tmp_path):
         pytest.raises(BadVideo, match="left"),
     ):
         encoder.feed({"left": numbered_picture(0)})
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    cameras=st.integers(1, 3),
+    queue_rows=st.integers(1, 4),
+    rows=st.integers(1, 30),
+    when_full=st.sampled_from(["wait", "drop_row"]),
+)
+def test_rows_and_frames_are_always_equally_many(tmp_path_factory, cameras, queue_rows, rows, when_full):
+    folder = tmp_path_factory.mktemp("stream")
+    names = [f"camera{number}" for number in range(cameras)]
+    picture = numbered_picture(1)
+    with StreamingEncoder(
+        outputs(folder, *names), fps=10, queue_rows=queue_rows, when_full=when_full
+    ) as encoder:
+        taken = sum(encoder.feed(dict.fromkeys(names, picture)) for _ in range(rows))
+        finished = encoder.finish()
+
+    assert taken == encoder.rows == (rows if when_full == "wait" else taken)
+    assert [video.probe.frames for video in finished.values()] == [taken] * cameras
+    assert all(video.most_waiting <= queue_rows for video in finished.values())
+
+
+def test_rows_of_several_givers_stay_whole(tmp_path):
+    with StreamingEncoder(outputs(tmp_path, "left", "right"), fps=10, queue_rows=1) as encoder:
+
+        def give(numbers):
+            for number in numbers:
+                encoder.feed({"left": numbered_picture(number), "right": numbered_picture(number)})
+
+        givers = [threading.Thread(target=give, args=(range(start, start + 10),)) for start in (0, 20, 40)]
+        for giver in givers:
+            giver.start()
+        for giver in givers:
+            giver.join()
+        encoder.finish()
+
+    seen = [
+        [number_in(p.y) for _, p in decode_frames(tmp_path / f"{name}.mp4")] for name in ("left", "right")
+    ]
+    assert seen[0] == seen[1]
+    assert sorted(seen[0]) == [*range(10), *range(20, 30), *range(40, 50)]
