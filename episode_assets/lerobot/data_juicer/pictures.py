@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,9 +87,9 @@ class VideoPictures:
     digest: str
     privacy: dict[str, Json] | None
 
-    def can_copy(self, numbers: NDArray[np.int64], keys: Collection[int]) -> bool:
+    def can_copy(self, numbers: NDArray[np.int64], keys: Sequence[int]) -> bool:
         """Return whether packets of these pictures, one after another, begin with key frames where they must."""
-        wanted = numbers[sorted(keys)]
+        wanted = numbers[list(keys)]
         is_run = int(numbers[-1]) - int(numbers[0]) + 1 == len(numbers)
         found = probe(self.path)
         return is_run and not found.has_b_frames and bool(np.isin(wanted, found.key_frames).all())
@@ -182,51 +182,90 @@ def encode_takes(
     numbers = np.unique(np.concatenate(takes))
     beyond = f"picture {int(numbers[-1])} is asked for, there are {source.count}"
     require(bool(numbers[-1] < source.count), "frames_outside", beyond)
-    first = np.searchsorted(numbers, [int(frames[0]) for frames in takes])
-    last = np.searchsorted(numbers, [int(frames[-1]) for frames in takes])
-    counts = np.zeros((len(takes), 3, 256), dtype=np.int64)
-
-    def count(start: int, colours: NDArray[np.int32]) -> None:
-        for take, (begins, ends) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
-            counts[take] += colours[max(begins - start, 0) : max(ends + 1 - start, 0)].sum(axis=0)
-
-    keys = set(first.tolist())
-    wanted = numbers.tolist()
-    if source.privacy is not None and isinstance(source, VideoPictures) and source.can_copy(numbers, keys):
-        privacy = source.privacy
-        retime_copy([VideoSpan(source.path, wanted[0], wanted[-1] + 1)], out, fps=fps)
-        for place, picture in enumerate(source.read(wanted)):
-            count(place, colour_counts(picture)[None])
-    elif source.privacy is not None:
-        privacy = source.privacy
-        with VideoWriter(out, config.encoder(), fps=fps) as writer:
-            for place, picture in enumerate(source.read(wanted)):
-                count(place, colour_counts(picture)[None])
-                writer.add(picture, force_key=place in keys)
-            writer.finish()
-    else:
-        size = _size(source, wanted[0])
-        try:
-            series = blur_series(
-                lambda: source.read(wanted),
-                scratch,
-                size=size,
-                fps=fps,
-                key_at=keys,
-                config=config,
-                on_group=count,
-            )
-        except AuditFailed as error:
-            raise NoEpisode("audit", error.what) from error
-        join_segments(series.segments, out)
-        privacy = series.privacy
-    found = probe(out)
-    require(
-        found.frames == len(numbers),
-        "pictures_lost",
-        f"{found.frames} of {len(numbers)} pictures were encoded",
+    spans = _Spans(
+        tuple(np.searchsorted(numbers, [int(frames[0]) for frames in takes]).tolist()),
+        tuple(np.searchsorted(numbers, [int(frames[-1]) for frames in takes]).tolist()),
+        np.zeros((len(takes), 3, 256), dtype=np.int64),
     )
-    return EncodedTakes(tuple(first.tolist()), counts, privacy)
+    privacy = source.privacy
+    if privacy is None:
+        privacy = _blur(source, numbers, spans, out, scratch, fps=fps, config=config)
+    elif isinstance(source, VideoPictures) and source.can_copy(numbers, spans.first):
+        _copy(source, numbers, spans, out, fps=fps)
+    else:
+        _encode(source, numbers, spans, out, fps=fps, config=config)
+    count = probe(out).frames
+    require(count == len(numbers), "pictures_lost", f"{count} of {len(numbers)} pictures were encoded")
+    return EncodedTakes(spans.first, spans.counts, privacy)
+
+
+@dataclass(frozen=True)
+class _Spans:
+    """Where takes lie in a video, and the colours of their pictures so far.
+
+    Attributes:
+        first: Position of each take's first picture.
+        last: Position of each take's last picture.
+        counts: (takes, 3, 256) int64, added to by `count`.
+    """
+
+    first: tuple[int, ...]
+    last: tuple[int, ...]
+    counts: NDArray[np.int64]
+
+    def count(self, start: int, colours: NDArray[np.int32]) -> None:
+        """Add the (n, 3, 256) colours of n pictures from position `start` on."""
+        for take, (begins, ends) in enumerate(zip(self.first, self.last, strict=True)):
+            self.counts[take] += colours[max(begins - start, 0) : max(ends + 1 - start, 0)].sum(axis=0)
+
+
+def _copy(source: VideoPictures, numbers: NDArray[np.int64], spans: _Spans, out: Path, *, fps: int) -> None:
+    retime_copy([VideoSpan(source.path, int(numbers[0]), int(numbers[-1]) + 1)], out, fps=fps)
+    for place, picture in enumerate(source.read(numbers.tolist())):
+        spans.count(place, colour_counts(picture)[None])
+
+
+def _encode(
+    source: PictureSource,
+    numbers: NDArray[np.int64],
+    spans: _Spans,
+    out: Path,
+    *,
+    fps: int,
+    config: FaceBlurConfig,
+) -> None:
+    with VideoWriter(out, config.encoder(), fps=fps) as writer:
+        for place, picture in enumerate(source.read(numbers.tolist())):
+            spans.count(place, colour_counts(picture)[None])
+            writer.add(picture, force_key=place in spans.first)
+        writer.finish()
+
+
+def _blur(
+    source: PictureSource,
+    numbers: NDArray[np.int64],
+    spans: _Spans,
+    out: Path,
+    scratch: Path,
+    *,
+    fps: int,
+    config: FaceBlurConfig,
+) -> dict[str, Json]:
+    wanted = numbers.tolist()
+    try:
+        series = blur_series(
+            lambda: source.read(wanted),
+            scratch,
+            size=_size(source, wanted[0]),
+            fps=fps,
+            key_at=spans.first,
+            config=config,
+            on_group=spans.count,
+        )
+    except AuditFailed as error:
+        raise NoEpisode("audit", error.what) from error
+    join_segments(series.segments, out)
+    return series.privacy
 
 
 def _size(source: PictureSource, number: int) -> tuple[int, int]:
