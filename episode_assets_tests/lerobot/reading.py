@@ -42,8 +42,8 @@ def episodes_of(dataset: Path) -> list[dict[str, Any]]:
     return found
 
 
-def numbers_seen(dataset: Path, episode: dict[str, Any]) -> list[int]:
-    """Return the number painted into every frame of an episode."""
+def file_of(dataset: Path, episode: dict[str, Any]) -> tuple[Path, range]:
+    """Return the video file of an episode and its frames in there."""
     info = info_of(dataset)
     if info["codebase_version"] == "v3.0":
         place = {f"{part}_index": episode[f"videos/{VIDEO}/{part}_index"] for part in ("chunk", "file")}
@@ -52,8 +52,13 @@ def numbers_seen(dataset: Path, episode: dict[str, Any]) -> list[int]:
         number = episode["episode_index"]
         place, first = {"episode_chunk": number // info["chunks_size"], "episode_index": number}, 0
     path = dataset / info["video_path"].format(video_key=VIDEO, **place)
-    wanted = range(first, first + episode["length"])
-    return [read_number(picture) for _, picture in decode_frames(path, wanted)]
+    return path, range(first, first + episode["length"])
+
+
+def numbers_seen(dataset: Path, episode: dict[str, Any]) -> list[int]:
+    """Return the number painted into every frame of an episode."""
+    path, frames = file_of(dataset, episode)
+    return [read_number(picture) for _, picture in decode_frames(path, frames)]
 
 
 def assert_every_row_has_its_picture(dataset: Path) -> None:
