@@ -310,8 +310,9 @@ def dataset_path(name: str, store_uri: str | None) -> Path:
 
 
 def _published(store: Store) -> dict[str, Path]:
-    from episode_assets.pipeline.settings import load_settings
+    """Return the latest datasets in the store by recipe, those of recipes that no settings file names included."""
+    from episode_assets.storage import ArtifactKey
 
-    names = [asset for asset in load_settings().assets if asset.startswith("lerobot_dataset/")]
-    keys = [key for asset in names for key in store.keys(asset)]
-    return {key.asset.partition("/")[2]: store.latest(key).directory() for key in keys}
+    # Datasets are assets of their own below this folder, so that their names are where recordings are elsewhere.
+    names = [key.recording_id for key in store.keys("lerobot_dataset") if key.recording_id]
+    return {name: store.latest(ArtifactKey(f"lerobot_dataset/{name}")).directory() for name in names}

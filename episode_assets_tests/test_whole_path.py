@@ -240,3 +240,29 @@ def test_names_of_people_and_places_stay_out_of_what_is_published(done, small_de
                 data = path.read_bytes()
                 assert str(small_demo.path.parent).encode() not in data, path
                 assert small_demo.path.name.encode() not in data, path
+
+
+def test_a_dataset_of_another_recipe_is_built_from_what_is_there(
+    done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, _, _ = done
+    copy = tmp_path / "store"
+    shutil.copytree(place.store_path, copy, symlinks=True)
+    for name, value in {**place.environment, STORE_VARIABLE: str(copy)}.items():
+        monkeypatch.setenv(name, value)
+    recipe = tmp_path / "small.yaml"
+    recipe.write_text("name: small\npacking: {version: v2.1}\n")
+    command = ["dataset", "build", "--recipe", str(recipe), "--rgb_encoder.crf", "33"]
+
+    first = CliRunner().invoke(main, command)
+    again = CliRunner().invoke(main, command)
+
+    assert first.exit_code == 0, first.output
+    assert first.stdout.startswith("small: packed, ")
+    assert again.stdout.startswith("small: is up to date, ")
+    root = Store.open(str(copy)).latest(ArtifactKey("lerobot_dataset/small", None)).directory()
+    info = json.loads((root / "meta" / "info.json").read_text())
+    assert info["codebase_version"] == "v2.1"
+    assert info["features"]["observation.images.ego"]["info"]["video.crf"] == 33
+    verified = CliRunner().invoke(main, ["dataset", "verify", "small"])
+    assert (verified.exit_code, verified.stdout) == (0, "passed, 0 warnings\n")
