@@ -8,7 +8,9 @@ from click.testing import CliRunner
 
 from episode_assets.cli import main
 from episode_assets.lerobot import Recipe, pack_dataset, verify_dataset
+from episode_assets_tests.lerobot.archive import make_scene, write_artifacts
 from episode_assets_tests.lerobot.damage import DATA, VIDEO, column, overwritten_packet, put
+from episode_assets_tests.pipeline.test_dataset import publish
 
 
 def call(*arguments):
@@ -156,3 +158,20 @@ def test_building_without_recordings_says_what_to_do(workplace):
 
     assert result.exit_code == 1
     assert "run `episode-assets run FILE`" in error_of(result)
+
+
+def test_what_has_been_contributed_is_packed_and_found_by_its_name(workplace, tmp_path):
+    name, store = "first-00000000", workplace.store
+    artifacts = write_artifacts(tmp_path / name, make_scene(30), recording_id=name)
+    bundle = publish(store, "episode_bundle", name, artifacts.bundle, {})
+    artifacts.fragment(tmp_path / "fragment", recipe=Recipe())
+    inputs = {"episode_bundle": bundle.content_digest}
+    publish(store, "lerobot_episode/default", name, tmp_path / "fragment", inputs)
+
+    built = call("build")
+
+    assert built.exit_code == 0, built.output
+    assert built.stdout.startswith("default: packed, 1 episodes, 29 rows, 1 recordings\n")
+    assert call("verify", "default").stdout == "passed, 0 warnings\n"
+    assert "datasets there: default" in error_of(call("verify", "nobody"))
+    assert call("build").stdout.startswith("default: is up to date, ")
