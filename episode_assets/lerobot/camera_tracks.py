@@ -186,18 +186,16 @@ def _why_encode_episode(frames: Indices, source: EpisodeSource) -> str | None:
 
 
 def depth_track(
-    bundle: EpisodeBundle,
+    images: DepthImages,
     directory: Path,
     episodes: Sequence[Indices],
     *,
     recipe: Recipe,
-    change: PictureChange,
     fps: int,
     progress: Progress,
 ) -> CameraTrack:
     """Encode the depth feature into `directory` and return it; arguments as those of `colour_track`."""
     key, name = recipe.depth_key, f"{recipe.depth_key}.mp4"
-    images = DepthImages(bundle, recipe.depth, change)
     config = seekable(recipe.depth.encoder, fps=fps)
     encoded = encode_depth(images, episodes, directory / name, config=config, fps=fps, progress=progress)
     file = read_video(directory / name, frames=sum(map(len, episodes)))

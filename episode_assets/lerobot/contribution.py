@@ -28,6 +28,8 @@ from episode_assets.lerobot.camera_tracks import (
 )
 from episode_assets.lerobot.columns import fragment_columns
 from episode_assets.lerobot.cuts import REASONS, Span
+from episode_assets.lerobot.depth_feature import DepthImages
+from episode_assets.lerobot.depth_overlay import DepthOverlay
 from episode_assets.lerobot.episode_plan import EpisodePlan, plan_episodes
 from episode_assets.lerobot.fragment import DOCUMENT, ROWS, SCHEMA, SCHEMA_VERSION, STATISTICS
 from episode_assets.lerobot.fragment_tables import write_rows, write_statistics
@@ -109,12 +111,16 @@ def write_fragment(
     said = plan_segments(recorded, quality, bundle.video_path, recipe=recipe, task=task, given=tasks_beside)
     change, refused = _change(recorded, video, recipe)
     source = change_source(recorded, change)
+    overlay = DepthOverlay.of(source, change) if recipe.depth.size == "picture" else None
+    refused = refused or _no_depth(bundle, overlay, recipe)
+    if overlay is not None:
+        source = overlay.told(source)
     plan = plan_episodes(
         source,
         quality,
         recipe,
         said,
-        refused=refused or _no_depth(bundle, recipe),
+        refused=refused,
         starts_anywhere=_starts_anywhere(recipe, video, change),
     )
     spans = plan.cuts.episodes
@@ -125,7 +131,16 @@ def write_fragment(
         for span in spans
     ]
     tracks = _tracks(
-        bundle, blurred, directory, source, plan, recipe=recipe, video=video, change=change, progress=progress
+        bundle,
+        blurred,
+        directory,
+        source,
+        plan,
+        recipe=recipe,
+        video=video,
+        change=change,
+        overlay=overlay,
+        progress=progress,
     )
     columns = fragment_columns(recipe)
     write_rows(directory / ROWS, table, columns, progress)
@@ -195,10 +210,17 @@ def _starts_anywhere(recipe: Recipe, video: VideoFile, change: PictureChange) ->
     return is_encoded or recipe.timing == "resample" or recipe.unaligned_start == "reencode"
 
 
-def _no_depth(bundle: EpisodeBundle, recipe: Recipe) -> LeftOut | None:
-    if not recipe.depth.enabled or bundle.depth is not None:
+def _no_depth(bundle: EpisodeBundle, overlay: DepthOverlay | None, recipe: Recipe) -> LeftOut | None:
+    if not recipe.depth.enabled:
         return None
-    return LeftOut("no_depth", "the recording has no depth, which the recipe asks for")
+    if bundle.depth is None:
+        return LeftOut("no_depth", "the recording has no depth, which the recipe asks for")
+    if overlay is not None and not overlay.is_known.any():
+        detail = (
+            "no picture has the intrinsics of both cameras, by which depth.size 'picture' lays depth over it"
+        )
+        return LeftOut("no_intrinsics", detail)
+    return None
 
 
 def _tracks(
@@ -211,12 +233,14 @@ def _tracks(
     recipe: Recipe,
     video: VideoFile,
     change: PictureChange,
+    overlay: DepthOverlay | None,
     progress: Progress,
 ) -> tuple[CameraTrack, ...]:
     """Return the camera features in the order of the recipe; none without episodes."""
     episodes = [plan.frames(span) for span in plan.cuts.episodes]
     if not episodes:
         return ()
+    depth = DepthImages(bundle, recipe.depth, change, overlay) if recipe.depth.enabled else None
     tracks: list[CameraTrack] = []
     if recipe.video_key in recipe.video_keys:
         tracks.append(
@@ -233,14 +257,13 @@ def _tracks(
                 progress=progress,
             )
         )
-    if recipe.depth_key in recipe.video_keys:
-        tracks.append(
-            depth_track(
-                bundle, directory, episodes, recipe=recipe, change=change, fps=plan.fps, progress=progress
-            )
-        )
+    if depth is not None and recipe.depth_key in recipe.video_keys:
+        tracks.append(depth_track(depth, directory, episodes, recipe=recipe, fps=plan.fps, progress=progress))
     if recipe.image_keys:
-        tracks += image_tracks(bundle, directory, episodes, recipe=recipe, change=change, progress=progress)
+        in_rows = depth if recipe.depth_key in recipe.image_keys else None
+        tracks += image_tracks(
+            bundle, directory, episodes, recipe=recipe, change=change, depth=in_rows, progress=progress
+        )
     return tuple(sorted(tracks, key=lambda track: recipe.camera_keys.index(track.key)))
 
 

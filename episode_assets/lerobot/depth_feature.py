@@ -1,8 +1,9 @@
 """The depth feature of a recipe: one image per row, as 12-bit codes in a lossless video or as raw millimetres in TIFF.
 
-Each row shows the depth image that the bundle pairs with its picture, at its own size; rows without one are holes
-alone, and `valid.depth` says which. Depth inside face boxes is already a hole in the bundle. The codes belong to
-`video`; that code 0 means a hole is written into the provenance, because readers show it as the smallest depth.
+Each row shows the depth image that the bundle pairs with its picture, at its own size or laid over the picture; rows
+without one are holes alone, and `valid.depth` says which. Depth inside face boxes is already a hole in the bundle. The
+codes belong to `video`; that code 0 means a hole is written into the provenance, because readers show it as the
+smallest depth.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from episode_assets.bundle import EpisodeBundle
 from episode_assets.errors import BadVideo
 from episode_assets.lerobot.camera_statistics import MILLIMETRES, camera_statistics
+from episode_assets.lerobot.depth_overlay import DepthOverlay
 from episode_assets.lerobot.own_video import Encoded
 from episode_assets.lerobot.picture_change import PictureChange
 from episode_assets.lerobot.recipe_depth import DepthFeature
@@ -72,16 +74,24 @@ class DepthImages:
     Args:
         bundle: A bundle that has depth.
         feature: What the recipe asks for.
-        change: What is done to the pictures; of it depth takes the turn alone, since resizing would invent values.
+        change: What is done to the pictures; of it depth takes the turn alone.
+        overlay: Lays depth over the stored pictures; None keeps its own size.
     """
 
-    def __init__(self, bundle: EpisodeBundle, feature: DepthFeature, change: PictureChange) -> None:
+    def __init__(
+        self,
+        bundle: EpisodeBundle,
+        feature: DepthFeature,
+        change: PictureChange,
+        overlay: DepthOverlay | None = None,
+    ) -> None:
         info = bundle.depth
         if info is None:
             raise ValueError("the bundle has no depth")  # the caller leaves such a recording out
-        self._bundle, self._feature, self._change = bundle, feature, change
+        self._bundle, self._feature, self._change, self._overlay = bundle, feature, change, overlay
         self._coder = DepthCoder(feature.encoder, outside=feature.outside)
-        self._nothing = np.zeros((info.height, info.width), np.uint16)
+        turned = (info.height, info.width)[:: -1 if change.quarter_turns % 2 else 1]
+        self._nothing = np.zeros(turned if overlay is None else overlay.size[::-1], np.uint16)
         self._is_coded = feature.store == "video"
         self._levels = LARGEST_CODE + 1 if self._is_coded else MILLIMETRES
         self.accounts: list[DepthAccount] = []
@@ -89,9 +99,8 @@ class DepthImages:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the turned images, px."""
-        height, width = self._change.turn(self._nothing).shape
-        return width, height
+        """Width and height of what is stored, px."""
+        return int(self._nothing.shape[1]), int(self._nothing.shape[0])
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -103,11 +112,11 @@ class DepthImages:
         counts = np.zeros(self._levels, dtype=np.int64)
         outside = with_depth = 0
         for frame in frames.tolist():
-            image = self._bundle.depth_frame(frame)
+            image = self._shown(frame)
             with_depth += image is not None
             measured = self._nothing if image is None else image
             outside += self._coder.count_outside(measured) if self._is_coded else 0
-            stored = np.ascontiguousarray(self._change.turn(self._stored(measured)), dtype=np.uint16)
+            stored = self._coder.codes(measured) if self._is_coded else measured
             counts += np.bincount(stored.reshape(-1), minlength=len(counts))
             yield stored
         self._counts.append(counts)
@@ -120,8 +129,13 @@ class DepthImages:
         frames = self.accounts[episode].rows_with_depth
         return camera_statistics(self._counts[episode], depth_facts(self._feature), frames=frames)
 
-    def _stored(self, measured: NDArray[np.uint16]) -> NDArray[np.uint16]:
-        return self._coder.codes(measured) if self._is_coded else measured
+    def _shown(self, frame: int) -> NDArray[np.uint16] | None:
+        """Return the depth of one picture as it lies in the row, (H, W) mm; None where there is none."""
+        image = self._bundle.depth_frame(frame)
+        if image is None or (self._overlay is not None and not self._overlay.is_known[frame]):
+            return None
+        turned = np.ascontiguousarray(self._change.turn(image), dtype=np.uint16)
+        return turned if self._overlay is None else self._overlay.lay(turned, frame)
 
 
 def encode_depth(

@@ -35,6 +35,7 @@ def image_tracks(
     *,
     recipe: Recipe,
     change: PictureChange,
+    depth: DepthImages | None,
     progress: Progress,
 ) -> tuple[CameraTrack, ...]:
     """Write the images of all features that the recipe stores so into `directory`, and return the features.
@@ -45,13 +46,13 @@ def image_tracks(
         episodes: Frame of each row per episode; at least one.
         recipe: What is wanted.
         change: What is done to the pictures.
+        depth: The depth of the bundle; None where it does not lie in the rows.
         progress: Told after every episode.
 
     Raises:
         BadVideo: The video does not decode.
     """
     colour = _Colours(bundle.video_path, episodes, change) if recipe.video_key in recipe.image_keys else None
-    depth = DepthImages(bundle, recipe.depth, change) if recipe.depth_key in recipe.image_keys else None
     keys = recipe.image_keys
     suffixes = [SUFFIXES["depth" if key == recipe.depth_key else "colour"] for key in keys]
     with ImageWriter(directory / FILE, keys, suffixes) as writer:

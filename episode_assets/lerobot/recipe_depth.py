@@ -22,6 +22,13 @@ class DepthFeature:
             "help": "video: 12-bit codes in an mp4; tiff: raw millimetres, one image per row in the data files"
         },
     )
+    size: Literal["own", "picture"] = field(
+        default="own",
+        metadata={
+            "help": "own: as recorded; picture: the nearest measured value for every pixel of the stored picture, by "
+            "the intrinsics of both"
+        },
+    )
     outside: Literal["hole", "clamp"] = field(
         default="hole",
         metadata={"help": "Depth outside depth_min to depth_max becomes a hole or the nearest end"},
