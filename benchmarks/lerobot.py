@@ -7,8 +7,8 @@
 are copied into the dataset, once every frame is decoded and encoded anew with the settings that LeRobot gets; our own
 streaming encoder gets the arrays too. Then what `--episodes` recordings of 30 s of 320x180 take to pack.
 
-Every row is a process of its own that has imported everything before it begins to count. Memory is what the work adds
-to the process at its peak. Other load on the machine moves wall time most; compare numbers of one run.
+Every row is a process of its own that has loaded all code before it begins to count. Memory is what the work adds to
+the process at its peak. Other load on the machine moves wall time most; compare numbers of one run.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -80,7 +81,7 @@ def encode(directory: Path, settings: Told) -> Told:
 
 
 def packed(artifacts: Path, directory: Path, recipe: Recipe) -> Told:
-    """Write fragment and dataset of the recording and tell what that cost."""
+    """Write fragment and dataset of the recording and tell what that cost, a tiny one having loaded all code."""
     made = Artifacts(
         RECORDING,
         artifacts / "bundle",
@@ -88,11 +89,12 @@ def packed(artifacts: Path, directory: Path, recipe: Recipe) -> Told:
         artifacts / "qc",
         artifacts / "blurred",
     )
-    (directory / "dataset").mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as tiny:
+        scene = write_artifacts(Path(tiny) / "scene", make_scene(), recording_id=RECORDING)
+        into_dataset(scene, Path(tiny), recipe)
     decoded = DecodedFrames()
     costs = WorkCosts()
-    fragment, _ = made.fragment(directory / "fragment", recipe=recipe)
-    pack_dataset([fragment], directory / "dataset", recipe=recipe)
+    into_dataset(made, directory, recipe)
     told: Told = costs.told()
     info = json.loads((directory / "dataset/meta/info.json").read_text(encoding="utf-8"))
     video = next(directory.glob("dataset/videos/*/*/*.mp4"))
@@ -101,6 +103,13 @@ def packed(artifacts: Path, directory: Path, recipe: Recipe) -> Told:
         "decoded": decoded.count,
         "video_bytes": video.stat().st_size,
     }
+
+
+def into_dataset(made: Artifacts, directory: Path, recipe: Recipe) -> None:
+    """Write the fragment of a recording and the dataset of that alone."""
+    (directory / "dataset").mkdir(parents=True)
+    fragment, _ = made.fragment(directory / "fragment", recipe=recipe)
+    pack_dataset([fragment], directory / "dataset", recipe=recipe)
 
 
 class DecodedFrames:
@@ -192,7 +201,7 @@ def _different(directory: Path, number: int) -> Fragment:
 def _clone(fragment: Fragment, directory: Path, number: int) -> None:
     """Let a fragment and its video stand for one more recording."""
     shutil.copytree(fragment.directory, directory)
-    os.link(fragment.bundle_video, directory.with_suffix(".mp4"))
+    os.link(fragment.video(), directory.with_suffix(".mp4"))
     path = directory / "episodes.json"
     document = json.loads(path.read_text(encoding="utf-8"))
     document["recording_id"] = directory.name
