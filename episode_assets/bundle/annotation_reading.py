@@ -35,10 +35,12 @@ class AnnotationReader:
         self.F = F
         self._path = path
         self._file: h5py.File | None = None
+        self._last: tuple[str, h5py.Dataset] | None = None
 
     def close(self) -> None:
         """Close the file; arrays that were read stay usable."""
         if self._file is not None:
+            self._last = None
             self._file.close()
             self._file = None
 
@@ -51,13 +53,19 @@ class AnnotationReader:
         return tuple(sorted(self._opened()))
 
     def dataset(self, path: str) -> h5py.Dataset:
-        """Return a dataset whose values have not been read yet."""
+        """Return a dataset whose values have not been read yet.
+
+        The last one stays open: finding it again takes longer than a depth image does.
+        """
+        if self._last is not None and self._last[0] == path:
+            return self._last[1]
         try:
             item = self._opened()[path]
         except (KeyError, RuntimeError) as error:
             raise damaged("the dataset is missing", path) from error
         if not isinstance(item, h5py.Dataset):
             raise damaged("a dataset was expected, found a group", path)
+        self._last = path, item
         return item
 
     def read(self, path: str, take: Callable[[h5py.Dataset], Value]) -> Value:

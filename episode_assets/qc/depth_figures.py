@@ -149,13 +149,19 @@ class DepthMeter:
         self._saturated[frame] = np.count_nonzero(image == SATURATED_MM) / image.size
 
     def _levels(self, frame: int, image: Image) -> None:
-        measured = image[image > 0]
-        if len(measured) == 0:
+        pixels = np.bincount(image.ravel())  # by millimetre
+        pixels[0] = 0
+        values = np.flatnonzero(pixels)
+        if len(values) == 0:
             return
-        self._median[frame], self._mean[frame] = np.median(measured) / 1000, measured.mean() / 1000
-        self._constant[frame] = measured.min() == measured.max()
-        tenths = np.bincount(measured // round(FINE_DEPTH_BIN_M * 1000), minlength=FINE_DEPTH_BINS)
-        self._histogram += tenths[:FINE_DEPTH_BINS]
+        below = np.cumsum(pixels[values])
+        count = int(below[-1])
+        middle = values[np.searchsorted(below, ((count - 1) // 2, count // 2), side="right")]
+        self._median[frame] = middle.sum() / 2 / 1000
+        self._mean[frame] = int(values @ pixels[values]) / count / 1000
+        self._constant[frame] = len(values) == 1
+        tenths = np.bincount(values // round(FINE_DEPTH_BIN_M * 1000), pixels[values], FINE_DEPTH_BINS)
+        self._histogram += tenths[:FINE_DEPTH_BINS].astype(np.int64)
         self._beyond += int(tenths[FINE_DEPTH_BINS:].sum())
 
     def numbers(self) -> DepthNumbers:
