@@ -37,8 +37,6 @@ from episode_assets.video import (
 )
 from episode_assets.video.rgb import picture_from_rgb
 
-BUNDLE_VIDEO = "rgb.mp4"
-
 
 class PictureSource(Protocol):
     """Pictures by number."""
@@ -275,10 +273,10 @@ def _size(source: PictureSource, number: int) -> tuple[int, int]:
 
 def _audit_of(path: Path) -> dict[str, Json] | None:
     """Return the record of the audit where a path is the video of a bundle that nobody doubts."""
-    if path.name != BUNDLE_VIDEO or not (path.parent / "meta.json").is_file():
-        return None
     try:
         with EpisodeBundle.open(path.parent) as bundle:
+            if bundle.video_path.resolve() != path.resolve():
+                return None
             refuse_unverified(bundle)
             return dict(passed_audit(bundle.privacy, where="episode_bundle"))
     except (ArtifactDamaged, UnauditedArtifact):
