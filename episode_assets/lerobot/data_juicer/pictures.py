@@ -21,7 +21,7 @@ from episode_assets.anonymization.colour_counts import colour_counts
 from episode_assets.anonymization.config import FaceBlurConfig
 from episode_assets.anonymization.picture_series import blur_series
 from episode_assets.bundle import EpisodeBundle
-from episode_assets.errors import ArtifactDamaged, AuditFailed, BadVideo, UnauditedArtifact
+from episode_assets.errors import ArtifactDamaged, ArtifactMissing, AuditFailed, BadVideo, UnauditedArtifact
 from episode_assets.footage import passed_audit
 from episode_assets.lerobot.contribution import refuse_unverified
 from episode_assets.lerobot.data_juicer.takes import NoEpisode, require
@@ -279,7 +279,7 @@ def _audit_of(path: Path) -> dict[str, Json] | None:
                 return None
             refuse_unverified(bundle)
             return dict(passed_audit(bundle.privacy, where="episode_bundle"))
-    except (ArtifactDamaged, UnauditedArtifact):
+    except (ArtifactDamaged, ArtifactMissing, UnauditedArtifact):
         return None
 
 
