@@ -10,15 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from numpy.typing import NDArray
 
 from episode_assets.demo import HAND_SIDES, DemoConfig, DemoTruth
 from episode_assets.geometry import project, quaternion_to_matrix
+from episode_assets.lerobot import Recipe
 from episode_assets.lerobot.arrow_values import column_values
 from episode_assets.storage import ArtifactKey
 from episode_assets.video import Picture, decode_frames
 from episode_assets_tests.conftest import make_demo, make_workplace
 from episode_assets_tests.demo.independent_reader import read_everything
+from episode_assets_tests.lerobot.test_training_facts import largest_normalised
 from episode_assets_tests.test_whole_path import run_graph, settings_from
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
@@ -139,3 +142,12 @@ def test_joints_of_a_dataset_fall_on_the_painted_joints(made: Made, name: str) -
     assert max(offsets) < 2
     assert np.mean(share_of_hands) < 0.3
     assert np.mean(on_hands) > 0.97
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_no_valid_value_of_a_recording_is_far_from_the_others_once_it_is_normalised(
+    made: Made, name: str
+) -> None:
+    recipe = Recipe.from_mapping(yaml.safe_load(RECIPES[name]) or {})
+
+    assert largest_normalised(made.directories[name], recipe) <= 20
