@@ -1,0 +1,64 @@
+"""What the report of an hour keeps of each picture and sample, and what it takes beside that for a moment."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+import pytest
+
+from episode_assets.qc.blocks import row_lengths
+from episode_assets.qc.offsets import course_of_imu, turns_of
+from episode_assets.recording import ImuStream
+
+SAMPLES = 200_000
+
+MOST_PER_PICTURE = 1_500
+"""Bytes. Seven samples of the IMU are 373, figures of both hands 306, poses and intrinsics 264, numbers of the pixels
+128, of depth 96; the joints of both hands would be 1,344 more."""
+
+
+def arrays_in(item: object) -> Iterator[np.ndarray]:
+    """Yield the arrays that hold the memory of all arrays in a dataclass."""
+    if isinstance(item, np.ndarray):
+        while isinstance(item.base, np.ndarray):
+            item = item.base
+        yield item
+    elif is_dataclass(item):
+        for column in fields(item):
+            yield from arrays_in(getattr(item, column.name))
+
+
+def peak_bytes(compute: Callable[[], object]) -> int:
+    """Return the most memory that a computation takes, its result included."""
+    tracemalloc.start()
+    try:
+        compute()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_little_is_kept_of_a_picture(evidence):
+    frames = len(evidence)
+    held = {id(array): array.nbytes for array in arrays_in(evidence)}
+    of_bounded_number = evidence.depth.stera.pixels_m.nbytes  # the more images, the fewer are sampled
+
+    assert (sum(held.values()) - of_bounded_number) / frames < MOST_PER_PICTURE
+
+
+def test_the_course_of_a_gyro_is_summed_in_place():
+    rates = np.random.default_rng(0).normal(size=(SAMPLES, 3))
+    stamps = np.arange(SAMPLES, dtype=np.int64) * 10_000_000
+    imu = ImuStream(stamps, rates, rates, np.empty((0, 4)), "imu", "removed")
+
+    assert peak_bytes(lambda: course_of_imu(imu)) < 2 * rates.nbytes
+
+
+@pytest.mark.parametrize(("compute", "columns"), [(turns_of, 4), (row_lengths, 3)])
+def test_turns_and_lengths_are_taken_in_blocks(compute, columns):
+    vectors = np.random.default_rng(0).normal(size=(SAMPLES, columns))
+
+    assert peak_bytes(lambda: compute(vectors)) < 1.2 * vectors.nbytes
