@@ -91,7 +91,7 @@ def episode_tables(
         for table in (_fragment_statistics(episodes[chosen]), _packed_statistics(episodes[chosen])):
             for name in table.column_names:
                 given = given.append_column(name, table[name])
-        yield given.select(schema.names).cast(schema)
+        yield given.select(schema.names)
 
 
 def _fragment_statistics(episodes: Sequence[PlannedEpisode]) -> Any:
@@ -101,7 +101,8 @@ def _fragment_statistics(episodes: Sequence[PlannedEpisode]) -> Any:
         members = list(group)
         stored = members[0].part.reader.statistics_table()
         tables += [stored.slice(episode.part.position, 1) for episode in members]
-    return pa.concat_tables(tables)
+    # One piece per column: every later step would take each of a hundred pieces by itself.
+    return pa.concat_tables(tables).combine_chunks()
 
 
 def _packed_statistics(episodes: Sequence[PlannedEpisode]) -> Any:

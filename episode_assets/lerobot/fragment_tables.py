@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from episode_assets.lerobot.arrow_values import worth_a_dictionary
 from episode_assets.lerobot.camera_tracks import CameraTrack
 from episode_assets.lerobot.columns import Column, schema_of
 from episode_assets.lerobot.rows import Rows
@@ -23,7 +24,8 @@ HISTOGRAM = "histogram"
 def write_rows(path: Path, episodes: Sequence[Rows], columns: tuple[Column, ...], progress: Progress) -> None:
     """Write the rows of all episodes, one row group each."""
     schema = schema_of(columns)
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    dictionaries = worth_a_dictionary(schema)
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=dictionaries) as writer:
         for done, rows in enumerate(episodes, start=1):
             # One row group per episode: packing reads exactly one.
             table = arrow_table(rows, columns)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from episode_assets.lerobot.arrow_values import worth_a_dictionary
 from episode_assets.lerobot.columns import PACKED, Column, data_columns, schema_of
 from episode_assets.lerobot.fragment import FragmentReader
 from episode_assets.lerobot.fragment_tables import arrow_table
@@ -95,7 +96,8 @@ def _hub_metadata(columns: Sequence[Column], image_keys: Sequence[str]) -> bytes
 
 def write_groups(path: Path, schema: Any, tables: Iterable[Any]) -> None:
     """Write tables into one file, a row group each; one of them is in memory at a time."""
-    with pq.ParquetWriter(path, schema, compression="snappy") as writer:
+    dictionaries = worth_a_dictionary(schema)
+    with pq.ParquetWriter(path, schema, compression="snappy", use_dictionary=dictionaries) as writer:
         for table in tables:
             writer.write_table(table.cast(schema), row_group_size=table.num_rows)
 
