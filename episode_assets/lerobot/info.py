@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from episode_assets.errors import ArtifactDamaged, BadConfig
 from episode_assets.lerobot.existing import ExistingDataset, open_dataset
+from episode_assets.lerobot.existing.damage import named_damage
 from episode_assets.lerobot.policies import POLICIES, PolicyInputs, warnings_for
 
 
@@ -81,17 +79,8 @@ def describe_dataset(path: Path) -> DatasetSummary:
         BadConfig: There is no dataset, or it is of an unknown version.
         ArtifactDamaged: Its documents cannot be read.
     """
-    try:
-        dataset = open_dataset(path)
-        return _summary(dataset)
-    except BadConfig:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise ArtifactDamaged(
-            f"the dataset cannot be read: {type(error).__name__}: {error}",
-            where=str(path),
-            remedy="`episode-assets dataset verify` names what is wrong",
-        ) from error
+    with named_damage(path):
+        return _summary(open_dataset(path))
 
 
 def _summary(dataset: ExistingDataset) -> DatasetSummary:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from episode_assets.anonymization.colour_counts import colour_counts
 from episode_assets.errors import BadConfig
 from episode_assets.lerobot.existing import STATS, ExistingDataset, ExistingEpisode, Feature, open_dataset
+from episode_assets.lerobot.existing.damage import named_damage
 from episode_assets.lerobot.existing.dataset import INFO
 from episode_assets.lerobot.existing.files import camera_files
 from episode_assets.lerobot.existing.v2 import EPISODE_STATISTICS, read_lines, write_lines
@@ -87,10 +88,11 @@ def reencode_dataset(
     Raises:
         BadConfig: Nothing is to be done, a camera is unknown, or an encoder does not open.
         BadVideo: A video cannot be decoded.
+        ArtifactDamaged: The dataset cannot be read, or a video holds other frames than its episodes.
     """
     dataset = open_dataset(source)
     chosen = _chosen(dataset, rgb, depth, cameras)
-    with new_root(out) as root:
+    with named_damage(source), new_root(out) as root:
         made = [_Camera(dataset, feature, config).encode(root, progress) for feature, config in chosen]
         _copy_rest(dataset, root, {one.feature.key for one in made})
         colours = {one.feature.key: one for one in made if not one.feature.is_depth}

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from episode_assets.errors import BadConfig, EpisodeAssetsError
 from episode_assets.lerobot.checks import DATASET_RULES, ROW_RULES
 from episode_assets.lerobot.checks.videos import decodable
 from episode_assets.lerobot.existing import EpisodeRows, ExistingDataset, episode_rows, open_dataset
+from episode_assets.lerobot.existing.damage import READING_RAISES
 from episode_assets.lerobot.problems import Problem
 from episode_assets.progress import Progress, silent
 
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, IndexError, pa.ArrowException, EpisodeAssetsError)
+_UNREADABLE = (*READING_RAISES, OSError, EpisodeAssetsError)
 """What reading a damaged file raises; every one of them is a finding and not a crash."""
 
 
@@ -72,8 +71,8 @@ def _findings(path: Path, *, decode: bool, progress: Progress) -> Iterator[Probl
     except BadConfig as error:
         yield Problem("version" if "codebase_version" in error.what else "unreadable", error.what)
         return
-    except _UNREADABLE as error:
-        yield Problem("unreadable", _words(error))
+    except EpisodeAssetsError as error:
+        yield Problem("unreadable", error.what)
         return
     for rule in (*DATASET_RULES, *([decodable] if decode else [])):
         yield from _guarded(rule.__name__, rule(dataset))

@@ -9,7 +9,17 @@ from click.testing import CliRunner
 from episode_assets.cli import main
 from episode_assets.lerobot import Recipe, pack_dataset, verify_dataset
 from episode_assets_tests.lerobot.archive import make_scene, write_artifacts
-from episode_assets_tests.lerobot.damage import DATA, VIDEO, column, overwritten_packet, put
+from episode_assets_tests.lerobot.damage import (
+    DATA,
+    EPISODES,
+    VIDEO,
+    column,
+    cut,
+    info,
+    overwritten_packet,
+    put,
+    removed,
+)
 from episode_assets_tests.pipeline.test_dataset import publish
 
 
@@ -144,6 +154,34 @@ def test_a_merge_of_what_is_damaged_fails_with_1(archive, damaged, tmp_path):
 
     assert result.exit_code == 1
     assert "does not pass verification" in error_of(result)
+
+
+DAMAGES = [
+    (cut(DATA, -50), ("export", "--public", "{out}")),
+    (removed(DATA), ("merge", "{other}", "{out}", "--force")),
+    (cut("meta/stats.json", 100), ("info",)),
+    (cut("meta/info.json", 100), ("reencode", "{out}")),
+    (removed(EPISODES), ("export", "--public", "{out}")),
+    (removed(VIDEO), ("reencode", "{out}")),
+    (info(video_path="../../../{video_key}/{chunk_index}/{file_index}.mp4"), ("reencode", "{out}")),
+    (info(data_path="/tmp/{chunk_index}/{file_index}.parquet"), ("export", "--public", "{out}")),
+]
+
+
+@pytest.mark.parametrize(("damage", "arguments"), DAMAGES)
+def test_a_dataset_that_cannot_be_read_ends_with_one_line_and_leaves_nothing(
+    archive, tmp_path, damage, arguments
+):
+    root = shutil.copytree(archive.dataset, tmp_path / "dataset")
+    damage(root)
+    command, *rest = (part.format(out=tmp_path / "out", other=archive.dataset) for part in arguments)
+
+    result = call(command, root, *rest)
+
+    assert result.exit_code in (1, 2)
+    assert "Traceback" not in result.stderr
+    assert error_of(result)
+    assert {path.name for path in tmp_path.iterdir()} == {"dataset"}
 
 
 def test_a_dataset_is_found_in_the_store_by_the_name_of_its_recipe(workplace):

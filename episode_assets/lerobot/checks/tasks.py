@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -28,7 +29,7 @@ def task_table(dataset: ExistingDataset) -> Iterator[Problem]:
         yield Problem(
             "task_table", f"task indices are {indices[:10]}, expected 0 to {len(indices) - 1} in order"
         )
-    repeated = sorted({text for text in texts if texts.count(text) > 1})
+    repeated = sorted(text for text, count in Counter(texts).items() if count > 1)
     if repeated or not all(text.strip() for text in texts):
         yield Problem("task_table", f"texts are empty or repeated: {repeated[:5]}")
 
@@ -37,7 +38,8 @@ def unused_tasks(dataset: ExistingDataset) -> Iterator[Problem]:
     """A task of no row is a remark, or the rest of an episode that was removed."""
     used: set[int] = set()
     for name in dataset.data_files:
-        used.update(pq.read_table(dataset.root / name, columns=["task_index"])["task_index"].to_pylist())
+        column = pq.read_table(dataset.root / name, columns=["task_index"])["task_index"]
+        used.update(column.unique().to_pylist())
     for index, text in dataset.tasks:
         if index not in used:
             yield Problem("task_unused", f"task {index} ({text!r}) is the task of no row")

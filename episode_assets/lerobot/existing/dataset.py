@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from episode_assets.errors import BadConfig
 from episode_assets.lerobot.columns import Mask
 from episode_assets.lerobot.existing import v2, v3
+from episode_assets.lerobot.existing.damage import named_damage
 from episode_assets.lerobot.existing.episode import ExistingEpisode
 from episode_assets.lerobot.existing.features import Feature
 from episode_assets.lerobot.ledger import PROVENANCE
@@ -109,12 +110,17 @@ def open_dataset(root: Path) -> ExistingDataset:
 
     Raises:
         BadConfig: There is no dataset, or it is of a version that nobody here knows.
-        OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException: A document is missing or cannot be read.
+        ArtifactDamaged: A document is missing or cannot be read, or a path leads out of the dataset.
     """
     if not (root / INFO).exists():
         raise BadConfig(
             "there is no dataset here", where=str(root), remedy="name a folder with meta/info.json"
         )
+    with named_damage(root):
+        return _opened(root)
+
+
+def _opened(root: Path) -> ExistingDataset:
     info = read_json(root / INFO)
     version = info["codebase_version"]
     if version not in VERSIONS:
@@ -127,7 +133,15 @@ def open_dataset(root: Path) -> ExistingDataset:
     features = {key: Feature.read(key, entry, masks.get(key, ())) for key, entry in info["features"].items()}
     cameras = tuple(key for key, feature in features.items() if feature.is_video)
     episodes = tuple(_LAYOUTS[version].read_episodes(root, info, cameras))
+    for name in {name for episode in episodes for name in episode.paths}:
+        _require_inside(name)
     return ExistingDataset(root, version, info, features, episodes, provenance)
+
+
+def _require_inside(path: str) -> None:
+    """Refuse a path that leads out of the dataset: others' documents must not say where files are read or written."""
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise ValueError(f"{path!r} leads out of the dataset")
 
 
 def _mask(document: Mapping[str, Any]) -> Mask:

@@ -47,3 +47,8 @@ class ExistingEpisode:
     data: str
     videos: Mapping[str, VideoPart]
     record: Mapping[str, Any]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All files that it lies in."""
+        return (self.data, *(part.path for part in self.videos.values()))

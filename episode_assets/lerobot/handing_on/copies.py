@@ -9,6 +9,7 @@ from episode_assets.errors import BadConfig
 from episode_assets.lerobot.new_root import new_root
 from episode_assets.lerobot.splits import dataset_roots
 from episode_assets.progress import Progress, silent
+from episode_assets.storage.trouble import translated
 
 _OF_THE_STORE = "manifest.json"
 
@@ -30,7 +31,7 @@ def copy_dataset(source: Path, out: Path, *, progress: Progress = silent) -> Pat
         )
     files = [path for path in sorted(source.rglob("*")) if path.is_file()]
     files = [path for path in files if path != source / _OF_THE_STORE]
-    with new_root(out) as root:
+    with translated(str(out)), new_root(out) as root:
         for done, path in enumerate(files, start=1):
             target = root / path.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)

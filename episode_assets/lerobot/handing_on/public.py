@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from episode_assets.errors import BadConfig, UnauditedArtifact
 from episode_assets.lerobot.existing import STATS, EpisodeRows, ExistingDataset, episode_rows, open_dataset
+from episode_assets.lerobot.existing.damage import named_damage
 from episode_assets.lerobot.existing.dataset import INFO
 from episode_assets.lerobot.existing.v2 import EPISODE_STATISTICS, EPISODES, MODALITY, read_lines, write_lines
 from episode_assets.lerobot.existing.v2 import TASKS as TASK_LINES
@@ -72,6 +73,7 @@ def publish_copy(source: Path, out: Path, *, progress: Progress = silent) -> Pub
     Raises:
         BadConfig: There is no dataset, or `out` exists.
         UnauditedArtifact: Nobody says that its pictures passed the audit.
+        ArtifactDamaged: It cannot be read.
     """
     roots = dataset_roots(source)
     if not roots:
@@ -82,7 +84,7 @@ def publish_copy(source: Path, out: Path, *, progress: Progress = silent) -> Pub
     for dataset in datasets.values():
         _require_audit(dataset)
     dropped: dict[str, None] = {}
-    with new_root(out) as root:
+    with named_damage(source), new_root(out) as root:
         for name, dataset in datasets.items():
             one = _PublicRoot(dataset, root if name is None else root / name, name or out.name)
             one.write(progress)

@@ -11,6 +11,7 @@ from typing import Any
 
 from episode_assets.errors import ArtifactDamaged, BadConfig
 from episode_assets.lerobot.existing import STATS, ExistingDataset, Feature, open_dataset
+from episode_assets.lerobot.existing.damage import named_damage
 from episode_assets.lerobot.existing.dataset import INFO
 from episode_assets.lerobot.ledger import PROVENANCE
 from episode_assets.lerobot.merging.plan import MergePlan, plan_merge
@@ -69,7 +70,11 @@ def merge_datasets(
     """
     if len(sources) < 2:
         raise BadConfig("a merge takes at least two datasets")
-    datasets = [_opened(path, force=force) for path in sources]
+    with named_damage(sources[0].parent):
+        return _merged([_opened(path, force=force) for path in sources], out, progress)
+
+
+def _merged(datasets: Sequence[ExistingDataset], out: Path, progress: Progress) -> Merged:
     reasons = list(differences(datasets))
     if reasons:
         more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
