@@ -71,21 +71,18 @@ class _Told:
     """One episode's rows and the frame after each.
 
     Attributes:
-        frames: (n + 1,) positions in the source: the rows, then the frame that the last action leads to.
+        frames: (n + 1,) positions in the recording: the rows, then the frame that the last action leads to.
+        source: These n + 1 frames.
         steps: Bodies in the reference frame.
         present: (n + 1, 2) the hand has values.
         valid: (n + 1, 2) the wrist was measured.
     """
 
     frames: NDArray[np.int64]
+    source: EpisodeSource
     steps: Steps
     present: Flags
     valid: Flags
-
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        """(n,) positions of the rows."""
-        return self.frames[:-1]
 
     def both_ends(self, valid: Flags) -> Flags:
         """Return (n, ...) bool: true at the row, at the frame after it, and the step between them is one."""
@@ -116,7 +113,7 @@ def build_rows(
     """
     told = _tell(source, rows_and_target(span, recipe) if frames is None else frames, recipe, fps)
     told = replace(told, steps=over_gaps(told.steps, leads_on=span.leads_on, choice=recipe.gaps))
-    count = len(told.rows)
+    count = len(told.frames) - 1
     state, action = states_and_actions(told.steps, recipe)
     rows: Rows = {
         "observation.state": state,
@@ -124,11 +121,11 @@ def build_rows(
         "timestamp": (np.arange(count) / fps).astype(np.float32),
         "frame_index": np.arange(count, dtype=np.int64),
     }
-    rows |= _masks(source, told, recipe)
-    rows |= _hand_columns(source, told)
-    rows |= _camera_columns(source, told)
-    rows |= _source_columns(source, told)
-    return rows | _extra_columns(source, told, recipe)
+    rows |= _masks(told, recipe)
+    rows |= _hand_columns(told)
+    rows |= _camera_columns(told)
+    rows |= _source_columns(told)
+    return rows | _extra_columns(told, recipe)
 
 
 def rows_and_target(span: Span, recipe: Recipe) -> NDArray[np.int64]:
@@ -139,37 +136,36 @@ def rows_and_target(span: Span, recipe: Recipe) -> NDArray[np.int64]:
     return frames
 
 
-def _tell(source: EpisodeSource, frames: NDArray[np.int64], recipe: Recipe, fps: int) -> _Told:
-    poses, has_pose = source.world_from_optical[frames], source.has_pose[frames]
+def _tell(recording: EpisodeSource, frames: NDArray[np.int64], recipe: Recipe, fps: int) -> _Told:
+    source = recording.take(frames)
+    poses, has_pose = source.world_from_optical, source.has_pose
     reference = np.eye(4)
     if recipe.reference_frame != "world" and has_pose.any():
         reference = episode_from_world(poses[int(np.argmax(has_pose))])
     axes = recipe.layout.wrist_axes
     present, valid = usable_hands(source, reference_frame=recipe.reference_frame, axes=axes)
-    in_optical = _in_optical(source, frames, reference @ poses, present[frames], recipe)
-    stamps, gaps = source.stamp_ns[frames], np.cumsum(source.gap_before)[frames]
+    in_optical = _in_optical(source, reference @ poses, present, recipe)
+    # Pictures that no row shows may be missing between two rows as well.
+    gaps = np.cumsum(recording.gap_before[frames[0] : frames[-1] + 1])[frames - frames[0]]
     steps = Steps(
         *_now_and_then(in_optical, poses, recipe.reference_frame),
-        possible=(np.diff(gaps) == 0) & (np.diff(stamps) > 0),
-        dt_s=np.diff(stamps) / _SECOND_NS,
+        possible=(np.diff(gaps) == 0) & (np.diff(source.stamp_ns) > 0),
+        dt_s=np.diff(source.stamp_ns) / _SECOND_NS,
         period_s=1.0 / fps,
     )
-    return _Told(frames, steps, present[frames], valid[frames])
+    return _Told(frames, source, steps, present, valid)
 
 
-def _in_optical(
-    source: EpisodeSource, frames: NDArray[np.int64], camera: Floats, present: Flags, recipe: Recipe
-) -> Bodies:
-    joints = source.joints_cam[frames]
-    mano = None if source.mano is None else source.mano.at(frames)
+def _in_optical(source: EpisodeSource, camera: Floats, present: Flags, recipe: Recipe) -> Bodies:
+    joints, mano = source.joints_cam, source.mano
     return Bodies(
         joints=joints,
         rotation=wrist_axes(joints, mano if recipe.layout.wrist_axes == "mano" else None),
         grip=openings(recipe.layout.grip_of(recipe.state), joints, mano),
-        fingers=(ManoHands.unknown(len(frames)) if mano is None else mano).fingers,
+        fingers=(ManoHands.unknown(len(source)) if mano is None else mano).fingers,
         camera=camera,
         present=present,
-        has_camera=source.has_pose[frames],
+        has_camera=source.has_pose,
     )
 
 
@@ -186,14 +182,14 @@ def _now_and_then(in_optical: Bodies, poses: Floats, reference_frame: str) -> tu
     return in_optical.at(here), in_optical.at(after).hands_moved(here_from_next)
 
 
-def _masks(source: EpisodeSource, told: _Told, recipe: Recipe) -> Rows:
-    state, then = recipe.state, told.steps.then
-    measured = told.present & (source.hand_kind[told.frames] == MEASURED)
-    joints = np.asarray(source.joint_valid[told.frames] & measured[:, :, None]).reshape(-1, 42)
+def _masks(told: _Told, recipe: Recipe) -> Rows:
+    source, state, then = told.source, recipe.state, told.steps.then
+    measured = told.present & (source.hand_kind == MEASURED)
+    joints = np.asarray(source.joint_valid & measured[:, :, None]).reshape(-1, 42)
     # Told in the camera's frame, a step is only known where the camera's own is: then the next hand is present.
     action = told.both_ends(told.valid) & then.present
     if state == "camera":
-        action = told.both_ends(source.has_pose[told.frames])[:, None]
+        action = told.both_ends(source.has_pose)[:, None]
     rows: Rows = {
         "valid.left": told.valid[:-1, 0],
         "valid.right": told.valid[:-1, 1],
@@ -203,21 +199,21 @@ def _masks(source: EpisodeSource, told: _Told, recipe: Recipe) -> Rows:
     }
     way = recipe.layout.grip_of(state)
     if way != "none":
-        seen = source.joint_valid[told.frames][:, :, joints_of_grip(way)].all(axis=2)
+        seen = source.joint_valid[:, :, joints_of_grip(way)].all(axis=2)
         known = np.isfinite(np.append(told.steps.now.grip, then.grip[-1:], axis=0))
         grip = measured & seen & known
         rows |= {"valid.grip": grip[:-1], "valid.grip_step": told.both_ends(grip)}
     if source.mano is not None:
-        mano = measured & source.mano.is_known[told.frames]
+        mano = measured & source.mano.is_known
         rows |= {"valid.mano": mano[:-1], "valid.mano_step": told.both_ends(mano) & then.present}
     return rows
 
 
-def _hand_columns(source: EpisodeSource, told: _Told) -> Rows:
-    now, kind = told.steps.now, source.hand_kind[told.rows]
+def _hand_columns(told: _Told) -> Rows:
+    now, kind = told.steps.now, told.source.hand_kind[:-1]
     flat = now.joints.reshape(len(kind), 2, 63)
     sides = [hold(flat[:, side], now.present[:, side], never=_NO_JOINTS) for side in (0, 1)]
-    confidence = np.where(kind > MISSING, source.hand_confidence[told.rows], 0.0)
+    confidence = np.where(kind > MISSING, told.source.hand_confidence[:-1], 0.0)
     # Where the row's numbers come from: the source's own kind, or held, or nothing at all.
     filled = np.where(told.present.any(axis=0), HELD, MISSING)
     return {
@@ -227,9 +223,9 @@ def _hand_columns(source: EpisodeSource, told: _Told) -> Rows:
     }
 
 
-def _camera_columns(source: EpisodeSource, told: _Told) -> Rows:
-    now = told.steps.now
-    vectors = np.full((len(told.rows), 7), np.nan)
+def _camera_columns(told: _Told) -> Rows:
+    now, source = told.steps.now, told.source
+    vectors = np.full((len(now.has_camera), 7), np.nan)
     vectors[:, :3] = now.camera[:, :3, 3]
     vectors[now.has_camera, 3:] = continuous_quaternions(
         matrix_to_quaternion(now.camera[now.has_camera, :3, :3])
@@ -237,8 +233,8 @@ def _camera_columns(source: EpisodeSource, told: _Told) -> Rows:
     return {
         "camera.pose": hold(vectors, now.has_camera, never=_NO_POSE).astype(np.float32),
         "valid.camera_pose": now.has_camera,
-        "valid.depth": source.has_depth[told.rows],
-        **_intrinsics("camera", source.intrinsics[told.rows]),
+        "valid.depth": source.has_depth[:-1],
+        **_intrinsics("camera", source.intrinsics[:-1]),
     }
 
 
@@ -252,18 +248,19 @@ def _intrinsics(which: str, values: Floats) -> Rows:
     }
 
 
-def _source_columns(source: EpisodeSource, told: _Told) -> Rows:
-    stamps = source.stamp_ns[told.frames]
+def _source_columns(told: _Told) -> Rows:
+    stamps = told.source.stamp_ns
     return {
         "source.timestamp_ns": stamps[:-1],
         "source.dt_ns": np.diff(stamps),
-        "source.message_number": source.message_number[told.rows],
-        "source.frame_index": told.rows,
+        "source.message_number": told.source.message_number[:-1],
+        "source.frame_index": told.frames[:-1],
     }
 
 
-def _extra_columns(source: EpisodeSource, told: _Told, recipe: Recipe) -> Rows:
+def _extra_columns(told: _Told, recipe: Recipe) -> Rows:
     """Return the columns that only some recipes have."""
+    source = told.source
     rows: Rows = {}
     if tells_euler(recipe.state, recipe.layout):
         key = "camera.near_gimbal_lock" if recipe.state == "camera" else "hand.near_gimbal_lock"
@@ -272,15 +269,15 @@ def _extra_columns(source: EpisodeSource, told: _Told, recipe: Recipe) -> Rows:
         )
         rows[key] = near_gimbal_lock(matrix_to_euler(rotations))
     if "handedness" in recipe.layout.extra and source.handedness is not None:
-        handedness = source.handedness[told.rows]
+        handedness = source.handedness[:-1]
         rows["valid.handedness"] = np.isfinite(handedness)
         rows["hand.handedness"] = np.nan_to_num(handedness).astype(np.float32)
     if recipe.depth.enabled and source.depth_intrinsics is not None:
-        rows |= _intrinsics("depth", source.depth_intrinsics[told.rows])
+        rows |= _intrinsics("depth", source.depth_intrinsics[:-1])
     if "imu" in recipe.layout.extra and source.imu is not None:
-        rows |= _imu_columns(source.imu[told.rows])
+        rows |= _imu_columns(source.imu[:-1])
     if "mano" in recipe.layout.extra and source.mano is not None:
-        rows |= _mano_columns(source.mano.at(told.rows), told, recipe)
+        rows |= _mano_columns(source.mano.at(np.arange(len(source) - 1)), told, recipe)
     return rows
 
 
