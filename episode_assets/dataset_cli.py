@@ -67,6 +67,9 @@ dataset_argument = click.argument("dataset_name", metavar="DATASET")
 )
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings file (YAML).")
 @click.option("--force", is_flag=True, help="Compute even what the store has.")
+@click.option(
+    "--repack", is_flag=True, help="Sort recordings by their start again; episodes get other numbers."
+)
 @encoder_options
 @one_line_errors
 def build(
@@ -75,6 +78,7 @@ def build(
     recipe_file: Path | None,
     config_file: Path | None,
     force: bool,
+    repack: bool,
     **encoder: str | None,
 ) -> None:
     """Build the datasets of recipes from the recordings in the store; without a name, those of all recipes.
@@ -88,7 +92,7 @@ def build(
     store, bars, failed = open_store(resolve_places(store_uri)), Bars(), False
     for recipe in recipes:
         try:
-            built = build_dataset(store, recipe, force=force, progress=bars)
+            built = build_dataset(store, recipe, force=force, repack=repack, progress=bars)
         finally:
             bars.close()
         click.echo(built_text(recipe.name, built))

@@ -33,13 +33,16 @@ class Built:
     failed: Mapping[str, str]
 
 
-def build_dataset(store: Store, recipe: Recipe, *, force: bool = False, progress: Progress = silent) -> Built:
+def build_dataset(
+    store: Store, recipe: Recipe, *, force: bool = False, repack: bool = False, progress: Progress = silent
+) -> Built:
     """Bring the contributions of all registered recordings up to date, then the dataset.
 
     Args:
         store: Where artifacts live.
         recipe: What the dataset is made of.
         force: Compute even what the store has.
+        repack: Sort recordings by their start again, whatever the order in which they came.
         progress: Who watches.
 
     Raises:
@@ -56,4 +59,5 @@ def build_dataset(store: Store, recipe: Recipe, *, force: bool = False, progress
         except EpisodeAssetsError as error:
             failed[entry.recording_id] = str(error)
         progress("contributions", done, len(entries))
-    return Built(bring_dataset_up_to_date(store, recipe, progress=progress, force=force), made, failed)
+    packed = bring_dataset_up_to_date(store, recipe, progress=progress, force=force, repack=repack)
+    return Built(packed, made, failed)
