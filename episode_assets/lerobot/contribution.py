@@ -1,55 +1,38 @@
 """Writes what one recording contributes to the datasets of a recipe: rows, cut points, statistics, own pictures.
 
-The order of work is here and nothing else: what is read is in `inputs`, which frames become rows in `episode_plan`,
-numbers in `rows`, pictures in `camera_tracks`. A recording that fits no recipe is a fragment without episodes that says
-why, so nothing waits for it. How a fragment is read again is in `fragment`.
+The order of work is here and nothing else: what is read is in `inputs`, what the camera sees in `sight`, which frames
+become rows in `episode_plan`, numbers in `rows`, pictures in `video_tracks` and `image_tracks`. A recording that fits
+no recipe is a fragment without episodes that says why, so nothing waits for it. How a fragment is read again is in
+`fragment`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-
-import numpy as np
 
 from episode_assets.bundle import EpisodeBundle
 from episode_assets.bundle.unaudited import pictures_among, unverified
 from episode_assets.errors import ArtifactDamaged, UnauditedArtifact
 from episode_assets.footage import passed_audit
-from episode_assets.lerobot.camera_tracks import (
-    CameraTrack,
-    VideoFile,
-    colour_track,
-    depth_track,
-    read_video,
-    video_facts,
-    why_encode,
-)
+from episode_assets.lerobot.camera_tracks import CameraTrack
 from episode_assets.lerobot.columns import fragment_columns
-from episode_assets.lerobot.cuts import REASONS, Span
+from episode_assets.lerobot.cuts import REASONS
 from episode_assets.lerobot.depth_feature import DepthImages
-from episode_assets.lerobot.depth_overlay import DepthOverlay
 from episode_assets.lerobot.episode_plan import EpisodePlan, plan_episodes
-from episode_assets.lerobot.fragment import DOCUMENT, ROWS, SCHEMA, SCHEMA_VERSION, STATISTICS
+from episode_assets.lerobot.fragment import DOCUMENT, ROWS, STATISTICS
+from episode_assets.lerobot.fragment_document import fragment_document
 from episode_assets.lerobot.fragment_tables import write_rows, write_statistics
 from episode_assets.lerobot.hand_interpolation import with_bridged_hands
 from episode_assets.lerobot.image_tracks import image_tracks
 from episode_assets.lerobot.inputs import read_source, read_verdict
-from episode_assets.lerobot.picture_change import (
-    TURNS,
-    PictureChange,
-    change_source,
-    plan_change,
-    upright_turns,
-)
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.rows import Rows, build_rows, rows_and_target
 from episode_assets.lerobot.segment_plan import NO_TASKS_BESIDE, TaskInputs, plan_segments
+from episode_assets.lerobot.sight import Sight, see
 from episode_assets.lerobot.source import EpisodeSource
 from episode_assets.lerobot.strict_json import write_json
-from episode_assets.lerobot.time_grid import Indices
-from episode_assets.lerobot.timing import LeftOut, grid_drift
+from episode_assets.lerobot.video_tracks import colour_track, depth_track
 from episode_assets.outcome import Json, Note, Outcome, Skipped
 from episode_assets.progress import Progress, silent
 
@@ -96,8 +79,47 @@ def write_fragment(
         BadVideo: The bundle's video cannot be read.
         BadConfig: The file of tasks beside the recording is wrong, or the captioner or an encoder is not there.
     """
-    verdict = dict(passed_audit(privacy))
+    verdict = passed_audit(privacy)
     refuse_unverified(bundle)
+    recorded = _read(bundle, hands, recipe, recording_id)
+    quality = read_verdict(qc, recorded.message_number)
+    said = plan_segments(recorded, quality, bundle.video_path, recipe=recipe, task=task, given=tasks_beside)
+    sight = see(bundle, blurred, recorded, recipe=recipe)
+    source = sight.source
+    plan = plan_episodes(
+        source,
+        quality,
+        recipe,
+        said,
+        refused=sight.refused,
+        starts_anywhere=sight.starts_anywhere(recipe),
+    )
+    table = [
+        build_rows(
+            source, span, recipe=recipe, fps=plan.fps, frames=plan.grid.frame[rows_and_target(span, recipe)]
+        )
+        for span in plan.cuts.episodes
+    ]
+    tracks = _tracks(sight, directory, plan, recipe=recipe, progress=progress)
+    columns = fragment_columns(recipe)
+    write_rows(directory / ROWS, table, columns, progress)
+    write_statistics(directory / STATISTICS, table, tracks, columns)
+    document = fragment_document(
+        sight,
+        plan,
+        tracks,
+        recipe=recipe,
+        bundle_digest=bundle_digest,
+        quality=quality,
+        said=said,
+        privacy=verdict,
+    )
+    write_json(directory / DOCUMENT, document)
+    files = [DOCUMENT, ROWS, STATISTICS, *dict.fromkeys(file for track in tracks for file in track.files)]
+    return _outcome(plan, table, tracks, source, files, verdict, said.notes)
+
+
+def _read(bundle: EpisodeBundle, hands: Path, recipe: Recipe, recording_id: str) -> EpisodeSource:
     recorded = read_source(bundle, hands, layout=recipe.layout, state=recipe.state)
     if recorded.recording_id != recording_id:
         raise ArtifactDamaged(
@@ -105,78 +127,8 @@ def write_fragment(
             remedy="materialise episode_bundle of this recording again",
         )
     if recipe.gaps.policy == "interpolate":
-        recorded = with_bridged_hands(recorded, max_s=recipe.gaps.max_s)
-    quality = read_verdict(qc, recorded.message_number)
-    video = read_video(bundle.video_path, frames=len(recorded))
-    said = plan_segments(recorded, quality, bundle.video_path, recipe=recipe, task=task, given=tasks_beside)
-    change, refused = _change(recorded, video, recipe)
-    source = change_source(recorded, change)
-    overlay = DepthOverlay.of(source, change) if recipe.depth.size == "picture" else None
-    refused = refused or _no_depth(bundle, overlay, recipe)
-    if overlay is not None:
-        source = overlay.told(source)
-    plan = plan_episodes(
-        source,
-        quality,
-        recipe,
-        said,
-        refused=refused,
-        starts_anywhere=_starts_anywhere(recipe, video, change),
-    )
-    spans = plan.cuts.episodes
-    table = [
-        build_rows(
-            source, span, recipe=recipe, fps=plan.fps, frames=plan.grid.frame[rows_and_target(span, recipe)]
-        )
-        for span in spans
-    ]
-    tracks = _tracks(
-        bundle,
-        blurred,
-        directory,
-        source,
-        plan,
-        recipe=recipe,
-        video=video,
-        change=change,
-        overlay=overlay,
-        progress=progress,
-    )
-    columns = fragment_columns(recipe)
-    write_rows(directory / ROWS, table, columns, progress)
-    write_statistics(directory / STATISTICS, table, tracks, columns)
-    document = {
-        "schema": SCHEMA,
-        "schema_version": SCHEMA_VERSION,
-        "recording_id": recording_id,
-        "recipe": recipe.rows_mapping(),
-        "rows_digest": recipe.rows_digest,
-        "bundle_digest": bundle_digest,
-        "first_stamp_ns": int(source.stamp_ns[0]),
-        "frames": len(source),
-        "fps": plan.fps,
-        "left_out": None if plan.left_out is None else asdict(plan.left_out),
-        "lost": dict(plan.cuts.lost),
-        "hands_waived": plan.hands_waived,
-        "hands_smoothed": int(source.hand_smoothed.sum()),
-        "quality": {"verdict": quality.verdict, "score": quality.score},
-        "timing": {"mode": recipe.timing, "median_dt_ns": _median_dt_ns(source)},
-        "task": said.task,
-        "segments": said.to_json(),
-        "picture": asdict(change),
-        "video": {key: _facts(tracks, key, video) for key in recipe.video_keys},
-        "images": {key: _facts(tracks, key, video) for key in recipe.image_keys},
-        "episodes": [
-            _episode(source, plan, span)
-            | plan.said.language(span)
-            | _pictures(tracks, number, video, plan.frames(span))
-            for number, span in enumerate(spans)
-        ],
-        "privacy": verdict,
-    }
-    write_json(directory / DOCUMENT, document)
-    files = [DOCUMENT, ROWS, STATISTICS, *dict.fromkeys(file for track in tracks for file in track.files)]
-    return _outcome(plan, table, tracks, source, files, verdict, said.notes)
+        return with_bridged_hands(recorded, max_s=recipe.gaps.max_s)
+    return recorded
 
 
 def refuse_unverified(bundle: EpisodeBundle) -> None:
@@ -194,118 +146,27 @@ def refuse_unverified(bundle: EpisodeBundle) -> None:
         )
 
 
-def _change(source: EpisodeSource, video: VideoFile, recipe: Recipe) -> tuple[PictureChange, LeftOut | None]:
-    """Return what happens to the pictures, and why the recording does not fit if it cannot be told."""
-    view, size = recipe.camera_view, (video.probe.width, video.probe.height)
-    turns = upright_turns(source.world_from_optical) if view.upright == "auto" else TURNS[view.upright]
-    if turns is None:
-        detail = "the recording has no camera pose, by which camera_view.upright 'auto' turns the picture"
-        return plan_change(view, size, quarter_turns=0), LeftOut("no_camera_pose", detail)
-    return plan_change(view, size, quarter_turns=turns), None
-
-
-def _starts_anywhere(recipe: Recipe, video: VideoFile, change: PictureChange) -> bool:
-    """Return whether episodes need not begin on key frames, because those that do not are encoded."""
-    is_encoded = recipe.video_key in recipe.image_keys or why_encode(recipe, video.probe, change) is not None
-    return is_encoded or recipe.timing == "resample" or recipe.unaligned_start == "reencode"
-
-
-def _no_depth(bundle: EpisodeBundle, overlay: DepthOverlay | None, recipe: Recipe) -> LeftOut | None:
-    if not recipe.depth.enabled:
-        return None
-    if bundle.depth is None:
-        return LeftOut("no_depth", "the recording has no depth, which the recipe asks for")
-    if overlay is not None and not overlay.is_known.any():
-        detail = (
-            "no picture has the intrinsics of both cameras, by which depth.size 'picture' lays depth over it"
-        )
-        return LeftOut("no_intrinsics", detail)
-    return None
-
-
 def _tracks(
-    bundle: EpisodeBundle,
-    blurred: Path,
-    directory: Path,
-    source: EpisodeSource,
-    plan: EpisodePlan,
-    *,
-    recipe: Recipe,
-    video: VideoFile,
-    change: PictureChange,
-    overlay: DepthOverlay | None,
-    progress: Progress,
+    sight: Sight, directory: Path, plan: EpisodePlan, *, recipe: Recipe, progress: Progress
 ) -> tuple[CameraTrack, ...]:
     """Return the camera features in the order of the recipe; none without episodes."""
     episodes = [plan.frames(span) for span in plan.cuts.episodes]
     if not episodes:
         return ()
-    depth = DepthImages(bundle, recipe.depth, change, overlay) if recipe.depth.enabled else None
+    depth = (
+        DepthImages(sight.bundle, recipe.depth, sight.change, sight.overlay) if recipe.depth.enabled else None
+    )
     tracks: list[CameraTrack] = []
     if recipe.video_key in recipe.video_keys:
         tracks.append(
-            colour_track(
-                bundle,
-                blurred,
-                directory,
-                source,
-                episodes,
-                recipe=recipe,
-                video=video,
-                change=change,
-                fps=plan.fps,
-                progress=progress,
-            )
+            colour_track(sight, directory, episodes, recipe=recipe, fps=plan.fps, progress=progress)
         )
     if depth is not None and recipe.depth_key in recipe.video_keys:
         tracks.append(depth_track(depth, directory, episodes, recipe=recipe, fps=plan.fps, progress=progress))
     if recipe.image_keys:
         in_rows = depth if recipe.depth_key in recipe.image_keys else None
-        tracks += image_tracks(
-            bundle, directory, episodes, recipe=recipe, change=change, depth=in_rows, progress=progress
-        )
+        tracks += image_tracks(sight, directory, episodes, recipe=recipe, depth=in_rows, progress=progress)
     return tuple(sorted(tracks, key=lambda track: recipe.camera_keys.index(track.key)))
-
-
-def _facts(tracks: Sequence[CameraTrack], key: str, video: VideoFile) -> dict[str, Json]:
-    """Return what all frames of a feature share; without episodes that of the bundle's video stands for it."""
-    return next((track.facts for track in tracks if track.key == key), video_facts(video.probe, None))
-
-
-def _median_dt_ns(source: EpisodeSource) -> int:
-    return int(np.median(np.diff(source.stamp_ns))) if len(source) > 1 else 0
-
-
-def _episode(source: EpisodeSource, plan: EpisodePlan, span: Span) -> dict[str, Json]:
-    frames = plan.frames(span)
-    first, last = int(frames[0]), int(frames[-1])
-    record: dict[str, Json] = {
-        "length": len(span),
-        "frame_start": first,
-        "frame_stop": last + 1,
-        "message_first": int(source.message_number[first]),
-        "message_last": int(source.message_number[last]),
-        "start_ns": int(source.stamp_ns[first]),
-        "end_ns": int(source.stamp_ns[last]),
-        "before": span.before,
-        "after": span.after,
-        "drift_ns": int(grid_drift(source.stamp_ns[frames], fps=plan.fps)[-1]) // plan.fps,
-    }
-    return record | (
-        {"resampled": plan.grid.report(span.start, span.stop).to_json()} if plan.grid.is_resampled else {}
-    )
-
-
-def _pictures(
-    tracks: Sequence[CameraTrack], episode: int, video: VideoFile, frames: Indices
-) -> dict[str, Json]:
-    """Return where the frames of an episode lie, and what is told about its depth."""
-    record: dict[str, Json] = {
-        "video_bytes": int(video.sizes[frames[0] : frames[-1] + 1].sum()),
-        "videos": {track.key: track.references[episode] for track in tracks if track.references},
-    }
-    depth: dict[str, Json] = {track.key: track.depth[episode].to_json() for track in tracks if track.depth}
-    return record | ({"depth": depth} if depth else {})
 
 
 def _notes(plan: EpisodePlan, tracks: Sequence[CameraTrack]) -> list[Note]:

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.anonymization.colour_counts import colour_counts
-from episode_assets.bundle import EpisodeBundle
 from episode_assets.lerobot.camera_tracks import CameraTrack
 from episode_assets.lerobot.depth_feature import DepthImages, depth_facts, tiff_bytes
 from episode_assets.lerobot.own_video import shown_pictures
-from episode_assets.lerobot.picture_change import PictureChange
 from episode_assets.lerobot.recipe import Recipe
+from episode_assets.lerobot.sight import Sight
 from episode_assets.lerobot.statistics import colour_statistics
 from episode_assets.lerobot.stored_images import FILE, ImageWriter, png_bytes
 from episode_assets.lerobot.time_grid import Indices
@@ -29,30 +28,28 @@ SUFFIXES = {"colour": "png", "depth": "tiff"}
 
 
 def image_tracks(
-    bundle: EpisodeBundle,
+    sight: Sight,
     directory: Path,
     episodes: Sequence[Indices],
     *,
     recipe: Recipe,
-    change: PictureChange,
     depth: DepthImages | None,
     progress: Progress,
 ) -> tuple[CameraTrack, ...]:
     """Write the images of all features that the recipe stores so into `directory`, and return the features.
 
     Args:
-        bundle: The opened bundle.
+        sight: The pictures, and what is done to them.
         directory: The fragment.
         episodes: Frame of each row per episode; at least one.
         recipe: What is wanted.
-        change: What is done to the pictures.
         depth: The depth of the bundle; None where it does not lie in the rows.
         progress: Told after every episode.
 
     Raises:
         BadVideo: The video does not decode.
     """
-    colour = _Colours(bundle.video_path, episodes, change) if recipe.video_key in recipe.image_keys else None
+    colour = _Colours(sight, episodes) if recipe.video_key in recipe.image_keys else None
     keys = recipe.image_keys
     suffixes = [SUFFIXES["depth" if key == recipe.depth_key else "colour"] for key in keys]
     with ImageWriter(directory / FILE, keys, suffixes) as writer:
@@ -77,9 +74,9 @@ def image_tracks(
 class _Colours:
     """The colour pictures row by row as PNG, counted meanwhile."""
 
-    def __init__(self, video: Path, episodes: Sequence[Indices], change: PictureChange) -> None:
-        self._pictures = shown_pictures(video, np.concatenate(episodes))
-        self._change = change
+    def __init__(self, sight: Sight, episodes: Sequence[Indices]) -> None:
+        self._pictures = shown_pictures(sight.bundle.video_path, np.concatenate(episodes))
+        self._change = sight.change
         self._frames: list[int] = []
         self._counts: list[NDArray[np.int64]] = []
 
