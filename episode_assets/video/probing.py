@@ -62,7 +62,7 @@ class VideoProbe:
         time_base: Seconds per tick.
         pts: Presentation stamps in ticks, (frames,) int64, increasing, read-only.
         duration: Last stamp plus last duration minus first stamp, in seconds.
-        is_cfr: Whether all stamps lie equally far apart.
+        is_cfr: Whether all stamps lie equally far apart, and no two are the same.
         avg_rate: Frames per second that the container states, or None.
         base_rate: The lowest rate in which all stamps can be written, as libav guesses it, or None.
         key_frames: Positions of the key frames in presentation order, (K,) int64, read-only.
@@ -235,6 +235,11 @@ def _audio_of(container: Any) -> AudioFacts | None:
     )
 
 
+def _are_even(pts: NDArray[np.int64]) -> bool:
+    steps = np.unique(np.diff(pts))
+    return len(steps) < 2 and bool((steps > 0).all())
+
+
 def _facts(path: Path, container: Any, stream: Any, packets: PacketList, pix_fmt: str | None) -> VideoProbe:
     order = np.argsort(packets.stamps, kind="stable")
     pts, sizes = packets.stamps[order], packets.sizes[order]
@@ -254,7 +259,7 @@ def _facts(path: Path, container: Any, stream: Any, packets: PacketList, pix_fmt
         time_base=stream.time_base,
         pts=pts,
         duration=(packets.end - int(pts[0])) * stream.time_base,
-        is_cfr=len(pts) < 3 or len(np.unique(np.diff(pts))) == 1,
+        is_cfr=_are_even(pts),
         avg_rate=stream.average_rate,
         base_rate=stream.base_rate,
         key_frames=key_frames,

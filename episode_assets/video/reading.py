@@ -60,7 +60,11 @@ def checked_numbers(
 
     Raises:
         FrameOutOfRange: A number lies outside the video.
+        UndecodableVideo: Frames cannot be told apart, because two have the same stamp.
     """
+    same = np.flatnonzero(np.diff(facts.pts) == 0)
+    if len(same):
+        raise UndecodableVideo(f"frames {same[0]} and {same[0] + 1} have the same stamp", where=where)
     wanted = np.arange(facts.frames) if indices is None else np.unique(np.asarray(indices, np.int64))
     outside = wanted[(wanted < 0) | (wanted >= facts.frames)]
     if len(outside):

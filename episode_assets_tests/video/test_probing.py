@@ -15,7 +15,9 @@ from episode_assets.video import (
     AudioFacts,
     DepthEncoderConfig,
     RGBEncoderConfig,
+    UndecodableVideo,
     config_from_info,
+    decode_at,
     encode_frames,
     encoder_block,
     info_block,
@@ -165,6 +167,21 @@ def test_a_header_that_lies_about_the_duration_is_not_believed(tmp_path, claimed
     path.write_bytes(content)
 
     assert video_duration(path) == true == 1
+
+
+def test_frames_that_share_a_stamp_are_told_and_not_guessed(tmp_path):
+    path = tmp_path / "v.mp4"
+    ours(path)
+    content = bytearray(path.read_bytes())
+    step = content.index(b"stts") + 16
+    content[step : step + 4] = bytes(4)
+    path.write_bytes(content)
+    found = probe(path)
+
+    assert (found.frames, found.is_cfr, found.last_pts) == (10, False, 0)
+    assert found.rate is None or found.rate > 0
+    with pytest.raises(UndecodableVideo, match=r"frames 0 and 1 have the same stamp .*v\.mp4"):
+        decode_at(path, [0.0])
 
 
 @settings(max_examples=60, deadline=None)
