@@ -105,6 +105,7 @@ def take_of_video(found: Mapping[str, Any], *, text: str) -> Take:
     Raises:
         NoEpisode: There are fewer than two states, or they cannot be read.
     """
+    require(isinstance(found, Mapping), "no_hand", f"hands are {type(found).__name__}, a mapping is expected")
     parts = {str(found.get("hand_type", "right")): found} if "states" in found else found
     given = {side: parts[side] for side in SIDES if _has_states(parts.get(side))}
     hands = {side: _track(hand, side) for side, hand in given.items()}
@@ -157,7 +158,9 @@ def require(holds: bool, code: str, detail: str) -> None:
         raise NoEpisode(code, detail)
 
 
-def _segment(found: Mapping[str, Any], frames: int) -> Take | NoEpisode:
+def _segment(found: Any, frames: int) -> Take | NoEpisode:
+    if not isinstance(found, Mapping):
+        return NoEpisode("no_hand", f"a segment is {type(found).__name__}, a mapping is expected")
     name = found.get("segment_id", -1)
     side = str(found.get("hand_type", ""))
     try:
@@ -190,7 +193,12 @@ def _chosen(hands: Mapping[str, HandTrack]) -> str:
 
 
 def _has_states(hand: object) -> bool:
-    return isinstance(hand, Mapping) and len(hand.get("states") or ()) > 0
+    return isinstance(hand, Mapping) and not _is_empty(hand.get("states"))
+
+
+def _is_empty(given: Any) -> bool:
+    """Return whether nothing was given: None, or a list or array without entries."""
+    return given is None or (hasattr(given, "__len__") and len(given) == 0)
 
 
 def _track(found: Mapping[str, Any], side: str, *, default_start: int = 0) -> HandTrack:
@@ -200,23 +208,29 @@ def _track(found: Mapping[str, Any], side: str, *, default_start: int = 0) -> Ha
         raise NoEpisode("too_short", f"the {side} hand has {count} states, at least {_STATES_MIN} are needed")
     given = found.get("actions")
     # A step that nobody gave follows from the states by its definition; one that is missing among others does not.
-    actions = (
-        one_hand_actions(states)
-        if given is None or len(given) == 0
-        else _table(given, ACTION_WIDTH, "actions", side)
-    )
+    actions = one_hand_actions(states) if _is_empty(given) else _table(given, ACTION_WIDTH, "actions", side)
     numbers = found.get("valid_frame_ids")
-    frame = np.arange(count) + default_start if numbers is None else np.asarray(numbers)
-    if len(actions) != count or len(frame) != count:
-        detail = f"the {side} hand has {count} states, {len(actions)} actions and {len(frame)} frame numbers"
+    frame = np.arange(count) + default_start if numbers is None else _frame_numbers(numbers, side)
+    if len(actions) != count or frame.shape != (count,):
+        detail = f"the {side} hand has {count} states, {len(actions)} actions and {frame.size} frame numbers"
         raise NoEpisode("lengths_differ", detail)
-    if frame.dtype.kind not in "iu" or frame[0] < 0 or (np.diff(frame.astype(np.int64)) <= 0).any():
-        raise NoEpisode("frames_unordered", f"frame numbers of the {side} hand are not whole and increasing")
-    return HandTrack(frame.astype(np.int64), states, actions, _joints(found.get("joints_world"), count, side))
+    is_rising = bool(frame[0] >= 0 and (np.diff(frame) > 0).all())
+    require(is_rising, "frames_unordered", f"frame numbers of the {side} hand are not increasing")
+    return HandTrack(frame, states, actions, _joints(found.get("joints_world"), count, side))
+
+
+def _frame_numbers(given: Any, side: str) -> NDArray[np.int64]:
+    try:
+        numbers = np.asarray(given)
+    except ValueError:
+        numbers = np.empty(0)
+    is_whole = numbers.ndim == 1 and numbers.dtype.kind in "iu"
+    require(is_whole, "frames_unordered", f"frame numbers of the {side} hand are no list of whole numbers")
+    return numbers.astype(np.int64)
 
 
 def _joints(given: object, count: int, side: str) -> NDArray[np.float32] | None:
-    if given is None or (isinstance(given, Sequence) and not given):
+    if _is_empty(given):
         return None
     joints = _numbers(given, "joints_world", side)
     if joints.shape != (count, 21, 3):
@@ -235,7 +249,8 @@ def _table(given: object, width: int, what: str, side: str) -> NDArray[np.float3
 
 def _numbers(given: Any, what: str, side: str) -> NDArray[np.float32]:
     try:
-        numbers = np.asarray(given, dtype=np.float32)
+        with np.errstate(over="ignore"):
+            numbers = np.asarray(given, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise NoEpisode("shape", f"{what} of the {side} hand are no table of numbers: {error}") from error
     if not np.isfinite(numbers).all():
