@@ -279,8 +279,10 @@ VIEWS = {
 }
 
 
-@pytest.mark.parametrize("frame", ["episode", "camera"])
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(
+    ("view", "frame"),
+    [*((view, "episode") for view in VIEWS), ("turned right", "camera"), ("cropped", "camera")],
+)
 def test_projected_joints_lie_on_the_painted_ones(tmp_path, painted, view, frame):
     encoder = RGBEncoderConfig(vcodec="h264", g=15, preset="ultrafast")
     recipe = Recipe(reference_frame=frame, camera_view=replace(VIEWS[view], encoder=encoder))
