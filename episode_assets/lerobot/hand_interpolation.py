@@ -78,11 +78,12 @@ def _holes(source: EpisodeSource, side: int, max_ns: int) -> Iterator[tuple[int,
     measured = np.flatnonzero(known & (source.hand_kind[:, side] == MEASURED))
     step_ns, gaps = median_step_ns(source.stamp_ns), np.cumsum(source.gap_before)
     poses = np.cumsum(~source.has_pose)
-    for before, after in zip(measured[:-1].tolist(), measured[1:].tolist(), strict=True):
+    apart = np.flatnonzero(np.diff(measured) > 1)
+    for before, after in zip(measured[apart].tolist(), measured[apart + 1].tolist(), strict=True):
         lasts_ns = int(source.stamp_ns[after] - source.stamp_ns[before]) - step_ns
         is_empty = (source.hand_kind[before + 1 : after, side] == MISSING).all()
         is_seen_by = gaps[before] == gaps[after] and poses[before] == poses[after]
-        if after > before + 1 and lasts_ns <= max_ns and is_empty and is_seen_by:
+        if lasts_ns <= max_ns and is_empty and is_seen_by:
             yield before, after
 
 
