@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.anonymization.config import FaceBlurConfig
-from episode_assets.anonymization.detectors import Found
 from episode_assets.anonymization.groups import (
     Auditor,
     EncodedGroup,
@@ -139,11 +139,7 @@ def _searched(
     position = np.arange(len(found), dtype=np.int64)
     stamps = np.array([_stamp_us(place, fps) * 1000 for place in position.tolist()], dtype=np.int64)
     redactions = redact(position, stamps, faces, config=config, size=size)
-    return redactions, len(found), sum(_shows_any(one) for one in found)
-
-
-def _shows_any(found: Found) -> bool:
-    return len(found.boxes) > 0
+    return redactions, len(found), sum(len(one.boxes) > 0 for one in found)
 
 
 def _stamp_us(position: int, fps: int) -> int:
@@ -176,43 +172,47 @@ def _made(
     fps: int,
     config: FaceBlurConfig,
 ) -> _Made:
+    """Blur, encode and audit a group until it is clean; what cannot be blurred away is painted over."""
     position = np.arange(start, start + len(group), dtype=np.int64)
-    rectangles = list(redactions.at(position))
-    areas: list[tuple[Rectangles, ...]] = [()] * len(group)
-
-    def encoded() -> EncodedGroup:
-        return make_group(
-            [picture.copy for picture in group],
-            rectangles,
-            areas,
-            [_stamp_us(place, fps) for place in position.tolist()],
-            [_TURNS] * len(group),
-            config=config,
-            auditor=auditor,
-        )
-
-    made = encoded()
+    encode = partial(
+        make_group,
+        [picture.copy for picture in group],
+        pts_us=[_stamp_us(place, fps) for place in position.tolist()],
+        turns=[_TURNS] * len(group),
+        config=config,
+        auditor=auditor,
+    )
+    rectangles = redactions.at(position)
+    nothing: list[tuple[Rectangles, ...]] = [()] * len(group)
+    made = encode(rectangles=rectangles, areas=nothing)
     for _ in range(config.audit_rounds):
         if _is_clean(made, config):
-            return _Made(made, 0)
-        rectangles = [
-            np.concatenate([hidden, _around(boxes, size, config)])
-            for hidden, boxes in zip(rectangles, made.audit.outside, strict=True)
-        ]
-        made = encoded()
+            break
+        rectangles = _with_finds(rectangles, made, size, config)
+        made = encode(rectangles=rectangles, areas=nothing)
     if _is_clean(made, config):
         return _Made(made, 0)
-    # What cannot be blurred away is painted over with its whole picture; the others lose nothing.
-    blocks = _blocked(made, config)
+    # Such pictures lose all of their content, the others nothing.
     whole = np.array([[0, 0, *size]], np.int32)
-    areas = [(whole,) if is_blocked else () for is_blocked in blocks]
-    made = encoded()
+    blocked = _blocked(made, config)
+    made = encode(rectangles=rectangles, areas=[(whole,) if is_blocked else () for is_blocked in blocked])
     if not _is_clean(made, config):
         raise AuditFailed(
             f"a face stays in the pictures {start} to {start + len(group) - 1} that were handed in",
             remedy="leave these pictures out, or blur them before",
         )
-    return _Made(made, int(sum(blocks)))
+    return _Made(made, sum(blocked))
+
+
+def _with_finds(
+    rectangles: Sequence[Rectangles], made: EncodedGroup, size: tuple[int, int], config: FaceBlurConfig
+) -> tuple[Rectangles, ...]:
+    width, height = size
+    around = [
+        redaction_rectangles(boxes[:, :4], scale=config.box_scale, width=width, height=height)
+        for boxes in made.audit.outside
+    ]
+    return tuple(np.concatenate(pair) for pair in zip(rectangles, around, strict=True))
 
 
 def _is_clean(made: EncodedGroup, config: FaceBlurConfig) -> bool:
@@ -221,10 +221,6 @@ def _is_clean(made: EncodedGroup, config: FaceBlurConfig) -> bool:
 
 def _blocked(made: EncodedGroup, config: FaceBlurConfig) -> list[bool]:
     found = blocking_finds(made.audit, [_NO_EXCEPTION] * len(made.segment), config)
-    kept = made.audit.kept_detail
     limit = config.audit_max_detail
-    return [bool(blocks.any() or (share > limit).any()) for blocks, share in zip(found, kept, strict=True)]
-
-
-def _around(faces: NDArray[np.float32], size: tuple[int, int], config: FaceBlurConfig) -> Rectangles:
-    return redaction_rectangles(faces[:, :4], scale=config.box_scale, width=size[0], height=size[1])
+    kept = [bool((share > limit).any()) for share in made.audit.kept_detail]
+    return [bool(blocks.any()) or is_left for blocks, is_left in zip(found, kept, strict=True)]
