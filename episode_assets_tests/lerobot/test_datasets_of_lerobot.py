@@ -5,10 +5,6 @@ Needs the environment of `make verify-lerobot`.
 
 from __future__ import annotations
 
-import os
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -19,28 +15,14 @@ from episode_assets.lerobot.merging import merge_datasets
 from episode_assets.lerobot.recipe import Recipe
 from episode_assets.lerobot.reencode import reencode_dataset
 from episode_assets.video import RGBEncoderConfig
+from episode_assets_tests.lerobot.lerobots_environment import run_there
 
 pytestmark = [pytest.mark.lerobot, pytest.mark.timeout(600)]
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 def run(script: str, *arguments: object) -> list[str]:
     """Run a script in LeRobot's environment and return its lines."""
-    python = REPOSITORY / ".venv-lerobot" / "bin" / "python"
-    if not python.exists():
-        pytest.skip("LeRobot has no environment; `make verify-lerobot` makes one and runs this")
-    command = [str(python), "-m", f"episode_assets_tests.lerobot.with_lerobot.{script}", *map(str, arguments)]
-    done = subprocess.run(
-        command,
-        cwd=REPOSITORY,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout.splitlines()
+    return run_there(f"lerobot.with_lerobot.{script}", *arguments).splitlines()
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,11 +25,11 @@ from episode_assets.video import (
     reencode,
 )
 from episode_assets.video.codecs import ENCODERS, quality_options
+from episode_assets_tests.lerobot.lerobots_environment import run_there
 from episode_assets_tests.video.builders import number_in, numbered_picture
 
 pytestmark = [pytest.mark.lerobot, pytest.mark.timeout(600)]
 
-REPOSITORY = Path(__file__).parents[2]
 FRAMES, NUMBERS = 20, [0, 7, 19, 11, 7]
 CONFIGS = {
     "h264": RGBEncoderConfig(),
@@ -52,7 +49,7 @@ def folder(tmp_path_factory):
         json.dumps({name: item.to_mapping() for name, item in both.items()})
     )
     (folder / "info.json").write_text(json.dumps(dict(written(folder))))
-    (folder / "answers").write_text(asked(folder))
+    (folder / "answers").write_text(run_there("video.with_lerobot", folder))
     return folder
 
 
@@ -85,22 +82,6 @@ def written(folder):
     np.save(folder / "depth.npy", coder.depth(decode_at(folder / "depth.mp4", times, output="gray12le")))
     block = info_block(found, coder.config)
     yield "depth", {"numbers": NUMBERS, "duration": float(found.duration), "block": block}
-
-
-def asked(folder: Path) -> str:
-    python = REPOSITORY / ".venv-lerobot" / "bin" / "python"
-    if not python.exists():
-        pytest.skip("LeRobot has no environment; `make verify-lerobot` makes one and runs this")
-    done = subprocess.run(
-        [str(python), "-m", "episode_assets_tests.video.with_lerobot", str(folder)],
-        cwd=REPOSITORY,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
 
 
 def test_lerobot_finds_no_difference(folder):
