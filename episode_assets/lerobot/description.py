@@ -149,4 +149,6 @@ def _recording(document: Mapping[str, Any], digest: str) -> dict[str, Any]:
         **{key: document[key] for key in kept},
         # How many hands of this recording were smoothed over time; contributions of earlier releases do not say.
         "hands_smoothed": document.get("hands_smoothed"),
+        # Where its tasks come from, and who was asked what about those that nobody had named.
+        "tasks_from": {key: document["segments"][key] for key in ("origin", "caption")},
     }

@@ -54,6 +54,16 @@ def test_every_row_tells_the_subtask_that_is_being_done(tmp_path):
     assert [str(problem) for problem in verify_dataset(root)] == []
 
 
+def test_a_dataset_says_where_its_words_come_from(tmp_path):
+    root = pack(tmp_path, RECIPE, [SPOKEN, None])
+
+    recordings = json.loads((root / "meta/episode_assets.json").read_text())["recordings"]
+    assert [one["tasks_from"] for one in recordings] == [
+        {"origin": "sidecar", "caption": None},
+        {"origin": "task", "caption": None},
+    ]
+
+
 def test_entries_have_the_styles_and_fields_of_the_format(tmp_path):
     root = pack(tmp_path, RECIPE, [SPOKEN])
 
