@@ -102,7 +102,7 @@ def _typed(kind: Any, value: object, *, where: str, name: str) -> Any:
         item = get_args(kind)[0]
         if get_origin(item) is tuple:
             pairs = value.items() if isinstance(value, Mapping) else value
-            return tuple(_pair(item, pair) for pair in pairs)
+            return tuple(_pair(item, pair, where=where, name=name) for pair in pairs)
         return value if isinstance(value, Mapping) else tuple(value)
     if isinstance(value, Mapping) and get_origin(kind) is not None:
         _, item = (*get_args(kind), None, None)[:2]
@@ -110,13 +110,15 @@ def _typed(kind: Any, value: object, *, where: str, name: str) -> Any:
     return value
 
 
-def _pair(kind: Any, pair: object) -> object:
+def _pair(kind: Any, pair: object, *, where: str, name: str) -> object:
     """Return a pair as a tuple; where both are words, YAML's numbers are taken by how they are written."""
-    if not isinstance(pair, list | tuple):
+    kinds = get_args(kind)
+    if not isinstance(pair, list | tuple) or len(pair) != len(kinds):
         return pair
-    if get_args(kind) != (str, str):
-        return tuple(pair)
-    return tuple(str(item) if type(item) in (int, float) else item for item in pair)
+    if kinds == (str, str):
+        return tuple(str(item) if type(item) in (int, float) else item for item in pair)
+    place = f"{name}.{pair[0]}"
+    return tuple(_typed(part, item, where=where, name=place) for part, item in zip(kinds, pair, strict=True))
 
 
 def _fits(value: object, kind: Any) -> bool:

@@ -107,6 +107,7 @@ def data_columns(recipe: Recipe) -> tuple[Column, ...]:
         *_hand_columns(recipe),
         *_camera_columns(recipe),
         *_imu_columns(recipe),
+        *(_view_intrinsics(name) for name, _ in recipe.views),
         *(_DEPTH_COLUMNS if recipe.depth.enabled else ()),
         *_ROW_COLUMNS,
     )
@@ -318,6 +319,10 @@ def _intrinsics(key: str, mask: str, of: str) -> Column:
         "of": f"the stored {of}, pixel centres at whole numbers",
     }
     return Column(key, "float32", ("fx", "fy", "cx", "cy"), (Mask(0, 4, mask),), about)
+
+
+def _view_intrinsics(name: str) -> Column:
+    return _intrinsics(f"camera.{name}_intrinsics", "valid.camera_intrinsics", f"picture of view {name}")
 
 
 _DEPTH_COLUMNS = (

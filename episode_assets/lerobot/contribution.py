@@ -27,7 +27,7 @@ from episode_assets.lerobot.hand_interpolation import with_bridged_hands
 from episode_assets.lerobot.image_tracks import image_tracks
 from episode_assets.lerobot.inputs import read_source, read_verdict
 from episode_assets.lerobot.recipe import Recipe
-from episode_assets.lerobot.rows import Rows, build_rows, rows_and_target
+from episode_assets.lerobot.rows import Rows, build_rows, rows_and_target, view_columns
 from episode_assets.lerobot.segment_plan import NO_TASKS_BESIDE, TaskInputs, plan_segments
 from episode_assets.lerobot.sight import Sight, see
 from episode_assets.lerobot.source import EpisodeSource
@@ -98,6 +98,7 @@ def write_fragment(
         build_rows(
             source, span, recipe=recipe, fps=plan.fps, frames=plan.grid.frame[rows_and_target(span, recipe)]
         )
+        | view_columns(sight.view_intrinsics, plan.frames(span))
         for span in plan.cuts.episodes
     ]
     tracks = _tracks(sight, directory, plan, recipe=recipe, progress=progress)
@@ -156,11 +157,11 @@ def _tracks(
     depth = (
         DepthImages(sight.bundle, recipe.depth, sight.change, sight.overlay) if recipe.depth.enabled else None
     )
-    tracks: list[CameraTrack] = []
-    if recipe.video_key in recipe.video_keys:
-        tracks.append(
-            colour_track(sight, directory, episodes, recipe=recipe, fps=plan.fps, progress=progress)
-        )
+    tracks = [
+        colour_track(sight, key, directory, episodes, recipe=recipe, fps=plan.fps, progress=progress)
+        for key in sight.changes
+        if key in recipe.video_keys
+    ]
     if depth is not None and recipe.depth_key in recipe.video_keys:
         tracks.append(depth_track(depth, directory, episodes, recipe=recipe, fps=plan.fps, progress=progress))
     if recipe.image_keys:

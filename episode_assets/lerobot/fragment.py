@@ -125,7 +125,7 @@ class FragmentReader:
     @property
     def image_keys(self) -> tuple[str, ...]:
         """Names of the features whose pictures are images of the rows."""
-        return tuple(self.document["images"])
+        return tuple(key for key in self.document["cameras"] if key in self.document["images"])
 
     def image_tables(self, position: int) -> Iterator[Any]:
         """Yield the images of one episode as Arrow tables of few rows each, one column per key."""
@@ -145,7 +145,7 @@ class FragmentReader:
     @property
     def video_keys(self) -> tuple[str, ...]:
         """Names of the features whose frames lie in video files."""
-        return tuple(self.document["video"])
+        return tuple(key for key in self.document["cameras"] if key in self.document["video"])
 
     def video_facts(self, video_key: str) -> Mapping[str, Any]:
         """Return what all frames of a feature share: codec, size, pixel format, colours, parameter sets, encoder."""

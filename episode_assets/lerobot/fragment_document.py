@@ -64,7 +64,9 @@ def fragment_document(
         "timing": {"mode": recipe.timing, "median_dt_ns": _median_dt_ns(source)},
         "task": said.task,
         "segments": said.to_json(),
+        "cameras": list(recipe.camera_keys),
         "picture": asdict(sight.change),
+        "views": {key: asdict(change) for key, change in list(sight.changes.items())[1:]},
         "video": {key: _facts(tracks, key, video) for key in recipe.video_keys},
         "images": {key: _facts(tracks, key, video) for key in recipe.image_keys},
         "episodes": [

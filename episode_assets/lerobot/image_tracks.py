@@ -49,23 +49,19 @@ def image_tracks(
     Raises:
         BadVideo: The video does not decode.
     """
-    colour = _Colours(sight, episodes) if recipe.video_key in recipe.image_keys else None
     keys = recipe.image_keys
+    colours = {key: _Colours(sight, key, episodes) for key in keys if key in sight.changes}
     suffixes = [SUFFIXES["depth" if key == recipe.depth_key else "colour"] for key in keys]
     with ImageWriter(directory / FILE, keys, suffixes) as writer:
         for number, frames in enumerate(episodes):
-            sources = []
-            if colour is not None:
-                sources.append(colour.of_episode(len(frames)))
+            sources = [colour.of_episode(len(frames)) for colour in colours.values()]
             if depth is not None:
                 sources.append(tiff_bytes(image) for image in depth.of_episode(frames))
             for images in zip(*sources, strict=True):
                 writer.add(dict(zip(keys, images, strict=True)))
             writer.end_episode()
             progress("lerobot images", number + 1, len(episodes))
-    tracks = []
-    if colour is not None:
-        tracks.append(colour.track(recipe.video_key))
+    tracks = [colour.track(key) for key, colour in colours.items()]
     if depth is not None:
         tracks.append(_depth_track(depth, recipe))
     return tuple(tracks)
@@ -74,9 +70,9 @@ def image_tracks(
 class _Colours:
     """The colour pictures row by row as PNG, counted meanwhile."""
 
-    def __init__(self, sight: Sight, episodes: Sequence[Indices]) -> None:
+    def __init__(self, sight: Sight, key: str, episodes: Sequence[Indices]) -> None:
         self._pictures = shown_pictures(sight.bundle.video_path, np.concatenate(episodes))
-        self._change = sight.change
+        self._change = sight.changes[key]
         self._frames: list[int] = []
         self._counts: list[NDArray[np.int64]] = []
 

@@ -107,6 +107,13 @@ class Recipe:
     camera_view: CameraView = field(
         default_factory=CameraView, metadata={"help": "Size, uprightness and storage of the picture"}
     )
+    views: tuple[tuple[str, CameraView], ...] = field(
+        default=(),
+        metadata={
+            "help": "Further pictures of the same camera by short name, each a section like camera_view; they turn "
+            "with it"
+        },
+    )
     depth: DepthFeature = field(default_factory=DepthFeature, metadata={"help": "The depth feature"})
     segments: SegmentChoice = field(
         default_factory=SegmentChoice, metadata={"help": "Where tasks come from, and cuts between them"}
@@ -139,6 +146,7 @@ class Recipe:
         require(self.data_file_mib >= 1, "data_file_mib", self.data_file_mib, "1 or more")
         require(self.video_file_mib >= 1, "video_file_mib", self.video_file_mib, "1 or more")
         check_layout(self.state, self.layout)
+        _check_views(self.camera, self.views)
         require(
             not self.image_keys or self.packing.version != "v2.0",
             "packing.version",
@@ -167,15 +175,19 @@ class Recipe:
     @property
     def camera_keys(self) -> tuple[str, ...]:
         """Names of all features that are pictures, colour first."""
-        return (self.video_key, self.depth_key) if self.depth.enabled else (self.video_key,)
+        return (*self.colour_views, self.depth_key) if self.depth.enabled else tuple(self.colour_views)
+
+    @property
+    def colour_views(self) -> dict[str, CameraView]:
+        """What each colour feature shows, by its name; the camera itself first."""
+        further = {f"observation.images.{name}": view for name, view in self.views}
+        return {self.video_key: self.camera_view, **further}
 
     @property
     def image_keys(self) -> tuple[str, ...]:
         """Names of those whose pictures lie in the data files; the others lie in videos."""
-        in_rows = {
-            self.video_key: self.camera_view.store == "images",
-            self.depth_key: self.depth.store == "tiff",
-        }
+        in_rows = {key: view.store == "images" for key, view in self.colour_views.items()}
+        in_rows[self.depth_key] = self.depth.store == "tiff"
         return tuple(key for key in self.camera_keys if in_rows[key])
 
     @property
@@ -226,6 +238,18 @@ class Recipe:
         """SHA-256 (hex) of the choices that decide rows."""
         text = json.dumps(self.rows_mapping(), sort_keys=True, allow_nan=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_views(camera: str, views: tuple[tuple[str, CameraView], ...]) -> None:
+    taken = {camera, f"{camera}_depth", "depth"}
+    for name, view in views:
+        require(
+            bool(_CAMERA.match(name)) and name not in taken, "views", name, "names of their own: a-z, 0-9, _"
+        )
+        require(
+            view.upright == "none", f"views.{name}.upright", view.upright, "none; views turn with the camera"
+        )
+        taken.add(name)
 
 
 def default_recipe_path() -> Path:

@@ -7,6 +7,7 @@ which says what it means; here it gets its numbers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -241,10 +242,23 @@ def _camera_columns(told: _Told) -> Rows:
 def _intrinsics(which: str, values: Floats) -> Rows:
     """Return fx, fy, cx, cy (n, 4) of a camera or its depth, held where they are unknown, and where they are known."""
     known = np.asarray(np.isfinite(values).all(axis=1), dtype=np.bool_)
-    key = "camera.intrinsics" if which == "camera" else "camera.depth_intrinsics"
+    key = "camera.intrinsics" if which == "camera" else f"camera.{which}_intrinsics"
     return {
         key: hold(values, known, never=np.zeros(4)).astype(np.float32),
         f"valid.{which}_intrinsics": known,
+    }
+
+
+def view_columns(intrinsics: Mapping[str, Floats], frames: NDArray[np.int64]) -> Rows:
+    """Return fx, fy, cx, cy of the further views of the camera; they are known where the camera's own are.
+
+    Args:
+        intrinsics: (F, 4) by short name of the view.
+        frames: (n,) frame of each row.
+    """
+    columns = {name: _intrinsics(name, values[frames]) for name, values in intrinsics.items()}
+    return {
+        f"camera.{name}_intrinsics": found[f"camera.{name}_intrinsics"] for name, found in columns.items()
     }
 
 

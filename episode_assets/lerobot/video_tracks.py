@@ -25,6 +25,7 @@ from episode_assets.progress import Progress
 
 def colour_track(
     sight: Sight,
+    key: str,
     directory: Path,
     episodes: Sequence[Indices],
     *,
@@ -36,6 +37,7 @@ def colour_track(
 
     Args:
         sight: The pictures, and what is done to them.
+        key: Name of the feature.
         directory: The fragment.
         episodes: Frame of each row per episode.
         recipe: What is wanted.
@@ -47,9 +49,9 @@ def colour_track(
         BadVideo: The video does not decode.
         BadConfig: The encoder does not open.
     """
-    source, change = sight.source, sight.change
-    key, config = recipe.video_key, seekable(recipe.camera_view.encoder, fps=fps)
-    reasons = [sight.why_encode or _why_encode_episode(frames, source) for frames in episodes]
+    source, change = sight.source, sight.changes[key]
+    config = seekable(recipe.colour_views[key].encoder, fps=fps)
+    reasons = [sight.why_encode[key] or _why_encode_episode(frames, source) for frames in episodes]
     own = [number for number, reason in enumerate(reasons) if reason is not None]
     copied = [number for number, reason in enumerate(reasons) if reason is None]
     counts = np.zeros((len(episodes), 3 * 256), dtype=np.int64)
