@@ -65,7 +65,9 @@ def _covered(e: Evidence, config: QualityConfig, is_black: Flags) -> tuple[Check
     covered = runs(flags & near, at_least=at_least)
     covered += [i for i in runs(flags & ~has, at_least=at_least) if _ignores_turns(e, config, i)]
     covered.sort(key=lambda item: item.first)
-    blank = [i for i in runs(flags & has & ~near, at_least=at_least) if _ignores_turns(e, config, i)]
+    # Where depth says that nothing covers the lens, hands before a bare wall are picture enough.
+    bare = flags & (s.flat_tiles_ratio > config.covered_flat_ratio_min) & (s.std < config.covered_std_max)
+    blank = [i for i in runs(bare & has & ~near, at_least=at_least) if _ignores_turns(e, config, i)]
     return (
         from_ranges(
             "covered_lens",
