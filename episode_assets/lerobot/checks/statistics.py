@@ -91,7 +91,7 @@ def _against_rows(dataset: ExistingDataset, stored: Mapping[str, Stored]) -> Ite
     is_whole = all((dataset.root / episode.data).exists() for episode in dataset.episodes)
     if not is_whole:
         return
-    features = [feature for feature in dataset.columns if feature.is_numeric and feature.key in stored]
+    features = [f for f in dataset.columns if f.is_numeric and f.key in stored and _has_masks(dataset, f)]
     for group in _groups(dataset, features):
         for feature, found in _taken(dataset, group):
             yield from _compare(dataset, feature, stored[feature.key], found)
@@ -138,6 +138,11 @@ def _gather(dataset: ExistingDataset, group: Sequence[Feature]) -> dict[str, NDA
         for name in names:
             parts[name].append(rows.values(name))
     return {name: np.concatenate(found) for name, found in parts.items() if found}
+
+
+def _has_masks(dataset: ExistingDataset, feature: Feature) -> bool:
+    """Whether the masks of a feature can be read; that they can is a rule of `values`."""
+    return all(mask.column in dataset.features for mask in feature.masks)
 
 
 def _needed(feature: Feature) -> tuple[str, ...]:

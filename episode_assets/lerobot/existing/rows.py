@@ -102,14 +102,15 @@ def episode_rows(
 def _rows_of_file(
     dataset: ExistingDataset, name: str, episodes: list[ExistingEpisode], columns: Sequence[str] | None
 ) -> Iterator[EpisodeRows | MisplacedRows]:
-    with pq.ParquetFile(dataset.root / name) as file:
+    # Without threads: row groups are small, and a pool of threads costs more than it reads.
+    with pq.ParquetFile(dataset.root / name, pre_buffer=False) as file:
         groups = tuple(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups))
         lengths = tuple(episode.length for episode in episodes)
         if groups == lengths:
             for position, episode in enumerate(episodes):
-                yield EpisodeRows(episode, file.read_row_group(position, columns=columns))
+                yield EpisodeRows(episode, file.read_row_group(position, columns=columns, use_threads=False))
         elif sum(groups) == sum(lengths):
-            whole = file.read(columns=columns)
+            whole = file.read(columns=columns, use_threads=False)
             starts = np.cumsum([0, *lengths])
             for episode, start in zip(episodes, starts, strict=False):
                 yield EpisodeRows(episode, whole.slice(int(start), episode.length))

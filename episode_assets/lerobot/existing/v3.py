@@ -27,7 +27,7 @@ def read_episodes(root: Path, info: Mapping[str, Any], cameras: Sequence[str]) -
     for file in episode_files(root):
         # Statistics are a hundred times larger than all else, and read only where they are checked.
         names = [name for name in pq.read_schema(file).names if not name.startswith(STATISTICS_PREFIX)]
-        for record in pq.read_table(file, columns=names).to_pylist():
+        for record in pq.read_table(file, columns=names, use_threads=False).to_pylist():
             yield _episode(number, record, info, cameras)
             number += 1
 
@@ -68,7 +68,7 @@ def read_episode_statistics(root: Path) -> Iterator[tuple[int, Mapping[str, Any]
     for path in episode_files(root):
         with pq.ParquetFile(path) as file:
             names = [name for name in file.schema_arrow.names if name.startswith(STATISTICS_PREFIX)]
-            for batch in file.iter_batches(_BATCH, columns=names):
+            for batch in file.iter_batches(_BATCH, columns=names, use_threads=False):
                 for record in batch.to_pylist():
                     yield number, _by_feature(record)
                     number += 1
