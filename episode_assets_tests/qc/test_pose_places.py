@@ -71,6 +71,29 @@ def test_a_clock_that_is_set_by_decades_while_recording_is_judged_in_no_more_mem
     assert ranges_of(judgement, "clock_jump") == [(59, 60)]
 
 
+def test_poses_at_5_hz_turn_as_far_as_the_gyro_in_a_quick_turn(evidence):
+    """A turn of 40 degrees within 0.4 s, between stamps that miss its begin and its end."""
+    begin_ns = int(evidence.stamps_ns[30]) + 130_000_000
+
+    def turned(stamps_ns):
+        share = np.clip((stamps_ns - begin_ns) / 0.4e9, 0, 1)
+        return np.radians(40) * (1 - np.cos(np.pi * share)) / 2
+
+    imu, pose = evidence.imu, rows(evidence.pose, slice(None, None, 3))
+    rates, still = np.gradient(turned(imu.stamp_ns), imu.stamp_ns / 1e9), np.zeros(len(imu.stamp_ns))
+    half, zero = turned(pose.stamp_ns) / 2, np.zeros(len(pose.stamp_ns))
+    quick = replace(
+        evidence,
+        imu=replace(imu, angular_velocity=np.stack([still, rates, still], axis=1)),
+        pose=replace(pose, quaternion_xyzw=np.stack([zero, np.sin(half), zero, np.cos(half)], axis=1)),
+    )
+
+    check = check_of(judged(quick), "pose_gyro")
+
+    assert check.status == "pass"
+    assert check.value < 0.5
+
+
 def test_a_pose_jump_before_the_first_picture_or_after_the_last_concerns_no_picture(evidence):
     for before in (True, False):
         judgement = judged(shown_outside(evidence, before=before))
