@@ -9,6 +9,7 @@ import pytest
 from episode_assets.geometry import rot6d_to_matrix, rotation_angle
 from episode_assets.lerobot import Recipe
 from episode_assets.lerobot.cuts import cut_episodes
+from episode_assets.lerobot.fragment import FragmentReader
 from episode_assets.lerobot.hand_interpolation import with_bridged_hands
 from episode_assets.lerobot.recipe_gaps import GapChoice
 from episode_assets.lerobot.recipe_layout import Layout
@@ -169,3 +170,16 @@ def test_a_fragment_says_which_numbers_were_interpolated(tmp_path, policy, kind)
     rows = pq.read_table(tmp_path / "out/rows.parquet").to_pydict()
     assert [row[0] for row in rows["source.hand_kind"][19:23]] == [1, kind, kind, 1]
     assert rows["valid.left"][19:23] == [True, False, False, True]
+
+
+@pytest.mark.parametrize(("policy", "lengths", "invalid"), [("split", [19, 19], 0), ("mask", [39], 1)])
+def test_resampled_rows_follow_the_same_policies(tmp_path, policy, lengths, invalid):
+    scene = make_scene(stamp_ns=stamps(60, holes=[HOLE], hole_frames=4))
+    recipe = replace(recipe_with(policy), timing="resample", fps=10)
+
+    fragment, _ = write_artifacts(tmp_path, scene).fragment(tmp_path / "out", recipe=recipe)
+
+    rows = pq.read_table(tmp_path / "out/rows.parquet").to_pydict()
+    assert [episode["length"] for episode in FragmentReader.open(fragment, recipe=recipe).episodes] == lengths
+    lost = [row for row, valid in enumerate(rows["valid.action"]) if not all(valid)]
+    assert len(lost) == invalid and all(rows["source.dt_ns"][row] > 0.2e9 for row in lost)
