@@ -5,16 +5,21 @@ Needs the environment of `make verify-lerobot`.
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from episode_assets.lerobot import Recipe, pack_dataset, read_ledger
 from episode_assets.lerobot.recipe_packing import Packing
+from episode_assets_tests.conftest import make_workplace
 from episode_assets_tests.lerobot.archive import make_scene, stamps, write_artifacts
+from episode_assets_tests.lerobot.test_own_pictures import with_depth
+from episode_assets_tests.test_whole_path import CHUNKED, run_graph, settings_from
 
 pytestmark = [pytest.mark.lerobot, pytest.mark.timeout(600)]
 
@@ -37,16 +42,28 @@ def verify(*arguments: str | Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def fragments(tmp_path_factory):
-    """Contributions of three recordings with a gap each; fractions of their episodes lie in several files."""
-    root, made = tmp_path_factory.mktemp("recordings"), []
+def recordings(tmp_path_factory):
+    """Three recordings with a gap each, and the task of each."""
+    root = tmp_path_factory.mktemp("recordings")
+    made = []
     for number, task in enumerate(("pour tea", None, "fold a towel")):
         name = f"scene{number}-00000000"
         later = stamps(60, holes=[33]) + number * 10**12
         scene = make_scene(stamp_ns=later, first_message=1000 * (number + 1))
-        artifacts = write_artifacts(root / name, scene, recording_id=name)
-        made.append(artifacts.fragment(root / f"fragment{number}", recipe=RECIPE, task=task)[0])
+        made.append((write_artifacts(root / name, scene, recording_id=name), task))
     return made
+
+
+def contributions(recordings, directory, *, recipe=RECIPE):
+    return [
+        artifacts.fragment(directory / artifacts.recording_id, recipe=recipe, task=task)[0]
+        for artifacts, task in recordings
+    ]
+
+
+@pytest.fixture(scope="module")
+def fragments(recordings, tmp_path_factory):
+    return contributions(recordings, tmp_path_factory.mktemp("fragments"))
 
 
 def packed(directory, fragments, *, recipe=RECIPE, **options):
@@ -71,3 +88,53 @@ def test_lerobot_converts_version_2_1_into_the_rows_of_version_3(fragments, tmp_
     new = packed(tmp_path / "new", fragments)
     old = packed(tmp_path / "old", fragments, recipe=replace(RECIPE, packing=Packing(version="v2.1")))
     verify("--dataset", new, "--v21", old, "--marked", "--checks")
+
+
+def test_every_row_is_what_bundle_and_hand_table_say_by_formulas_of_the_check(
+    recordings, fragments, tmp_path
+):
+    sources = [
+        [f"--bundle={one.recording_id}={one.bundle}", f"--hands={one.recording_id}={one.hands}"]
+        for one, _ in recordings
+    ]
+    verify("--dataset", packed(tmp_path / "dataset", fragments), *itertools.chain(*sources), "--checks")
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        {"encode": "always", "encoder": {"vcodec": "libsvtav1", "crf": 30, "preset": 12}},
+        {"store": "images"},
+    ],
+)
+def test_lerobot_finds_every_picture_that_a_recipe_encoded_itself(recordings, tmp_path, view):
+    recipe = Recipe.from_mapping({"camera_view": view})
+    own = contributions(recordings, tmp_path, recipe=recipe)
+    dataset = packed(tmp_path / "dataset", own, recipe=recipe)
+    verify("--dataset", dataset, "--marked", "--checks", "opened", "loaded", "edited")
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"depth": {"enabled": True}},
+        {"depth": {"enabled": True, "store": "tiff"}, "camera_view": {"store": "images"}},
+    ],
+)
+def test_lerobot_returns_depth_within_the_stated_error(tmp_path, choices):
+    recipe = Recipe.from_mapping(choices)
+    artifacts = write_artifacts(tmp_path / "recording", make_scene(stamp_ns=stamps(40, holes=[21])))
+    images, add = with_depth(40, missing=[12])
+    add(artifacts)
+    np.save(tmp_path / "depth.npy", images)
+    own = contributions([(artifacts, None)], tmp_path, recipe=recipe)
+    dataset = packed(tmp_path / "dataset", own, recipe=recipe)
+    verify(
+        "--dataset", dataset, "--depth", tmp_path / "depth.npy", "--marked", "--checks", "opened", "edited"
+    )
+
+
+def test_the_dataset_in_a_store_is_what_the_artifacts_beside_it_say(small_demo, tmp_path):
+    place = make_workplace(tmp_path)
+    run_graph(place, small_demo, workers=2, settings=settings_from(tmp_path, CHUNKED))
+    verify("--store", place.store_path, "--checks", "opened", "trained")

@@ -23,6 +23,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 from episode_assets_tests.lerobot.with_lerobot.converted import check_converted
 from episode_assets_tests.lerobot.with_lerobot.edited import check_edited
 from episode_assets_tests.lerobot.with_lerobot.loaded import check_loaded
+from episode_assets_tests.lerobot.with_lerobot.measured import check_measured
 from episode_assets_tests.lerobot.with_lerobot.opened import check_opened
 from episode_assets_tests.lerobot.with_lerobot.sources import check_sources
 from episode_assets_tests.lerobot.with_lerobot.trained import check_trained
@@ -46,9 +47,9 @@ def main() -> int:
 def planned(options: argparse.Namespace, scratch: Path) -> dict[str, Callable[[], list[str]]]:
     """Return the checks to run, by name."""
     marked = options.marked
-    if options.store is None:
-        root = options.dataset
-    else:
+    root = options.dataset
+    bundles, hands = dict(options.bundle), dict(options.hands)
+    if options.store is not None:
         root, bundles, hands = located(options.store, options.recipe)
     possible: dict[str, Callable[[], list[str]]] = {
         "opened": lambda: check_opened(root, marked=marked),
@@ -59,7 +60,9 @@ def planned(options: argparse.Namespace, scratch: Path) -> dict[str, Callable[[]
     chosen = {check: possible[check] for check in options.checks}
     if options.v21 is not None:
         chosen["converted"] = lambda: check_converted(options.v21, root, scratch, marked=marked)
-    if options.store is not None:
+    if options.depth is not None:
+        chosen["measured"] = lambda: check_measured(root, options.depth)
+    if bundles:
         chosen["sources"] = lambda: check_sources(root, bundles, hands, min_valid=options.min_valid)
     return chosen
 
@@ -77,8 +80,21 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--min-valid", type=float, default=0.8, help="share of rows that must be valid")
     parser.add_argument("--checks", nargs="*", choices=CHECKS, default=CHECKS)
     parser.add_argument("--marked", action="store_true", help="the pictures carry their message numbers")
+    parser.add_argument(
+        "--bundle", type=named, action="append", default=[], metavar="ID=DIR", help="bundle of a recording"
+    )
+    parser.add_argument(
+        "--hands", type=named, action="append", default=[], metavar="ID=DIR", help="its hand_poses"
+    )
+    parser.add_argument("--depth", type=Path, help="recorded millimetres by message number, .npy")
     parser.add_argument("--v21", type=Path, help="the same episodes in version 2.1, to be converted")
     return parser.parse_args()
+
+
+def named(text: str) -> tuple[str, Path]:
+    """Return recording and directory of ID=DIR."""
+    name, _, directory = text.partition("=")
+    return name, Path(directory)
 
 
 def located(store: Path, recipe: str) -> tuple[Path, dict[str, Path], dict[str, Path]]:

@@ -10,7 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from episode_assets_tests.lerobot.with_lerobot.opened import check_opened, first_colour_camera, open_dataset
+from episode_assets_tests.lerobot.with_lerobot.opened import (
+    check_opened,
+    depth_cameras,
+    first_colour_camera,
+    open_dataset,
+)
 
 RENUMBERED = {"index", "episode_index", "task_index"}
 """Columns that say where a row lies; every other one has to come through unchanged."""
@@ -75,7 +80,9 @@ def _resume(root: Path, out: Path) -> list[tuple[int, int]]:
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
     known = open_dataset(root)
-    codec = known.meta.features[first_colour_camera(known)]["info"]["video.codec"]
+    # A dataset of images says nothing of videos, and needs no encoder.
+    block = known.meta.features[first_colour_camera(known)].get("info") or {}
+    codec = block.get("video.codec", "h264")
     encoder = RGBEncoderConfig(
         vcodec={"av1": "libsvtav1"}.get(codec, codec), g=15, crf=18, extra_options={"bf": 0}
     )
@@ -97,7 +104,9 @@ def _frame(dataset: Any, row: int) -> dict[str, Any]:
     item = dataset[row]
     frame: dict[str, Any] = {"task": item["task"]}
     for key, feature in dataset.meta.features.items():
-        if key in dataset.meta.camera_keys:
+        if key in depth_cameras(dataset):
+            frame[key] = np.rint(item[key].numpy().transpose(1, 2, 0)).astype(np.uint16)
+        elif key in dataset.meta.camera_keys:
             frame[key] = np.rint(item[key].numpy().transpose(1, 2, 0) * 255).astype(np.uint8)
         elif key not in DEFAULT_FEATURES:
             frame[key] = item[key].numpy().astype(feature["dtype"]).reshape(feature["shape"])
