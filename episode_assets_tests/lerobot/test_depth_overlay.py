@@ -11,8 +11,8 @@ from episode_assets.video import DepthCoder, DepthEncoderConfig, decode_depth_co
 from episode_assets_tests.lerobot.archive import make_scene
 from episode_assets_tests.lerobot.test_own_pictures import BACK, DEPTH, fragment_of
 
-FX, FY, CX, CY = 40.0, 41.0, 23.5, 18.0
-SHAPE = (38, 50)
+FX, FY, CX, CY = 40.0, 41.0, 23.5, 28.0
+SHAPE = (58, 50)
 LAID = DepthFeature(enabled=True, size="picture")
 
 
