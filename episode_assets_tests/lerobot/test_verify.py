@@ -174,7 +174,7 @@ CASES = [
     Case("statistics", column(DATA, "valid.left", lambda values: [False] * len(values))),
     v2(
         "episode_statistics",
-        line("meta/episodes_stats.jsonl", 4, lambda found: found["stats"][STATE].update(std=[9.0] * 18)),
+        line("meta/episodes_stats.jsonl", 2, lambda found: found["stats"][STATE].update(std=[9.0] * 18)),
         episode=2,
     ),
     Case("image_statistics", statistic(CAMERA, "mean", [0.5, 0.5, 0.5])),
