@@ -7,20 +7,15 @@ Standard input: one JSON object. Standard output: one line for each attempt, `<n
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
-from collections.abc import Callable
 from functools import partial
 
-import s3fs  # noqa: F401  # imported before the forks, so that they need not
-
 from episode_assets.lerobot import Recipe
-from episode_assets.lerobot.dataset import pack_dataset  # noqa: F401  # likewise
+from episode_assets.lerobot.dataset import pack_dataset  # noqa: F401  # imported before the forks, so that they need not
 from episode_assets.pipeline import bring_dataset_up_to_date
 from episode_assets.storage import Store
-from episode_assets.storage.write_points import observe
 from episode_assets_tests.pipeline.contributing import name_of
+from episode_assets_tests.storage.killed_publisher import attempt, die_at, report
 
 RECORDINGS = 3
 
@@ -37,31 +32,9 @@ def pack(uri: str, number: int, *, is_grown: bool) -> None:
     bring_dataset_up_to_date(Store.open(uri), recipe_of(number, is_grown=is_grown))
 
 
-def attempt(work: Callable[[], None]) -> str:
-    """Do the work in a forked process and say how it ended."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException as error:  # whatever it is, the parent has to hear of it
-            sys.stderr.write(f"{type(error).__name__}: {error}\n")
-            os._exit(1)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    return "killed" if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL else f"ended {status}"
-
-
-def dying_at(name: str, uri: str, number: int, occurrence: int) -> None:
+def append_and_die(name: str, uri: str, number: int, occurrence: int) -> None:
     """Append the last recording, and die at a write point when it is reached for the n-th time."""
-    left = occurrence
-
-    def watch(point: str) -> None:
-        nonlocal left
-        left -= point == name
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    observe(watch)
+    die_at(name, occurrence)
     pack(uri, number, is_grown=True)
 
 
@@ -76,13 +49,8 @@ def main() -> None:
             assert before == "ended 0", before
             # A point that is reached several times kills in the middle of the work, too.
             occurrence = min(kill, order["most"].get(name, 1))
-            _report(name, kill, attempt(partial(dying_at, name, uri, number, occurrence)))
-    _report("undisturbed", 1, attempt(partial(pack, uri, number + 1, is_grown=True)))
-
-
-def _report(name: str, number: int, end: str) -> None:
-    sys.stdout.write(f"{name} {number} {end}\n")
-    sys.stdout.flush()
+            report(name, kill, attempt(partial(append_and_die, name, uri, number, occurrence)))
+    report("undisturbed", 1, attempt(partial(pack, uri, number + 1, is_grown=True)))
 
 
 if __name__ == "__main__":

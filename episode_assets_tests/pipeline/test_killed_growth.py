@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 
@@ -15,8 +13,8 @@ from episode_assets.storage.write_points import NAMES
 from episode_assets_tests.pipeline.contributing import contribute, name_of
 from episode_assets_tests.pipeline.killed_packer import RECORDINGS
 from episode_assets_tests.pipeline.polling_trainer import KEY
+from episode_assets_tests.processes import started
 
-ROOT = Path(__file__).parents[2]
 OTHERS = {name for name in NAMES if name.startswith(("quarantine", "registry"))}
 ELSEWHERE = {
     "local": OTHERS | {"publish.object_written"},
@@ -52,7 +50,7 @@ def test_an_append_killed_at_any_write_point_shows_the_old_dataset_or_the_new_on
     names = [name for name in NAMES if name not in ELSEWHERE[place]]
     order = {"uri": uri, "names": names, "kills": kills, "most": MOST}
 
-    with started("polling_trainer", uri) as reader, started("killed_packer") as packer:
+    with started("pipeline.polling_trainer", uri) as reader, started("pipeline.killed_packer") as packer:
         report, complaints = packer.communicate(json.dumps(order), timeout=800)
         findings, trouble = reader.communicate("", timeout=60)
 
@@ -73,14 +71,3 @@ def test_an_append_killed_at_any_write_point_shows_the_old_dataset_or_the_new_on
 def provenance_of(store: Store) -> dict[str, list[dict[str, str]]]:
     document: dict[str, list[dict[str, str]]] = store.latest(KEY).read_json("meta/episode_assets.json")
     return document
-
-
-def started(module: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", f"episode_assets_tests.pipeline.{module}", *arguments],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )

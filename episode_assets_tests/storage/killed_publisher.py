@@ -95,11 +95,12 @@ def main() -> None:
 
     for name in order["names"]:
         for number in range(1, KILLS + 1):
-            _report(name, number, attempt(partial(die, name, number)))
-    _report("undisturbed", 1, attempt(do_all))
+            report(name, number, attempt(partial(die, name, number)))
+    report("undisturbed", 1, attempt(do_all))
 
 
-def _report(name: str, number: int, end: str) -> None:
+def report(name: str, number: int, end: str) -> None:
+    """Say how one attempt ended."""
     sys.stdout.write(f"{name} {number} {end}\n")
     sys.stdout.flush()
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from episode_assets.storage import Store
 from episode_assets.storage.write_points import NAMES
+from episode_assets_tests.processes import started
 from episode_assets_tests.storage.killed_publisher import KILLS, contents_of
 from episode_assets_tests.storage.samples import BLURRED, digest_of, everything_in
 
 _log = logging.getLogger(__name__)
 
-ROOT = Path(__file__).parents[2]
 PACKING = {"draft.file_taken_over", "pack.file_written", "pack.documents_written"}
 """Points that only datasets reach; the tests of growing datasets kill there."""
 
@@ -36,8 +34,8 @@ def test_a_publisher_killed_at_any_write_point_leaves_nothing_half_done(
     names = [name for name in NAMES if name not in ELSEWHERE[place]]
     order = {"uri": uri, "names": names, "recording": str(private_places / "recording.mcap")}
 
-    with _process("polling_reader", uri) as reader, _process("killed_publisher") as publisher:
-        report, complaints = publisher.communicate(json.dumps(order), timeout=120)
+    with started("storage.polling_reader", uri) as reader, started("storage.killed_publisher") as publisher:
+        report, complaints = publisher.communicate(json.dumps(order), timeout=280)
         findings, trouble = reader.communicate("", timeout=60)
 
     _log.info("write points of %s:\n%s", place, report)
@@ -73,14 +71,3 @@ def _digest(name: str, number: int) -> str:
     contents = contents_of(name, number)
     del contents["view.txt"]
     return digest_of(contents)
-
-
-def _process(module: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", f"episode_assets_tests.storage.{module}", *arguments],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
