@@ -28,7 +28,13 @@ import pyarrow as pa
 from episode_assets.errors import BadConfig, NothingToExport
 from episode_assets.lerobot.columns import Column
 from episode_assets.lerobot.data_juicer.rows import COLUMNS
-from episode_assets.lerobot.data_juicer.staging import VIDEO, Contribution, StagedEpisode, contributions
+from episode_assets.lerobot.data_juicer.staging import (
+    VIDEO,
+    Contribution,
+    StagedEpisode,
+    alone,
+    contributions,
+)
 from episode_assets.lerobot.description import camera_feature
 from episode_assets.lerobot.ledger import PROVENANCE, continue_ledger, read_ledger
 from episode_assets.lerobot.statistics import Statistics, colour_statistics
@@ -143,9 +149,11 @@ def pack_contributions(output_dir: Path, *, fps: int, robot_type: str, chunks_si
     _refuse_foreign(output_dir)
     plan = _plan(output_dir, fps=fps, robot_type=robot_type, chunks_size=chunks_size)
     target = output_dir / VERSIONS / plan.digest
-    if not (target / "meta/info.json").is_file():
-        _write_aside(plan, target, before=output_dir / CURRENT)
-    _show(output_dir, plan.digest)
+    target.parent.mkdir(exist_ok=True)
+    with alone(target.parent):
+        if not target.exists():
+            _write_aside(plan, target, before=output_dir / CURRENT)
+        _show(output_dir, plan.digest)
     return Packed(target, len(plan.episodes), plan.frames, plan.left_out)
 
 
@@ -212,20 +220,16 @@ def _alike(
 
 
 def _write_aside(plan: _Plan, target: Path, *, before: Path) -> None:
-    """Write a whole version under another name and give it its own at the end."""
-    draft = target.with_name(f".{target.name}-{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
+    """Write a whole version under another name and give it its own at the end; nobody else is writing one."""
+    for left in target.parent.glob(".*"):
+        shutil.rmtree(left, ignore_errors=True)  # of a run that was killed
+    draft = target.with_name(f".{target.name}")
     try:
         _write(plan, draft, _Known.of(before))
         for path in draft.rglob("*"):
             if path.is_file():
                 path.chmod(0o444)
-        try:
-            draft.rename(target)
-        except OSError:
-            # Somebody else packed the same contributions meanwhile, to the same bytes.
-            if not (target / "meta/info.json").is_file():
-                raise
+        draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

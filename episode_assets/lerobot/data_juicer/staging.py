@@ -130,7 +130,7 @@ def contributions(output_dir: Path) -> list[Contribution]:
     staging = output_dir / STAGING
     if not staging.is_dir():
         return []
-    with _alone(staging):
+    with _alone_and_whole(staging):
         found = sorted(staging.iterdir())
     # What a killed run left behind begins with a dot, and a directory without its document is not finished.
     return [Contribution.open(path) for path in found if not path.name.startswith(".")]
@@ -145,7 +145,7 @@ def drafted(output_dir: Path, name: str) -> Iterator[Path]:
     draft, target = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=staging)), staging / name
     try:
         yield draft
-        with _alone(staging):
+        with _alone_and_whole(staging):
             if target.exists():
                 target.rename(staging / f"{_OLD}{name}")
             draft.rename(target)
@@ -196,11 +196,20 @@ def name_of(*parts: str) -> str:
 
 
 @contextmanager
-def _alone(staging: Path) -> Iterator[None]:
-    """Keep other processes from replacing contributions, and finish what a killed one has begun."""
-    handle = os.open(staging, os.O_RDONLY)
+def alone(directory: Path) -> Iterator[None]:
+    """Keep other processes that ask for the same directory waiting."""
+    handle = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _alone_and_whole(staging: Path) -> Iterator[None]:
+    """Keep other processes from replacing contributions, and finish what a killed one has begun."""
+    with alone(staging):
         for old in staging.glob(f"{_OLD}*"):
             target = staging / old.name.removeprefix(_OLD)
             if target.exists():
@@ -208,8 +217,6 @@ def _alone(staging: Path) -> Iterator[None]:
             else:
                 old.rename(target)
         yield
-    finally:
-        os.close(handle)
 
 
 def _sha256(path: Path) -> str:
