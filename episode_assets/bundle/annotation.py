@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from episode_assets.bundle.hdf5_index import keep_index_small
 from episode_assets.outcome import Json
 
 PACKED_ROWS = 1024
@@ -45,6 +46,7 @@ class AnnotationFile:
 
     def __init__(self, path: Path) -> None:
         self._file = h5py.File(path, "w", libver="earliest", track_order=False)
+        keep_index_small(self._file)
         self._datasets: list[dict[str, Json]] = []
 
     def __enter__(self) -> AnnotationFile:

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from episode_assets.bundle.hdf5_index import keep_index_small
 from episode_assets.bundle.layout import ANNOTATION, REMEDY
 from episode_assets.errors import ArtifactDamaged
 
@@ -111,7 +112,8 @@ class AnnotationReader:
     def _opened(self) -> h5py.File:
         if self._file is None:
             try:
-                self._file = h5py.File(self._path, "r")
+                self._file = h5py.File(self._path, "r", rdcc_nbytes=0)
+                keep_index_small(self._file)
             except OSError as error:
                 raise damaged(f"it cannot be opened: {error}") from error
         return self._file

@@ -69,7 +69,7 @@ def _gravity(imu: ImuStream, config: QualityConfig) -> Check:
     if imu.gravity != "included":
         return absent("imu_gravity", "imu", f"gravity is {imu.gravity} in the acceleration")
     with np.errstate(invalid="ignore"):
-        size = float(np.linalg.norm(np.nanmean(imu.linear_acceleration, axis=0)))
+        size = float(np.linalg.norm([np.nanmean(axis) for axis in imu.linear_acceleration.T]))
     deviation = abs(size - STANDARD_GRAVITY)
     status: Status = "pass" if deviation < config.imu_gravity_max_dev else "warn"
     detail = f"mean acceleration {size:.2f} m/s2, {deviation:.2f} from gravity"
@@ -105,7 +105,7 @@ def _saturated(e: Evidence, imu: ImuStream) -> Check:
     """Find runs at the largest value of an axis: a sensor that meets its range repeats it."""
     found: list[FrameRange] = []
     for name, values in _measured(imu):
-        largest = np.nanmax(np.abs(values), axis=0, initial=0.0)
+        largest = np.array([np.nanmax(np.abs(axis), initial=0.0) for axis in values.T])
         for axis in np.flatnonzero(largest > _SATURATED_FROM[name]):
             flags = np.abs(values[:, axis]) >= largest[axis]
             note = f"{name} {_AXES[axis]} at its limit"

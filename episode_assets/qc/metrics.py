@@ -361,7 +361,7 @@ def _imu(e: Evidence) -> Block | None:
     D = float(stamps[-1] - stamps[0]) / 1e9 if len(stamps) > 1 else 1e-3
     size_a, size_w = row_lengths(a), row_lengths(w)
     with np.errstate(invalid="ignore"):
-        mean_a = np.nanmean(a, axis=0) if np.isfinite(a).any() else np.full(3, np.nan)
+        mean_a = np.array([np.nanmean(axis) if np.isfinite(axis).any() else np.nan for axis in a.T])
     gravity = float(np.linalg.norm(mean_a))
     # Without gravity in the signal a share of its mean says nothing; then motion is any acceleration.
     threshold = 0.5 if e.imu.gravity == "removed" else (1.1 * gravity if gravity else 11.0)
@@ -389,7 +389,7 @@ def _imu(e: Evidence) -> Block | None:
 
 
 def _axes(name: str, values: Floats) -> Block:
-    formulas: dict[str, Callable[..., Floats]] = {
+    formulas: dict[str, Callable[[Floats], np.floating]] = {
         "mean": np.mean,
         "std": np.std,
         "min": np.min,
@@ -398,7 +398,7 @@ def _axes(name: str, values: Floats) -> Block:
     is_finite = np.isfinite(values).all(axis=1)
     finite = values if is_finite.all() else values[is_finite]
     return {
-        f"{name}_axis_{key}": [number(value) for value in formula(finite, axis=0)] if len(finite) else None
+        f"{name}_axis_{key}": [number(formula(axis)) for axis in finite.T] if len(finite) else None
         for key, formula in formulas.items()
     }
 
