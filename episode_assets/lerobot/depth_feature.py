@@ -20,7 +20,6 @@ from episode_assets.bundle import EpisodeBundle
 from episode_assets.errors import BadVideo
 from episode_assets.lerobot.camera_statistics import MILLIMETRES, camera_statistics
 from episode_assets.lerobot.depth_overlay import DepthOverlay
-from episode_assets.lerobot.own_video import Encoded
 from episode_assets.lerobot.picture_change import PictureChange
 from episode_assets.lerobot.recipe_depth import DepthFeature
 from episode_assets.lerobot.statistics import Statistics
@@ -146,7 +145,7 @@ def encode_depth(
     config: DepthEncoderConfig,
     fps: int,
     progress: Progress,
-) -> Encoded:
+) -> None:
     """Encode the depth codes of episodes into one lossless mp4.
 
     Args:
@@ -166,7 +165,7 @@ def encode_depth(
             for row, codes in enumerate(images.of_episode(frames)):
                 encoder.feed({_CAMERA: codes}, is_owned=True, force_key=row == 0)
             progress("lerobot depth", number + 1, len(episodes))
-        return Encoded(encoder.finish()[_CAMERA].probe, images.counts)
+        encoder.finish()
 
 
 def depth_facts(feature: DepthFeature) -> dict[str, Json]:

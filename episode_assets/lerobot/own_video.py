@@ -7,7 +7,7 @@ blurred video and from nowhere else; a few are in memory at a time. What changes
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +23,6 @@ from episode_assets.video import (
     Picture,
     RGBEncoderConfig,
     StreamingEncoder,
-    VideoProbe,
     decode_frames,
     resolved,
 )
@@ -35,19 +34,6 @@ _ENCODER_THREADS = 2
 Encoder = TypeVar("Encoder", bound=RGBEncoderConfig)
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """A finished file of own frames.
-
-    Attributes:
-        probe: What it holds.
-        counts: (E, C) int64 per episode, how often each value of its pixels occurs.
-    """
-
-    probe: VideoProbe
-    counts: NDArray[np.int64]
-
-
 def encode_colour(
     video: Path,
     episodes: Sequence[Indices],
@@ -57,7 +43,7 @@ def encode_colour(
     config: RGBEncoderConfig,
     fps: int,
     progress: Progress,
-) -> Encoded:
+) -> NDArray[np.int64]:
     """Encode the pictures of episodes anew and count their colours meanwhile.
 
     Args:
@@ -68,6 +54,9 @@ def encode_colour(
         config: How to encode.
         fps: Rate of the rows.
         progress: Told after every episode.
+
+    Returns:
+        (E, 768) counts per episode: how often each of the 256 values of red, green and blue occurs.
 
     Raises:
         BadVideo: The video does not decode, or the result does not read back as planned.
@@ -84,7 +73,8 @@ def encode_colour(
                 counts[number] += colour_counts(picture).reshape(-1)
                 encoder.feed({_CAMERA: picture}, is_owned=True, force_key=row == 0)
             progress("lerobot pictures", number + 1, len(episodes))
-        return Encoded(encoder.finish()[_CAMERA].probe, counts)
+        encoder.finish()
+    return counts
 
 
 def shown_pictures(video: Path, frames: Indices) -> Iterator[Picture]:

@@ -63,7 +63,7 @@ def colour_track(
         out, shown = directory / name, [episodes[i] for i in own]
         counts[own] = encode_colour(
             sight.bundle.video_path, shown, out, change=change, config=config, fps=fps, progress=progress
-        ).counts
+        )
         file = read_video(out, frames=sum(map(len, shown)))
     facts = video_facts(sight.video.probe, None)
     if file is not None and not copied:
@@ -100,14 +100,14 @@ def depth_track(
     """Encode the depth feature into `directory` and return it; arguments as those of `colour_track`."""
     key, name = recipe.depth_key, f"{recipe.depth_key}.mp4"
     config = seekable(recipe.depth.encoder, fps=fps)
-    encoded = encode_depth(images, episodes, directory / name, config=config, fps=fps, progress=progress)
+    encode_depth(images, episodes, directory / name, config=config, fps=fps, progress=progress)
     file = read_video(directory / name, frames=sum(map(len, episodes)))
     facts = video_facts(file.probe, config) | depth_facts(recipe.depth)
     return CameraTrack(
         key,
         facts,
         references(episodes, ["depth is told in codes"] * len(episodes), video=file, own=file, name=name),
-        encoded.counts,
+        images.counts,
         tuple(images.statistics(number) for number in range(len(episodes))),
         (name,),
         tuple(images.accounts),
