@@ -51,7 +51,7 @@ def verify_dataset(path: Path) -> list[Problem]:
 def examine_dataset(path: Path, *, decode: bool = False, progress: Progress = silent) -> Verdict:
     """Return problems and warnings of the dataset under `path`.
 
-    Memory follows the rows of the longest episode and the width of the widest column, never the video.
+    One episode's rows are in memory at a time, and whole columns of at most 128 MiB together for the statistics.
 
     Args:
         path: Directory with `meta/info.json`.
