@@ -16,7 +16,13 @@ DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 PROVENANCE_SCHEMA = "episode_assets_dataset"
 
-_ENCODER = {"g": None, "crf": None, "preset": None, "fast_decode": None, "extra_options": {}}
+_ENCODER: Mapping[str, Any] = {
+    "g": None,
+    "crf": None,
+    "preset": None,
+    "fast_decode": None,
+    "extra_options": {},
+}
 """What is said of the encoder where nobody knows its settings: the format's word for unknown is null."""
 
 
