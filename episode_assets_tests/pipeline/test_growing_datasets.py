@@ -118,6 +118,21 @@ def test_a_replaced_recording_keeps_its_place(store: Store, tmp_path: Path) -> N
     assert lengths(new) == [(name_of(0), 29), (name_of(1), 49), (name_of(2), 29)]
 
 
+@pytest.mark.parametrize("version", ["v3.0", "v2.1"])
+def test_a_recording_that_is_cut_anew_shows_its_new_frames(
+    store: Store, tmp_path: Path, version: str
+) -> None:
+    """The video that the frames come from is still the same."""
+    contribute(store, tmp_path, 0)
+    packed(store, recipe_of(version))
+
+    contribute(store, tmp_path, 0, kept=((10, 29),))
+    new = packed(store, recipe_of(version))
+
+    assert [episode["length"] for episode in episodes_of(new.directory())] == [19]
+    assert new.manifest.summary["files_taken_over"] == 0
+
+
 def test_only_a_repack_sorts_by_time_again(store: Store, tmp_path: Path) -> None:
     for number in (2, 0, 1):
         contribute(store, tmp_path, number)
