@@ -76,6 +76,21 @@ def test_every_row_of_a_dataset_shows_its_own_frame(tmp_path, name):
     assert verify_dataset(dataset) == []
 
 
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"gaps": {"policy": "mask"}},
+        {"state": "data_juicer"},
+        {"layout": {"action": "delta", "scarce": "keep"}},
+    ],
+)
+def test_resampling_goes_with_every_other_choice(tmp_path, choices):
+    dataset = packed(tmp_path, Recipe.from_mapping({"timing": "resample", "fps": 10, **choices}))
+
+    assert numbers_in(dataset) == rows_of(dataset, "source.message_number")["source.message_number"]
+    assert verify_dataset(dataset) == []
+
+
 def test_episodes_that_were_encoded_share_a_file_with_copied_ones(tmp_path):
     dataset = packed(tmp_path, RECIPES["unaligned"])
 
