@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -157,13 +158,21 @@ def second_record_file(root: Path) -> None:
     pq.write_table(last, (root / EPISODES).with_name("file-001.parquet"))
 
 
+@contextmanager
+def replaced(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Yield a video to read from and the one that takes its place."""
+    source = path.with_suffix(".old.mp4")
+    shutil.move(path, source)
+    with av.open(str(source)) as container, av.open(str(path), "w") as out:
+        yield container, out
+    source.unlink()
+
+
 def muxed(path: str, stamp: Callable[[int], float], *, last: float = 1.0) -> Damage:
     """Write the packets of a video again with other stamps, both in frames; `last` is the duration of the last one."""
 
     def damage(root: Path) -> None:
-        source = (root / path).with_suffix(".old.mp4")
-        shutil.move(root / path, source)
-        with av.open(str(source)) as container, av.open(str(root / path), "w") as out:
+        with replaced(root / path) as (container, out):
             stream = container.streams.video[0]
             copy = out.add_stream_from_template(stream, opaque=True)
             packets = [packet for packet in container.demux(stream) if packet.size]
@@ -174,7 +183,6 @@ def muxed(path: str, stamp: Callable[[int], float], *, last: float = 1.0) -> Dam
                 packet.pts = packet.dts = round(stamp(number) * 512)
                 packet.duration = round(512 * (last if is_last else 1.0))
                 out.mux_one(packet)
-        source.unlink()
 
     return damage
 
@@ -205,9 +213,7 @@ def with_sound(path: str) -> Damage:
     """Add a track of silence."""
 
     def damage(root: Path) -> None:
-        source = (root / path).with_suffix(".old.mp4")
-        shutil.move(root / path, source)
-        with av.open(str(source)) as container, av.open(str(root / path), "w") as out:
+        with replaced(root / path) as (container, out):
             stream = container.streams.video[0]
             copy = out.add_stream_from_template(stream, opaque=True)
             sound = out.add_stream("aac", rate=8000)
@@ -220,7 +226,6 @@ def with_sound(path: str) -> Damage:
             silence.planes[0].update(bytes(silence.planes[0].buffer_size))
             for packet in (*sound.encode(silence), *sound.encode(None)):
                 out.mux(packet)
-        source.unlink()
 
     return damage
 

@@ -11,16 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from episode_assets.lerobot.checks.features import MANDATORY
 from episode_assets.lerobot.statistics import NAMES, column_statistics
 from episode_assets.lerobot.tasks import write_tasks
-
-MANDATORY = {
-    "timestamp": "float32",
-    "frame_index": "int64",
-    "episode_index": "int64",
-    "index": "int64",
-    "task_index": "int64",
-}
 
 
 def plain_dataset(

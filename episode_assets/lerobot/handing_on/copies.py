@@ -25,10 +25,7 @@ def copy_dataset(source: Path, out: Path, *, progress: Progress = silent) -> Pat
     Raises:
         BadConfig: There is no dataset, or `out` exists.
     """
-    if not dataset_roots(source):
-        raise BadConfig(
-            "there is no dataset here", where=str(source), remedy="name a folder with meta/info.json"
-        )
+    require_roots(source)
     files = [path for path in sorted(source.rglob("*")) if path.is_file()]
     files = [path for path in files if path != source / _OF_THE_STORE]
     with translated(str(out)), new_root(out) as root:
@@ -38,3 +35,17 @@ def copy_dataset(source: Path, out: Path, *, progress: Progress = silent) -> Pat
             shutil.copyfile(path, target)  # without its mode: copies may be written to
             progress("files copied", done, len(files))
     return out
+
+
+def require_roots(source: Path) -> dict[str | None, Path]:
+    """Return the roots of a dataset by split.
+
+    Raises:
+        BadConfig: There is none.
+    """
+    roots = dataset_roots(source)
+    if not roots:
+        raise BadConfig(
+            "there is no dataset here", where=str(source), remedy="name a folder with meta/info.json"
+        )
+    return roots

@@ -21,6 +21,7 @@ from episode_assets.lerobot.existing.v2 import EPISODE_STATISTICS, EPISODES, MOD
 from episode_assets.lerobot.existing.v2 import TASKS as TASK_LINES
 from episode_assets.lerobot.existing.v3 import TASKS as TASK_TABLE
 from episode_assets.lerobot.existing.v3 import episode_files
+from episode_assets.lerobot.handing_on.copies import require_roots
 from episode_assets.lerobot.handing_on.public_fields import (
     STAMPS,
     dropped_columns,
@@ -31,7 +32,6 @@ from episode_assets.lerobot.ledger import PROVENANCE
 from episode_assets.lerobot.new_root import new_root
 from episode_assets.lerobot.picture_counts import PICTURE_COUNTS
 from episode_assets.lerobot.plain_card import plain_card
-from episode_assets.lerobot.splits import dataset_roots
 from episode_assets.lerobot.statistics import Statistics, column_statistics
 from episode_assets.lerobot.strict_json import read_json, write_json
 from episode_assets.lerobot.whole_statistics import statistics_of_rows
@@ -75,11 +75,7 @@ def publish_copy(source: Path, out: Path, *, progress: Progress = silent) -> Pub
         UnauditedArtifact: Nobody says that its pictures passed the audit.
         ArtifactDamaged: It cannot be read.
     """
-    roots = dataset_roots(source)
-    if not roots:
-        raise BadConfig(
-            "there is no dataset here", where=str(source), remedy="name a folder with meta/info.json"
-        )
+    roots = require_roots(source)
     datasets = {name: open_dataset(path) for name, path in roots.items()}
     for dataset in datasets.values():
         _require_audit(dataset)
