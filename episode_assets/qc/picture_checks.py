@@ -67,6 +67,7 @@ def _covered(e: Evidence, config: QualityConfig, is_black: Flags) -> tuple[Check
     covered.sort(key=lambda item: item.first)
     # Where depth says that nothing covers the lens, hands before a bare wall are picture enough.
     bare = flags & (s.flat_tiles_ratio > config.covered_flat_ratio_min) & (s.std < config.covered_std_max)
+    bare &= ~(e.left.is_measured | e.right.is_measured)
     blank = [i for i in runs(bare & has & ~near, at_least=at_least) if _ignores_turns(e, config, i)]
     return (
         from_ranges(

@@ -33,6 +33,15 @@ def turning(e, rad_s=0.5):
     return replace(standing(e), gyro_rad_s=np.full(len(e), rad_s))
 
 
+def without_hands(e, where=STRETCH):
+    kinds = {}
+    for side in ("left", "right"):
+        kinds[side] = getattr(e, side).kind.copy()
+        kinds[side][where] = 0
+    left, right = replace(e.left, kind=kinds["left"]), replace(e.right, kind=kinds["right"])
+    return replace(e, left=left, right=right)
+
+
 def objections(judgement):
     return {check.id for check in judgement.checks if check.status in ("warn", "fail")}
 
@@ -105,7 +114,7 @@ def test_pictures_written_anew_are_frozen_while_the_camera_turns_and_only_doubtf
 
 
 def test_a_finger_beside_a_free_depth_sensor_is_told_and_not_cut(evidence):
-    blank = seen(evidence, STRETCH, flat_tiles_ratio=1.0, std=5.0, diff_previous=0.8)
+    blank = without_hands(seen(evidence, STRETCH, flat_tiles_ratio=1.0, std=5.0, diff_previous=0.8))
 
     turned, stood = judged(turning(blank)), judged(standing(blank))
 
@@ -114,6 +123,12 @@ def test_a_finger_beside_a_free_depth_sensor_is_told_and_not_cut(evidence):
     assert turned.verdict == "review"
     assert len(turned.kept) == 1
     assert check_of(stood, "blank_picture").status == "pass"
+
+
+def test_a_bare_wall_behind_measured_hands_is_no_blank_picture(evidence):
+    wall = seen(evidence, STRETCH, flat_tiles_ratio=0.8, std=17.0, diff_previous=1.3)
+
+    assert check_of(judged(turning(wall)), "blank_picture").status == "pass"
 
 
 def test_without_depth_a_wall_that_one_walks_along_is_not_covered(evidence):
