@@ -28,7 +28,7 @@ from episode_assets.progress import Progress, silent
 from episode_assets.storage import Artifact, ArtifactKey, Store, fingerprint
 from episode_assets.storage.canonical import plain_config
 
-DATASET_CODE_VERSION = "1"
+DATASET_CODE_VERSION = "2"
 
 
 def bring_dataset_up_to_date(

@@ -205,7 +205,7 @@ EPISODE_BUNDLE = Step(
 )
 QC_REPORT = Step(
     "qc_report",
-    "3",
+    "4",
     ("raw_mcap", "blurred_rgb", "hand_poses", "episode_bundle"),
     QualityConfig,
     _no_weights,
@@ -220,7 +220,7 @@ def fragment_step(recipe_name: str) -> Step[Recipe]:
     """Return the step that makes one recording's contribution to the datasets of a recipe."""
     return Step(
         f"lerobot_episode/{recipe_name}",
-        "3",
+        "4",
         ("raw_mcap", "episode_bundle", "hand_poses", "qc_report", "blurred_rgb"),
         Recipe,
         _no_weights,
