@@ -15,8 +15,8 @@ from episode_assets_tests.lerobot.reading import assert_every_row_has_its_pictur
 from episode_assets_tests.pipeline.contributing import contribute, name_of
 
 SMALL = {"video_file_mib": 1, "data_file_mib": 1}
-FRAMES = 450
-"""Rows of 450 frames take 0.4 MiB, so that two recordings fill a data file of 1 MiB."""
+FRAMES = 500
+"""Rows of 500 frames take 0.4 MiB, so that two recordings fill a data file of 1 MiB."""
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_what_grew_step_by_step_has_the_bytes_of_what_was_packed_at_once(
 ) -> None:
     recipe = recipe_of()
     for number in range(3):
-        contribute(store, tmp_path, number, recipes=[recipe], frames=FRAMES)
+        contribute(store, tmp_path, number, recipes=[recipe])
         grown = packed(store, recipe)
 
     at_once = packed(store, recipe, force=True)
