@@ -213,3 +213,15 @@ def test_what_has_been_contributed_is_packed_and_found_by_its_name(workplace, tm
     assert call("verify", "default").stdout == "passed, 0 warnings\n"
     assert "datasets there: default" in error_of(call("verify", "nobody"))
     assert call("build").stdout.startswith("default: is up to date, ")
+
+
+def test_files_outside_of_a_dataset_are_not_followed(archive, tmp_path):
+    """The path leads back to the very files, so that nothing but its form is wrong."""
+    root = shutil.copytree(archive.dataset, tmp_path / "dataset")
+    pattern = "../dataset/videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+    info(video_path=pattern)(root)
+
+    for arguments in (("verify", root), ("reencode", root, tmp_path / "out"), ("info", root)):
+        result = call(*arguments)
+        assert result.exit_code == 1
+        assert "leads out of the dataset" in result.output
