@@ -62,7 +62,7 @@ $(LEROBOT_VENV)/.installed:
 	touch $@
 
 verify-lerobot: demo $(LEROBOT_VENV)/.installed ## read, edit and train on our datasets with the real LeRobot, in an environment of its own
-	$(LEROBOT_VENV)/bin/python -m episode_assets_tests.lerobot.verify_with_lerobot --store data
+	$(LEROBOT_VENV)/bin/python -m episode_assets_tests.lerobot.verify_with_lerobot --store data --checks opened loaded
 	$(BIN)/python -m pytest -m lerobot episode_assets_tests/lerobot episode_assets_tests/video
 
 # Its NumPy excludes newer reruns and pyarrows; left alone, pip tries every one of them.

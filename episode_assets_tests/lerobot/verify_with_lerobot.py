@@ -3,7 +3,7 @@
 Runs in an environment of its own (Python 3.12, `lerobot[dataset]==0.6.1`, FFmpeg's libraries for torchcodec), from
 the repository's root; nothing of `episode_assets` is imported, so that a shared mistake cannot hide.
 
-    python -m episode_assets_tests.lerobot.verify_with_lerobot --store data
+    python -m episode_assets_tests.lerobot.verify_with_lerobot --store data --checks opened loaded
     python -m episode_assets_tests.lerobot.verify_with_lerobot --dataset DIR --marked --checks opened edited
 """
 # ruff: noqa: T201 - a script: its report is its purpose
