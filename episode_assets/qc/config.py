@@ -104,7 +104,7 @@ class QualityConfig:
         "blurred: Laplacian variance over variance of luma also below this; a wall lacks both",
     )
     blur_detail_relative_min: float = _number(
-        0.35, 0, 1, "blurred: or below this share of the recording's median of that ratio"
+        0.25, 0, 1, "blurred: or below this share of the recording's median of that ratio"
     )
     blur_flat_max_ratio: float = _number(
         0.35, 0, 1, "blurred: pictures with a larger share of flat tiles are not judged"

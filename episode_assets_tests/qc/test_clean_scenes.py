@@ -104,3 +104,13 @@ def test_clocks_run_apart_in_one_direction(evidence, gyro_clock, status):
     }
 
     assert checks["sync_drift"].status == status, checks["sync_drift"].detail
+
+
+@pytest.mark.parametrize(("sharpness", "status"), [(90.0, "pass"), (50.0, "warn")])
+def test_a_turn_to_plainer_things_leaves_detail_enough_to_be_sharp(evidence, sharpness, status):
+    """At 30 of contrast, 90 is a third of the detail of the rest; a blur of 2 pixels leaves a tenth."""
+    busy = with_numbers(evidence, slice(None), laplacian_variance=535.0, flat_tiles_ratio=0.1, std=41.0)
+
+    plain = with_numbers(busy, slice(20, 30), laplacian_variance=sharpness, flat_tiles_ratio=0.33, std=30.5)
+
+    assert check_of(judged(plain), "blurred").status == status

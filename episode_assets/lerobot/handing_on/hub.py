@@ -124,7 +124,7 @@ def _client() -> HubApi:
         package = import_module("huggingface_hub")
     except ImportError as error:
         raise ModelMissing(
-            "uploading needs the package huggingface_hub", remedy="pip install huggingface_hub"
+            "uploading needs the package huggingface_hub", remedy="pip install 'episode-assets[hub]'"
         ) from error
     client: HubApi = package.HfApi()
     return client
