@@ -206,18 +206,24 @@ def test_published_files_are_read_only_and_an_export_is_not(done, tmp_path: Path
     assert copy.stat().st_mode & 0o200
 
 
-def test_verify_hashes_every_asset_and_names_the_file_that_changed(
-    done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def store_copy(done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store with the same artifacts, which commands use and a test may change."""
     place, _, _ = done
     copy = tmp_path / "store"
     shutil.copytree(place.store_path, copy, symlinks=True)
     for name, value in {**place.environment, STORE_VARIABLE: str(copy)}.items():
         monkeypatch.setenv(name, value)
+    return copy
+
+
+def test_verify_hashes_every_asset_and_names_the_file_that_changed(store_copy: Path) -> None:
     assert CliRunner().invoke(main, ["verify"]).exit_code == 0
     for asset in ("episode_bundle", "lerobot_episode/default", "lerobot_dataset/default"):
-        (key,) = Store.open(str(copy)).keys(asset)
-        changed = next(file for file in Store.open(str(copy)).latest(key).directory().rglob("*.parquet"))
+        (key,) = Store.open(str(store_copy)).keys(asset)
+        changed = next(
+            file for file in Store.open(str(store_copy)).latest(key).directory().rglob("*.parquet")
+        )
         data = bytearray(changed.read_bytes())
         data[len(data) // 2] ^= 1
         changed.chmod(0o600)
@@ -242,14 +248,7 @@ def test_names_of_people_and_places_stay_out_of_what_is_published(done, small_de
                 assert small_demo.path.name.encode() not in data, path
 
 
-def test_a_dataset_of_another_recipe_is_built_from_what_is_there(
-    done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place, _, _ = done
-    copy = tmp_path / "store"
-    shutil.copytree(place.store_path, copy, symlinks=True)
-    for name, value in {**place.environment, STORE_VARIABLE: str(copy)}.items():
-        monkeypatch.setenv(name, value)
+def test_a_dataset_of_another_recipe_is_built_from_what_is_there(store_copy: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "small.yaml"
     recipe.write_text("name: small\npacking: {version: v2.1}\n")
     command = ["dataset", "build", "--recipe", str(recipe), "--rgb_encoder.crf", "33"]
@@ -260,7 +259,7 @@ def test_a_dataset_of_another_recipe_is_built_from_what_is_there(
     assert first.exit_code == 0, first.output
     assert first.stdout.startswith("small: packed, ")
     assert again.stdout.startswith("small: is up to date, ")
-    root = Store.open(str(copy)).latest(ArtifactKey("lerobot_dataset/small", None)).directory()
+    root = Store.open(str(store_copy)).latest(ArtifactKey("lerobot_dataset/small", None)).directory()
     info = json.loads((root / "meta" / "info.json").read_text())
     assert info["codebase_version"] == "v2.1"
     assert info["features"]["observation.images.ego"]["info"]["video.crf"] == 33

@@ -121,7 +121,7 @@ class RerunStream:
                 self._write(key[0], held)
             self._held.clear()
             self._stream.flush()
-            self._stream.disconnect()
+            self._let_go()
             found = {entry.recording_id for entry in RrdReader(self.path).recordings()}
         if self._recording_id not in found:
             raise ViewFailed("the Rerun file does not read back", where=self.path.name)
@@ -129,7 +129,15 @@ class RerunStream:
     def abandon(self) -> None:
         """Let go of the file as it is."""
         self._held.clear()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Disconnect, and end the stream's threads: rerun keeps two for every stream that there ever was."""
+        import rerun as rr
+
         self._stream.disconnect()
+        del self._stream
+        rr.bindings.flush_and_cleanup_orphaned_recordings()
 
     def _write(self, path: str, held: _Held) -> None:
         moments, columns = held.joined()

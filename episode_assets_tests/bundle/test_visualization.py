@@ -14,6 +14,7 @@ import av
 import cv2
 import h5py
 import numpy as np
+import psutil
 import pytest
 
 from episode_assets.bundle import BundleConfig, EpisodeBundle, rerun_names
@@ -21,6 +22,7 @@ from episode_assets.bundle.layout import FINGER_BONES, PALM_BONES
 from episode_assets.bundle.rerun_columns import Moments
 from episode_assets.bundle.rerun_depth import depth_png
 from episode_assets.bundle.rerun_file import RerunFile
+from episode_assets.bundle.rerun_stream import RerunStream
 from episode_assets.bundle.visualization import write_visualization
 from episode_assets.errors import BadConfig, ViewFailed
 from episode_assets.geometry import quaternion_to_matrix
@@ -525,6 +527,7 @@ from pathlib import Path
 import numpy as np
 from episode_assets.bundle.rerun_columns import Moments
 from episode_assets.bundle.rerun_file import RerunFile
+from episode_assets.bundle.rerun_stream import RerunStream
 
 buffer = bytearray(4 * 9 + 1)
 odd = np.frombuffer(buffer, np.float32, 9, 1).reshape(3, 3)
@@ -608,6 +611,16 @@ def test_a_video_that_viewers_cannot_take_leaves_the_rest_alone(make: Maker) -> 
     assert made.reasons()["visualization.rrd"] == "not_written"
     (reason,) = [item for item in made.outcome.skipped if item.name == "visualization.rrd"]
     assert "another order" in reason.detail
+
+
+def test_no_thread_outlives_its_file(tmp_path: Path) -> None:
+    def write(name: str) -> int:
+        RerunStream(tmp_path / f"{name}.rrd", name).close()
+        return psutil.Process().num_threads()
+
+    before = write("before")
+
+    assert [write(f"file {index}") - before for index in range(4)] == [0] * 4
 
 
 def test_a_mistake_that_is_not_one_of_rerun_is_not_hidden(tmp_path: Path) -> None:
