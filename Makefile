@@ -37,7 +37,7 @@ demo: setup ## make a demo recording and run every asset on it
 
 test: setup ## the whole default test suite, in two processes
 	$(BIN)/episode-assets models fetch
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
 
 test-long: setup ## the proofs that take minutes
 	$(BIN)/episode-assets models fetch

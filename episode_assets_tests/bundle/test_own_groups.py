@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -21,7 +23,21 @@ from episode_assets_tests.bundle.recordings import RECORDING_ID, Hand, Scene
 
 KEY = ArtifactKey("episode_bundle", RECORDING_ID)
 NOBODY = 65534
-OPENED, REFUSED, OTHER = 0, 13, 1
+OPENED, REFUSED = 0, 13
+OPEN_AS_NOBODY = f"""
+import os, sys
+import h5py
+
+h5py.File(sys.argv[1], "r").close()  # what is imported on the way may not be readable to everybody
+os.setgroups([])
+os.setgid({NOBODY})
+os.setuid({NOBODY})
+try:
+    h5py.File(sys.argv[1], "r+").close()
+except PermissionError:
+    sys.exit({REFUSED})
+sys.exit({OPENED})
+"""
 
 
 @pytest.fixture
@@ -100,17 +116,5 @@ def test_an_ordinary_user_cannot_write_into_the_store(store: Store, tmp_path: Pa
 
 
 def opened_by_nobody(path: Path) -> int:
-    """Let an ordinary user open a file for writing, in a process that is a copy of this one."""
-    child = os.fork()
-    if child == 0:
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-        try:
-            h5py.File(path, "r+").close()
-        except PermissionError:
-            os._exit(REFUSED)
-        except BaseException:
-            os._exit(OTHER)
-        os._exit(OPENED)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    """Let an ordinary user open a file for writing, in a process of its own."""
+    return subprocess.run([sys.executable, "-c", OPEN_AS_NOBODY, str(path)], check=False).returncode
