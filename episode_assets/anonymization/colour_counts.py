@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,11 +25,8 @@ def colour_counts(picture: Picture) -> NDArray[np.int32]:
     The conversion is that of decoders: limited range, BT.601, the chroma sample that covers the pixel.
     """
     step = sampling_step(picture.true_width, picture.true_height)
-    rows = np.arange(0, picture.true_height, step)
-    columns = np.arange(0, picture.true_width, step)
-    luma = picture.y[np.ix_(rows, columns)].astype(np.float32)
-    blue = picture.u[np.ix_(rows // 2, columns // 2)].astype(np.float32) - 128.0
-    red = picture.v[np.ix_(rows // 2, columns // 2)].astype(np.float32) - 128.0
+    luma = picture.y[: picture.true_height : step, : picture.true_width : step].astype(np.float32)
+    blue, red = (_under(plane, luma.shape, step) - np.float32(128) for plane in (picture.u, picture.v))
     # ITU-R BT.601 with 219 and 224 levels.
     base = (luma - 16.0) * np.float32(255 / 219)
     channels = (
@@ -39,5 +37,14 @@ def colour_counts(picture: Picture) -> NDArray[np.int32]:
     counts = np.empty((3, BINS), np.int32)
     for index, channel in enumerate(channels):
         values = np.clip(np.rint(channel), 0, 255).astype(np.uint8)
-        counts[index] = np.bincount(values.ravel(), minlength=BINS)
+        counts[index] = cv2.calcHist([values], [0], None, [BINS], [0, BINS]).ravel()
     return counts
+
+
+def _under(chroma: NDArray[np.uint8], shape: tuple[int, int], step: int) -> NDArray[np.float32]:
+    """Return the chroma samples that cover every step-th pixel on both axes; slices are quicker than indexes."""
+    rows, columns = shape
+    if step % 2 == 0:
+        half = step // 2
+        return chroma[::half, ::half][:rows, :columns].astype(np.float32)
+    return chroma[np.ix_(np.arange(rows) * step // 2, np.arange(columns) * step // 2)].astype(np.float32)

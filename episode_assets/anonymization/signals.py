@@ -128,8 +128,14 @@ def reduced_luma(picture: Picture) -> NDArray[np.uint8]:
     luma = picture.y[: picture.true_height, : picture.true_width]
     width = min(REDUCED_WIDTH_PX, picture.true_width)
     height = max(1, round(picture.true_height * width / picture.true_width))
-    reduced = cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.LUT(reduced, _TO_FULL_RANGE), dtype=np.uint8)
+    # Halving is vector code, other factors are not: 1280 pixels take a tenth of the time in two steps.
+    while luma.shape[0] % (2 * height) == luma.shape[1] % (2 * width) == 0:
+        luma = _resized(luma, luma.shape[1] // 2, luma.shape[0] // 2)
+    return np.asarray(cv2.LUT(_resized(luma, width, height), _TO_FULL_RANGE), dtype=np.uint8)
+
+
+def _resized(luma: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _flat_tiles_ratio(luma: NDArray[np.uint8]) -> float:

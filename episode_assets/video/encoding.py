@@ -27,6 +27,14 @@ x264 spends fewer bits on frames that it takes for shorter: at crf 18, pictures 
 worse and a third smaller when it believes in 30 Hz. One rate for all recordings keeps their parameter sets equal.
 """
 
+_QUICK_SEARCH = {"motion-est": "dia", "partitions": "none"}
+"""What x264's `veryfast` looks for besides is not worth its time; options of the configuration go before.
+
+With whole macroblocks between frames and the diamond search, encoding takes 0.56 to 0.81 of the time, quality is 0.05
+to 0.35 dB lower and files are 1 to 4 % smaller (crf 18, g 15; renderings at 720p, pans over a photograph with and
+without noise, a robot's camera at 480p).
+"""
+
 _KEY_FRAME = 1  # libav's AV_PICTURE_TYPE_I
 _GLOBAL_HEADER = 1 << 22
 _QSCALE = 1 << 1
@@ -163,6 +171,8 @@ def _open_encoder(config: RGBEncoderConfig, width: int, height: int, threads: in
         options["x265-params"] = _quiet(options.get("x265-params", ""))
     if config.vcodec == "h264" and not _has_repeatable_tree(width):
         options.setdefault("mbtree", "0")
+    if config.vcodec == "h264" and config.preset == "veryfast":
+        options = _QUICK_SEARCH | options
     context: Any = av.CodecContext.create(config.encoder, "w")
     context.width, context.height = width, height
     context.pix_fmt = config.pix_fmt
