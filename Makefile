@@ -41,7 +41,7 @@ test: setup ## the whole default test suite, in two processes
 
 test-long: setup ## the proofs that take minutes
 	$(BIN)/episode-assets models fetch
-	$(BIN)/python -m pytest -m long
+	HYPOTHESIS_PROFILE=any_machine $(BIN)/python -m pytest -m long
 
 test-browser: setup ## the UI in headless Chromium
 	$(BIN)/episode-assets models fetch

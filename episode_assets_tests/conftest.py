@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ __all__ = ["s3_bucket"]
 
 # How long one example takes says something about the machine, which may be busy, and nothing about the code.
 settings.register_profile("any_machine", deadline=None)
-settings.load_profile("any_machine")
+# The same examples each time, so that a change is judged by itself; HYPOTHESIS_PROFILE=any_machine draws others.
+settings.register_profile("same_examples", deadline=None, derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same_examples"))
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 

@@ -198,9 +198,12 @@ def failure_metadata(instance: dg.DagsterInstance, run_id: str) -> Mapping[str, 
     return failure.user_failure_data.metadata
 
 
-def test_a_killed_run_leaves_no_trace_of_the_marker(workplace: Workplace, marked_demo: Demo) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.long)])
+def test_a_killed_run_leaves_no_trace_of_the_marker(
+    kills: int, workplace: Workplace, marked_demo: Demo
+) -> None:
     draw = random.Random(20)
-    for _ in range(3):
+    for _ in range(kills):
         process_ = subprocess.Popen(
             [*RUN, str(marked_demo.path), "--workers", "2"],
             env=environment_of(workplace),

@@ -25,8 +25,8 @@ class EarlyGroups:
         areas: What people drew to be painted over.
         config: Length of groups, how long a face stays covered, encoder.
 
-    Attributes:
-        are_all: Whether every group that has ended was encoded.
+    What is seen may be painted over in place, and what is encoded needs its payload no more: a face that comes into
+    sight later, or a find of the audit, has the few that matter read a second time.
     """
 
     def __init__(self, start: int, *, gap_ns: int, areas: Areas, config: FaceBlurConfig) -> None:
@@ -37,12 +37,17 @@ class EarlyGroups:
         self._stamp_ns = 0
         self._face_ns: int | None = None
         self._encoder: SegmentEncoder | None = None
-        self.are_all = True
+        self._are_finished = True
+
+    @property
+    def has_all(self) -> bool:
+        """Whether every picture that was seen is encoded."""
+        return self._are_finished and (self._encoder is not None or not self._positions)
 
     def see(self, position: int, stamp_ns: int, picture: Picture, *, shows_face: bool) -> None:
         """Take the next usable picture, which is painted over in place."""
         if self._begins_group(position, stamp_ns):
-            self._end_group()
+            self.end_group()
         self._stamp_ns = stamp_ns
         if shows_face:
             self._face_ns = stamp_ns
@@ -56,9 +61,13 @@ class EarlyGroups:
             fill(picture, self._areas.at(position))
             self._encoder.encode(picture, pts_us=stamp_ns // 1000)
 
-    def close(self) -> None:
-        """End the last group."""
-        self._end_group()
+    def end_group(self) -> None:
+        """Finish the group that was begun, if any."""
+        self._are_finished = self.has_all
+        if self._encoder is not None:
+            self._finished[tuple(self._positions)] = self._encoder.finish()
+        self._encoder = None
+        self._positions = []
 
     def pop(self, position: NDArray[np.int64]) -> Segment | None:
         """Hand over the encoded group of exactly these pictures; None if there is none."""
@@ -75,10 +84,3 @@ class EarlyGroups:
         return SegmentEncoder(
             self._config.encoder(), true_width=picture.true_width, true_height=picture.true_height
         )
-
-    def _end_group(self) -> None:
-        if self._encoder is not None:
-            self._finished[tuple(self._positions)] = self._encoder.finish()
-        self.are_all &= self._encoder is not None or not self._positions
-        self._encoder = None
-        self._positions = []

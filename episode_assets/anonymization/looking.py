@@ -264,7 +264,9 @@ def look_at(start: int, pictures: UnitPictures, seek: Seeker, early: EarlyGroups
         refuted += doubts
         # The last use of the picture, which is painted over there.
         early.see(position, message.stamp_ns, picture, shows_face=len(found.boxes) > 0)
-    early.close()
+        if early.has_all:
+            pictures.let_go()
+    early.end_group()
     position_column = np.array(positions, np.int64)
     detections = Detections.of([found.boxes for found in faces], label=Found.joined(faces).label)
     return Look(

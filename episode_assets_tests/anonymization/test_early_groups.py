@@ -30,7 +30,7 @@ def early_groups(positions, stamps_ns, *, faces=(), start=0, **options):
     early = EarlyGroups(start, gap_ns=GAP_NS, areas=Areas(), config=config)
     for position, stamp_ns, picture in zip(positions, stamps_ns, pictures(len(positions)), strict=True):
         early.see(position, stamp_ns, picture, shows_face=position in faces)
-    early.close()
+    early.end_group()
     return early
 
 
@@ -50,7 +50,7 @@ def test_groups_are_cut_as_they_are_when_rendered(steps, start):
 
     early = early_groups(positions.tolist(), stamps_ns.tolist(), start=start)
 
-    assert early.are_all
+    assert early.has_all
     assert all(made(early, [positions[first:stop] for first, stop in spans]))
 
 
@@ -76,7 +76,7 @@ def test_a_group_that_shows_a_face_is_not_encoded_early(face):
     early = early_groups(range(15), STAMPS, faces={face}, hold_s=0.0)
 
     assert made(early, FIFTEEN) == [True, False, True]
-    assert not early.are_all
+    assert not early.has_all
 
 
 def test_a_group_is_not_encoded_early_while_a_face_stays_covered():

@@ -92,9 +92,9 @@ def test_a_judged_find_blocks_no_more_and_is_on_record(
     "change",
     [
         {"box": (0.0, 0.0, 256.0, 80.0)},
-        {"box": (110.0, 60.0, 130.0, 80.0)},
         {"last_message": 10},
-        {"first_message": 12, "last_message": 19},
+        pytest.param({"box": (110.0, 60.0, 130.0, 80.0)}, marks=pytest.mark.long),
+        pytest.param({"first_message": 12, "last_message": 19}, marks=pytest.mark.long),
     ],
 )
 def test_a_find_beyond_the_box_or_the_pictures_of_an_exception_blocks(

@@ -59,7 +59,7 @@ def faceless(seed: int, folder: Path) -> RecordingView:
 
 
 @pytest.mark.parametrize(
-    "seed", [*range(1, 5), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(5, 21))]
+    "seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 21))]
 )
 def test_a_clip_without_a_face_passes_and_stays_as_it_is(seed: int, tmp_path: Path) -> None:
     view = faceless(seed, tmp_path)
