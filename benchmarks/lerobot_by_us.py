@@ -93,6 +93,7 @@ def packed(artifacts: Path, directory: Path, recipe: Recipe) -> Told:
         scene = write_artifacts(Path(tiny) / "scene", make_scene(), recording_id=RECORDING)
         into_dataset(scene, Path(tiny), recipe)
     decoded = DecodedFrames()
+    _ = made.bundle_digest  # a store has it in the bundle's manifest
     costs = WorkCosts()
     into_dataset(made, directory, recipe)
     told: Told = costs.told()

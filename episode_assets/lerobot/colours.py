@@ -71,6 +71,7 @@ def _add(sums: NDArray[np.int64], batch: pa.RecordBatch, episode: NDArray[np.int
     found = episode[wanted]
     starts = np.flatnonzero(np.diff(found, prepend=-1))
     for channel, name in enumerate(_CHANNELS):
-        counts = batch[name].flatten().to_numpy().reshape(-1, 256)[wanted]
-        runs = np.add.reduceat(counts, starts, axis=0, dtype=np.int64)
+        counts = batch[name].flatten().to_numpy().reshape(-1, 256)
+        # Below 90,000 pixels are counted of a picture, so that the sum over a batch fits into its own 32 bits.
+        runs = np.add.reduceat(counts if wanted.all() else counts[wanted], starts, axis=0)
         np.add.at(sums[:, channel], found[starts], runs)

@@ -108,7 +108,7 @@ def test_tables_of_one_artifact_agree_on_their_frames(result: tuple[Path, Outcom
     assert len({row["frame_index"] for row in faces}) == outcome.privacy["frames_with_faces"]
 
 
-@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("workers", [2, pytest.param(3, marks=pytest.mark.long)])
 def test_several_workers_write_the_same_bytes_as_one(
     workers: int, view: RecordingView, result: tuple[Path, Outcome], tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,11 @@ class Artifacts:
     qc: Path
     blurred: Path
 
+    @cached_property
+    def bundle_digest(self) -> str:
+        """Stands for the digest that the bundle's manifest tells."""
+        return digest_of(self.bundle / "rgb.mp4")
+
     def fragment(
         self,
         directory: Path,
@@ -212,7 +218,7 @@ class Artifacts:
                 self.blurred,
                 directory,
                 recipe=recipe,
-                bundle_digest=digest_of(self.bundle / "rgb.mp4"),
+                bundle_digest=self.bundle_digest,
                 recording_id=self.recording_id,
                 task=task,
                 tasks_beside=tasks_beside,

@@ -6,8 +6,6 @@ Needs the environment of `make verify-lerobot`.
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,27 +16,18 @@ from episode_assets.lerobot import Recipe, pack_dataset, read_ledger
 from episode_assets.lerobot.recipe_packing import Packing
 from episode_assets_tests.conftest import make_workplace
 from episode_assets_tests.lerobot.archive import make_scene, stamps, write_artifacts
+from episode_assets_tests.lerobot.lerobots_environment import run_there
 from episode_assets_tests.lerobot.test_own_pictures import with_depth
 from episode_assets_tests.test_whole_path import CHUNKED, run_graph, settings_from
 
 pytestmark = [pytest.mark.lerobot, pytest.mark.timeout(1200)]
 
-REPOSITORY = Path(__file__).parents[2]
 RECIPE = Recipe()
-SCRIPT = "episode_assets_tests.lerobot.verify_with_lerobot"
 
 
 def verify(*arguments: str | Path) -> None:
     """Run the checks in LeRobot's environment."""
-    python = REPOSITORY / ".venv-lerobot" / "bin" / "python"
-    if not python.exists():
-        pytest.skip("LeRobot has no environment; `make verify-lerobot` makes one and runs this")
-    command = [str(python), "-m", SCRIPT, *map(str, arguments)]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-2000:]}"
+    run_there("lerobot.verify_with_lerobot", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,7 @@
 import copy
-import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,14 +11,13 @@ from episode_assets.lerobot import Recipe
 from episode_assets.lerobot.recipe_layout import Layout
 from episode_assets.lerobot.torch_wrapper import ELEMENTS, MaskedActions
 from episode_assets_tests.lerobot.archive import make_scene
+from episode_assets_tests.lerobot.lerobots_environment import run_there
 from episode_assets_tests.lerobot.test_training_facts import (
     HORIZON,
     ChunkReader,
     dataset_of,
     flickering_hands,
 )
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 class PlainReader(ChunkReader):
@@ -149,16 +146,6 @@ def test_a_row_outside_any_order_of_files_keeps_its_mask(root):
 @pytest.mark.lerobot
 @pytest.mark.timeout(300)
 def test_a_million_in_every_masked_action_changes_no_bit_of_the_loss_of_lerobots_act(tmp_path):
-    python = REPOSITORY / ".venv-lerobot" / "bin" / "python"
-    if not python.exists():
-        pytest.skip("LeRobot has no environment; `make verify-lerobot` makes one")
     root = dataset_of(tmp_path, flickering_hands(), Recipe(require_hands="both"))
-    script = "episode_assets_tests.lerobot.with_lerobot.masked"
 
-    command = [str(python), "-m", script, str(root)]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
-    )
-
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-2000:]}"
+    run_there("lerobot.with_lerobot.masked", root)
