@@ -104,21 +104,20 @@ def is_of_the_pictures(twins: Twins) -> bool:
 
 
 def is_the_same_surface(twins: Twins) -> bool:
-    """Our surface lies on theirs, within what smoothing moves; theirs on ours but for the triangles told left out."""
+    """Corners of either mesh lie on the other, within what smoothing moves, but where the record tells of faces."""
     theirs, ours = (
         comparison.corners_of(comparison.ply(path / "mesh.ply")) for path in (twins.theirs, twins.ours)
     )
-    strays = _triangles_off(ours, theirs)
-    missing = _triangles_off(theirs, ours)
-    return strays <= 0.01 * len(ours) and missing <= 0.01 * len(theirs) + triangles_left_out(twins)
+    left_out = triangles_left_out(twins) / len(theirs)
+    return _share_off(ours, theirs) < 0.01 and _share_off(theirs, ours) < 0.01 + left_out
 
 
-def _triangles_off(triangles: NDArray[np.float32], surface: NDArray[np.float32]) -> int:
-    """Return how many triangles have their centre off a surface."""
+def _share_off(triangles: NDArray[np.float32], surface: NDArray[np.float32]) -> float:
+    """Return the share of corners that lie off a surface."""
     from scipy.spatial import KDTree
 
-    distance = KDTree(points_on(surface)).query(triangles.mean(axis=1))[0]
-    return int((distance > SURFACE_M).sum())
+    distance = KDTree(points_on(surface)).query(triangles.reshape(-1, 3))[0]
+    return float((distance >= SURFACE_M).mean())
 
 
 def triangles_left_out(twins: Twins) -> int:
