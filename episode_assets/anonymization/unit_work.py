@@ -6,7 +6,6 @@ blurred is told from outside, since it depends on what was seen before and after
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -42,6 +41,7 @@ from episode_assets.anonymization.looking import (
 from episode_assets.anonymization.means import Means, SearchUse
 from episode_assets.anonymization.turning import all_right_angles
 from episode_assets.anonymization.upright import Upright
+from episode_assets.freed_memory import return_freed_memory
 from episode_assets.outcome import ModelUse
 from episode_assets.recording import RecordingView
 from episode_assets.video import Picture, decode_pictures
@@ -237,7 +237,7 @@ class UnitWorker:
         # Loaded here and not in the initializer of the pool, whose exceptions lose their message.
         self._loaded = self._loaded or _Tools(self._settings)
         result = self._done(task, self._loaded)
-        _return_freed_memory()
+        return_freed_memory()
         return result
 
     def _done(self, task: UnitTask, tools: _Tools) -> UnitResult:
@@ -348,13 +348,6 @@ class UnitWorker:
         if made is not None:
             made.segment.save(segment)
             np.save(colours, made.colours)
-
-
-def _return_freed_memory() -> None:
-    """Give the operating system what the C library keeps of frames that encoders have let go of; 2 ms of each unit."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
-    if trim is not None:
-        trim(0)
 
 
 def group_paths(scratch: Path, position: Sequence[int] | NDArray[np.int64]) -> tuple[Path, Path]:

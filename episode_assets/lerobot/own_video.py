@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.anonymization.colour_counts import colour_counts
+from episode_assets.freed_memory import return_freed_memory
 from episode_assets.lerobot.picture_change import PictureChange
 from episode_assets.lerobot.time_grid import Indices
 from episode_assets.progress import Progress
@@ -64,6 +65,7 @@ def encode_colour(
     """
     counts = np.zeros((len(episodes), 3 * 256), dtype=np.int64)
     pictures = shown_pictures(video, np.concatenate(episodes))
+    return_freed_memory()  # the tables read so far must not add to the encoder's peak, nor that to what follows
     # Decoding and encoding go on at once; full queues make the decoder wait, so that no frame is ever dropped.
     output = CameraOutput(out, config)
     with StreamingEncoder({_CAMERA: output}, fps=fps, threads=_ENCODER_THREADS) as encoder:
@@ -74,6 +76,7 @@ def encode_colour(
                 encoder.feed({_CAMERA: picture}, is_owned=True, force_key=row == 0)
             progress("lerobot pictures", number + 1, len(episodes))
         encoder.finish()
+    return_freed_memory()
     return counts
 
 

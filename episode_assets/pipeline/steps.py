@@ -170,7 +170,7 @@ RAW_MCAP = Step(
 )
 BLURRED_RGB = Step(
     "blurred_rgb",
-    "5",
+    "6",
     ("raw_mcap",),
     FaceBlurConfig,
     _face_weights,
@@ -220,7 +220,7 @@ def fragment_step(recipe_name: str) -> Step[Recipe]:
     """Return the step that makes one recording's contribution to the datasets of a recipe."""
     return Step(
         f"lerobot_episode/{recipe_name}",
-        "5",
+        "6",
         ("raw_mcap", "episode_bundle", "hand_poses", "qc_report", "blurred_rgb"),
         Recipe,
         _no_weights,

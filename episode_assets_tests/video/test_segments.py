@@ -166,6 +166,20 @@ def test_other_codecs_join_too(tmp_path, vcodec, preset, extra):
     assert [number_in(p.y) for _, p in decode_frames(tmp_path / "other.mp4")] == list(range(16))
 
 
+@pytest.mark.parametrize(
+    ("vcodec", "preset", "more"),
+    [("h264", "medium", {"refs": "3"}), ("libsvtav1", 10, {"svtav1-params": "lookahead=30"})],
+)
+def test_room_for_more_than_a_pair_would_change_nothing_in_groups_of_two(vcodec, preset, more):
+    config = RGBEncoderConfig(vcodec=vcodec, preset=preset, g=2)
+    small = segment(range(30), config=config)
+    roomy = segment(range(30), config=dataclasses.replace(config, extra_options=more))
+
+    assert [len(each.data) for each in (small, roomy)] == [len(small.data)] * 2
+    for ours, theirs in zip(small.decode(), roomy.decode(), strict=True):
+        np.testing.assert_array_equal(ours.y, theirs.y)
+
+
 def test_a_full_disk_is_told_apart():
     with pytest.raises(DiskFull, match="no space left"), named_failures("writing", where="rgb.mp4"):
         raise OSError(28, "No space left on device")
