@@ -70,7 +70,7 @@ def planes(rgb: NDArray[np.uint8]) -> Picture:
 
 
 def copy(directory: Path) -> Told:
-    return packed(directory, directory / "copied", Recipe())
+    return packed(directory, Path(tempfile.mkdtemp(prefix="copied ", dir=directory)), Recipe())
 
 
 def encode(directory: Path, settings: Told) -> Told:

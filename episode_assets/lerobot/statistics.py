@@ -71,20 +71,17 @@ def _elements(table: NDArray[Any], counted: NDArray[np.bool_]) -> dict[str, NDAr
     squares = np.where(np.isinf(x), 0.0, x_or_zero - mean[:, None]) ** 2
     last = np.take_along_axis(x, count[:, None] - 1, axis=1)[:, 0]
     found = {"min": x[:, 0], "max": last, "mean": mean}
-    found |= {name: _quantile(x, count, q) for name, q in QUANTILES.items()}
+    found |= dict(zip(QUANTILES, _quantiles(x, count), strict=True))
     told = {name: value + origin.astype(np.float64) for name, value in found.items()}
     return told | {"std": np.sqrt(squares.sum(axis=1) / count)}
 
 
-def _quantile(x: NDArray[np.float64], count: NDArray[np.int64], q: float) -> NDArray[np.float64]:
-    """Return the quantile (D,) of the first `count` (D,) of sorted values (D, N), between neighbours on a line."""
-    position = q * (count - 1)
+def _quantiles(x: NDArray[np.float64], count: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the quantiles (Q, D) of the first `count` (D,) of sorted values (D, N), between neighbours on a line."""
+    position = np.array(list(QUANTILES.values()))[:, None] * (count - 1)
     below = np.floor(position).astype(np.int64)
-    share = position - below
-    low, high = (
-        np.take_along_axis(x, rank[:, None], axis=1)[:, 0]
-        for rank in (below, np.minimum(below + 1, count - 1))
-    )
+    share, element = position - below, np.arange(len(x))
+    low, high = x[element, below], x[element, np.minimum(below + 1, count - 1)]
     # Counted from the nearer end, as numpy does, so that equal neighbours give exactly their value.
     step = high - low
     return np.asarray(np.where(share >= 0.5, high - step * (1 - share), low + step * share))
