@@ -157,6 +157,8 @@ class Auditor:
         turns: Sequence[Turn],
     ) -> tuple[Found, Found]:
         found, marks = search.with_marks(picture, turns)
+        if not len(found.boxes) and not len(marks):  # most pictures of most recordings
+            return found, found
         found = found.where(_shares(found.boxes, rectangles, picture) < _INSIDE_SHARE)
         stands = ~self._are_dismissed(search, found.boxes, picture, rectangles, source, turns)
         kept, gone = found.where(stands), found.where(~stands)

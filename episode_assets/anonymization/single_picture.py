@@ -53,7 +53,7 @@ def audited_picture(picture: Picture, config: FaceBlurConfig) -> Audited:
         (found,) = made.audit.outside
         (kept,) = made.audit.kept_detail
         if not len(found) and not (kept > config.audit_max_detail).any():
-            return Audited(next(made.segment.decode()), len(faces))
+            return Audited(next(made.segment.decode()).copy(), len(faces))
         faces = np.concatenate([faces, found])
     raise AuditFailed(
         f"a picture of {size[0]}x{size[1]} that was handed in shows a face that cannot be blurred away",

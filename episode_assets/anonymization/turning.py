@@ -108,6 +108,8 @@ class Turning:
 
     def to_source(self, boxes: Boxes) -> Boxes:
         """Return the hulls of upright boxes in the source picture; those that lie beside it are left out."""
+        if not len(boxes):
+            return boxes
         corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2) - np.array(self.upright) / 2
         placed = corners @ _rotation(self.turn).T + np.array(self.source) / 2
         low, high = placed.min(axis=1), placed.max(axis=1)

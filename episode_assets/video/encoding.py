@@ -35,6 +35,23 @@ to 0.35 dB lower and files are 1 to 4 % smaller (crf 18, g 15; renderings at 720
 without noise, a robot's camera at 480p).
 """
 
+_LOOK_AHEAD = {
+    "faster": 20,
+    "fast": 30,
+    "medium": 40,
+    "slow": 50,
+    "slower": 60,
+    "veryslow": 60,
+    "placebo": 60,
+}
+"""Pictures that x264 holds to see what will be looked at again, by preset (`x264 --fullhelp`)."""
+
+_LOOK_AHEAD_PIXELS = 15 * 1280 * 720
+"""What it may hold at once unless told otherwise, but no fewer than the 10 pictures of `veryfast`.
+
+A picture of 720p takes 3 MB there, so that `medium` would hold 160 MB, and more than a gigabyte of 4K.
+"""
+
 _PAIRS = 2
 """A group of two pictures, LeRobot's usual length: its second can look back at one other, and at nothing ahead.
 
@@ -181,6 +198,8 @@ def _open_encoder(config: RGBEncoderConfig, width: int, height: int, threads: in
         options.setdefault("mbtree", "0")
     if config.vcodec == "h264" and config.preset == "veryfast":
         options = _QUICK_SEARCH | options
+    if config.vcodec == "h264":
+        options |= _shorter_look_ahead(config, width, height, options)
     if config.g == _PAIRS and config.vcodec == "h264":
         options.setdefault("refs", "1")
     if config.g == _PAIRS and config.vcodec == "libsvtav1":
@@ -201,6 +220,15 @@ def _open_encoder(config: RGBEncoderConfig, width: int, height: int, threads: in
     if context.options:
         raise BadConfig(f"the encoder {config.encoder} did not take the options {sorted(context.options)}")
     return context
+
+
+def _shorter_look_ahead(
+    config: RGBEncoderConfig, width: int, height: int, options: dict[str, str]
+) -> dict[str, str]:
+    """Return the option that keeps x264's look-ahead within its memory, where it would hold more."""
+    most = max(10, _LOOK_AHEAD_PIXELS // (width * height))
+    own = min(_LOOK_AHEAD.get(str(config.preset or "medium"), 0), config.g or 250)
+    return {"rc-lookahead": str(most)} if own > most and "rc-lookahead" not in options else {}
 
 
 def library_words(told: Options) -> tuple[dict[str, str], int]:

@@ -89,6 +89,17 @@ class Picture:
             self.y[-1, :] = self.y[-2, :]
 
 
+@dataclass(frozen=True)
+class SharedPicture(Picture):
+    """A picture whose planes are those of a decoded frame, which the decoder may still need: they are read-only.
+
+    Attributes:
+        frame: The `av.VideoFrame`.
+    """
+
+    frame: Any
+
+
 def padded_size(width: int, height: int) -> tuple[int, int]:
     """Return the size rounded up to even numbers, which 4:2:0 chroma needs."""
     return width + width % 2, height + height % 2
@@ -118,6 +129,14 @@ def picture_of(frame: Any, *, true_width: int | None = None, true_height: int | 
         np.copyto(target[: plane.height, : plane.width], plane_view(plane))
     picture.pad()
     return picture
+
+
+def shared_picture_of(frame: Any) -> SharedPicture:
+    """Return a decoded limited-range `yuv420p` frame of even size as a picture, without copying it."""
+    y, u, v = (plane_view(plane) for plane in frame.planes)
+    for view in (y, u, v):
+        view.flags.writeable = False
+    return SharedPicture(y, u, v, frame.width, frame.height, frame)
 
 
 def plane_view(plane: Any) -> Plane:

@@ -21,7 +21,7 @@ from episode_assets.errors import BadVideo
 from episode_assets.video.encoder_config import RGBEncoderConfig
 from episode_assets.video.encoding import EncodedFrame, FrameEncoder
 from episode_assets.video.faults import UndecodableVideo, named_failures
-from episode_assets.video.picture import Picture, frame_of, padded_size, picture_of
+from episode_assets.video.picture import Picture, frame_of, padded_size, picture_of, shared_picture_of
 
 _DECODERS = {"av1": "libdav1d"}  # libav's own av1 decoder needs hardware
 STRICT_DECODING = {"err_detect": "explode"}
@@ -69,7 +69,7 @@ class Segment:
             start += size
 
     def decode(self) -> Iterator[Picture]:
-        """Decode the pictures from memory, one at a time, in order.
+        """Decode the pictures from memory, one at a time, in order; they are to be looked at, not written to.
 
         Raises:
             UndecodableVideo: A packet does not decode, or pictures are missing at the end.
@@ -84,9 +84,14 @@ class Segment:
                 frames = context.decode(None if packet is None else av.Packet(bytes(packet)))
             for frame in frames:
                 decoded += 1
-                yield picture_of(frame, true_width=self.true_width, true_height=self.true_height)
+                yield self._picture(frame)
         if decoded != len(self):
             raise UndecodableVideo(f"a segment of {len(self)} frames gave {decoded} pictures")
+
+    def _picture(self, frame: Any) -> Picture:
+        if (self.true_width, self.true_height) == (self.width, self.height):
+            return shared_picture_of(frame)
+        return picture_of(frame, true_width=self.true_width, true_height=self.true_height)
 
     def save(self, path: Path) -> None:
         """Write the segment to a scratch file; not an artifact format."""

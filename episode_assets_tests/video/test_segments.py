@@ -20,7 +20,9 @@ from episode_assets.video import (
     decode_frames,
     decode_picture,
 )
+from episode_assets.video.encoding import FrameEncoder
 from episode_assets.video.faults import named_failures
+from episode_assets.video.picture import frame_of
 from episode_assets_tests.video.builders import (
     HEIGHT,
     WIDTH,
@@ -178,6 +180,17 @@ def test_room_for_more_than_a_pair_would_change_nothing_in_groups_of_two(vcodec,
     assert [len(each.data) for each in (small, roomy)] == [len(small.data)] * 2
     for ours, theirs in zip(small.decode(), roomy.decode(), strict=True):
         np.testing.assert_array_equal(ours.y, theirs.y)
+
+
+@pytest.mark.parametrize(("more", "waiting"), [({}, range(10, 14)), ({"rc-lookahead": "30"}, range(30, 34))])
+def test_x264_looks_ahead_no_further_than_its_memory_allows_unless_told(more, waiting):
+    config = RGBEncoderConfig(vcodec="h264", preset="medium", g=250, extra_options=more)
+    encoder = FrameEncoder(config, width=1920, height=1080)
+    sent = 0
+    while not encoder.encode(frame_of(Picture.blank(1920, 1080))):
+        sent += 1
+
+    assert sent in waiting
 
 
 def test_a_full_disk_is_told_apart():
