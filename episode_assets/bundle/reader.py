@@ -30,9 +30,10 @@ from episode_assets.bundle.personal import file_of
 from episode_assets.bundle.upper_body import UpperBody
 from episode_assets.errors import ArtifactMissing
 from episode_assets.footage import UNTOLD, FaceBoxes, FramePoses, FrameTable, read_frame_table
+from episode_assets.freed_memory import memory_given_back
 from episode_assets.outcome import Json, Note, Skipped
 from episode_assets.ply import Mesh, read_ply
-from episode_assets.recording import ImuStream, PoseStream, TfStream, TrackingStream, memory_given_back
+from episode_assets.recording import ImuStream, PoseStream, TfStream, TrackingStream
 from episode_assets.storage import Manifest
 from episode_assets.video import DepthCoder, DepthUnit, decode_depth_codes
 

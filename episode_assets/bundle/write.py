@@ -43,9 +43,10 @@ from episode_assets.bundle.thumbnail import choose_frame, write_thumbnail
 from episode_assets.bundle.visualization import write_visualization
 from episode_assets.errors import ViewFailed
 from episode_assets.footage import passed_audit
+from episode_assets.freed_memory import memory_given_back
 from episode_assets.outcome import FileFacts, Json, Outcome
 from episode_assets.progress import Progress, silent
-from episode_assets.recording import RecordingView, memory_given_back
+from episode_assets.recording import RecordingView
 from episode_assets.video import VideoProbe
 
 logger = logging.getLogger(__name__)

@@ -19,6 +19,7 @@ from episode_assets.bundle import EpisodeBundle
 from episode_assets.bundle.layout import SIDES, Side
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.footage import read_table, require_columns
+from episode_assets.freed_memory import memory_given_back
 from episode_assets.progress import Progress
 from episode_assets.qc.blocks import row_lengths
 from episode_assets.qc.depth_figures import DepthMeter, DepthNumbers
@@ -33,7 +34,6 @@ from episode_assets.recording import (
     PoseStream,
     RecordingView,
     TrackingStream,
-    memory_given_back,
 )
 from episode_assets.recording.timeline import gap_before, median_step_ns
 

@@ -18,7 +18,6 @@ from episode_assets.recording.interpolation import (
     interpolate_rotations,
 )
 from episode_assets.recording.inventory import Gap, Inventory, LinkFromOptical, RoleChoice, TopicInfo
-from episode_assets.recording.memory import memory_given_back
 from episode_assets.recording.mesh import MeshSoup
 from episode_assets.recording.messages import Message, MessageReader, UndecodableMessage, read_messages
 from episode_assets.recording.personal import KINDS as PERSONAL_KINDS
@@ -91,7 +90,6 @@ __all__ = [
     "interpolate_positions",
     "interpolate_rotations",
     "median_step_ns",
-    "memory_given_back",
     "nearest",
     "personal_topics",
     "read_messages",

@@ -183,8 +183,10 @@ class TopicLog:
         self.texts.append(self._known_texts.setdefault(texts, texts))
 
     def numbers(self, width: int) -> NDArray[np.float64]:
-        """Return the kept floats as (N, width)."""
-        return np.array(self.floats, dtype=np.float64).reshape(-1, width)
+        """Return the kept floats as (N, width), a view: nothing can be added while it lives."""
+        view: NDArray[np.float64] = np.frombuffer(self.floats, dtype=np.float64).reshape(-1, width)
+        view.flags.writeable = False
+        return view
 
     def has_acceleration(self) -> bool:
         """Whether an IMU topic gives finite accelerations that are not all zero."""

@@ -26,16 +26,24 @@ def tf_stream(members: Sequence[TopicLog]) -> TfStream:
     static = np.concatenate(
         [np.full(len(log.stamp), is_static(log.topic)) for log in members] or [np.empty(0, bool)]
     )
-    seen: set[tuple[int, str, str]] = set()
-    order = []
-    for row in np.argsort(stamps, kind="stable"):
-        edge = (int(stamps[row]), *pairs[row])
-        if edge not in seen:
-            seen.add(edge)
-            order.append(int(row))
-    parents, children = tuple(pairs[row][0] for row in order), tuple(pairs[row][1] for row in order)
-    index = np.array(order, dtype=np.int64)
+    index = _first_of_each(stamps, _edge_numbers(pairs))
+    parents, children = (tuple(pairs[row][end] for row in index.tolist()) for end in (0, 1))
     return TfStream(stamps[index], parents, children, values[index, :3], values[index, 3:], static[index])
+
+
+def _edge_numbers(pairs: Sequence[tuple[str, str]]) -> NDArray[np.int64]:
+    """Return a number for each pair of frames, the same for the same pair."""
+    known: dict[tuple[str, str], int] = {}
+    return np.array([known.setdefault(pair, len(known)) for pair in pairs], dtype=np.int64)
+
+
+def _first_of_each(stamps: NDArray[np.int64], edges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows in the order of their stamps (stable), of those with one stamp and edge the first."""
+    together = np.lexsort((edges, stamps))
+    is_first = np.ones(len(together), np.bool_)
+    is_first[1:] = (np.diff(stamps[together]) != 0) | (np.diff(edges[together]) != 0)
+    rows = np.sort(together[is_first])
+    return np.asarray(rows[np.argsort(stamps[rows], kind="stable")], dtype=np.int64)
 
 
 def link_of(

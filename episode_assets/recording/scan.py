@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from episode_assets.errors import NothingToExport
+from episode_assets.freed_memory import memory_given_back, return_freed_memory
 from episode_assets.outcome import Note, Outcome, Skipped
 from episode_assets.progress import Progress, silent
 from episode_assets.recording.config import RecordingConfig
@@ -36,6 +37,7 @@ _ONCE_PER_STAMP = frozenset({"rgb", "depth", "camera_info", "depth_camera_info",
 _DEFAULT = RecordingConfig()
 
 
+@memory_given_back()
 def scan_recording(
     uri: str,
     directory: Path,
@@ -78,6 +80,7 @@ def scan_recording(
         logs, walk.container, config=config, basis="scan", size_bytes=size, sha256=sha256, where=uri
     )
     require_clear(inventory.roles, where=uri)
+    return_freed_memory()  # what the survey took must not add to the tables of an hour
     (directory / INVENTORY).write_text(inventory.dumps(), encoding="utf-8")
     identity = json.dumps({"recording_id": recording_id}, indent=2, sort_keys=True) + "\n"
     (directory / IDENTITY).write_text(identity, encoding="utf-8")

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from episode_assets.freed_memory import return_freed_memory
 from episode_assets.recording.collect import CAMERA_WIDTH, IMU_WIDTH, POSE_WIDTH, TopicLog
 from episode_assets.recording.frame_tree import tf_stream
 from episode_assets.recording.pose_from_tf import PoseFromTf
@@ -40,20 +41,25 @@ def write_streams(
         chosen: Logs by role.
         pose: Poses that were put together from the frame tree, where no topic has them.
     """
-    tables: dict[str, Mapping[str, Any]] = {}
+    written = []
+
+    def write(name: str, columns: Mapping[str, Any]) -> None:
+        write_table(directory / STREAMS / f"{name}.parquet", columns)
+        written.append(name)
+
+    # One table after the other: together those of an hour take more memory than everything else.
     for role, columns_of in _WRITERS.items():
+        return_freed_memory()
         members = [log for log in chosen[role] if len(log.stamp)]
         untimed = [log for log in members if role == "trajectory" and log.kind == "poses"]
         timed = [log for log in members if log not in untimed]
-        if timed:
-            tables[role] = columns_of(timed, chosen)
+        if timed and not (role == "pose" and pose is not None):
+            write(role, columns_of(timed, chosen))
         if untimed:
-            tables[UNTIMED_TRAJECTORY] = _pose_set_columns(untimed, chosen)
+            write(UNTIMED_TRAJECTORY, _pose_set_columns(untimed, chosen))
     if pose is not None:
-        tables["pose"] = _derived_pose_columns(pose)
-    for name, columns in tables.items():
-        write_table(directory / STREAMS / f"{name}.parquet", columns)
-    return tuple(sorted(tables))
+        write("pose", _derived_pose_columns(pose))
+    return tuple(sorted(written))
 
 
 def sorted_once(log: TopicLog) -> NDArray[np.int64]:
@@ -68,9 +74,9 @@ def sorted_once(log: TopicLog) -> NDArray[np.int64]:
 
 def _stamped(log: TopicLog, order: NDArray[np.int64]) -> dict[str, Any]:
     return {
-        "message_number": np.array(log.number, dtype=np.int64)[order],
-        "stamp_ns": np.array(log.stamp, dtype=np.int64)[order],
-        "log_time_ns": np.array(log.log, dtype=np.int64)[order],
+        "message_number": np.frombuffer(log.number, dtype=np.int64)[order],
+        "stamp_ns": np.frombuffer(log.stamp, dtype=np.int64)[order],
+        "log_time_ns": np.frombuffer(log.log, dtype=np.int64)[order],
     }
 
 
@@ -78,7 +84,7 @@ def _imu_columns(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[Topi
     del chosen
     log = members[0]
     order = sorted_once(log)
-    return _stamped(log, order) | split(IMU_COLUMNS, log.numbers(IMU_WIDTH)[order])
+    return _stamped(log, order) | split(IMU_COLUMNS, log.numbers(IMU_WIDTH), order)
 
 
 def _pose_columns(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> dict[str, Any]:
@@ -86,7 +92,7 @@ def _pose_columns(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[Top
     log = members[0]
     order = sorted_once(log)
     columns = _stamped(log, order) | {"is_interpolated": np.zeros(len(order), dtype=np.bool_)}
-    return columns | split(POSE_COLUMNS, log.numbers(POSE_WIDTH)[order])
+    return columns | split(POSE_COLUMNS, log.numbers(POSE_WIDTH), order)
 
 
 def _derived_pose_columns(pose: PoseFromTf) -> dict[str, Any]:
@@ -119,7 +125,7 @@ def _pose_set_columns(
         "topic": _names([log.topic for log in members], member[order]),
         "frame_id": _names([log.frame_id for log in members], member[order]),
         "pose_index": places[order],
-    } | split(POSE_COLUMNS, values[order])
+    } | split(POSE_COLUMNS, values, order)
 
 
 def _text_columns(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> dict[str, Any]:
@@ -149,16 +155,17 @@ def _trajectory_columns(
     members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]
 ) -> dict[str, Any]:
     """Unite all path messages by stamp; where the pose topic knows a stamp, its pose wins."""
-    poses: dict[int, NDArray[np.float64]] = {}
-    for log in members:
-        poses.update(zip(log.stamp, log.numbers(POSE_WIDTH), strict=True))
+    stamps = _joined([np.array(log.stamp, dtype=np.int64) for log in members])
+    values = np.concatenate([log.numbers(POSE_WIDTH) for log in members])
+    # Of several poses at one stamp the last counts, so it has to come first.
+    known, place = np.unique(stamps[::-1], return_index=True)
+    values = values[::-1][place]
     for log in chosen["pose"]:
-        for stamp, pose in zip(log.stamp, log.numbers(POSE_WIDTH), strict=True):
-            if stamp in poses:
-                poses[stamp] = pose
-    stamps = sorted(poses)
-    values = np.array([poses[stamp] for stamp in stamps]).reshape(-1, POSE_WIDTH)
-    return {"stamp_ns": np.array(stamps, dtype=np.int64)} | split(POSE_COLUMNS, values)
+        said, poses = np.array(log.stamp, dtype=np.int64), log.numbers(POSE_WIDTH)
+        near = np.minimum(np.searchsorted(known, said), len(known) - 1)
+        is_known = known[near] == said
+        values[near[is_known]] = poses[is_known]
+    return {"stamp_ns": known} | split(POSE_COLUMNS, values)
 
 
 def _tf_columns(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> dict[str, Any]:
@@ -199,7 +206,7 @@ def _camera_info_columns(
         "distortion_model": pa.array(models, pa.string()),
         "d": pa.array([list(d) for d in coefficients], pa.list_(pa.float64())),
     }
-    return _stamped(log, order) | columns | split(K_COLUMNS, log.numbers(CAMERA_WIDTH)[order])
+    return _stamped(log, order) | columns | split(K_COLUMNS, log.numbers(CAMERA_WIDTH), order)
 
 
 def _mesh_columns(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> dict[str, Any]:

@@ -81,9 +81,11 @@ def _named_trouble(path: Path) -> Iterator[None]:
         ) from error
 
 
-def split(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of (N, len(names)) numbers by name."""
-    return {name: np.ascontiguousarray(values[:, column]) for column, name in enumerate(names)}
+def split(
+    names: tuple[str, ...], values: NDArray[np.float64], rows: NDArray[np.int64] | slice = slice(None)
+) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of (N, len(names)) numbers by name; those of chosen rows, in their order."""
+    return {name: np.ascontiguousarray(values[rows, column]) for column, name in enumerate(names)}
 
 
 def column(table: Any, name: str) -> NDArray[Any]:
