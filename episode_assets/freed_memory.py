@@ -13,7 +13,7 @@ import pyarrow as pa
 
 
 def return_freed_memory() -> None:
-    """Give back what Arrow and the C library keep of tables and frames that were let go of; takes about 2 ms."""
+    """Give back what Arrow and the C library keep of tables and frames that were let go of; takes milliseconds."""
     pa.default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
     if trim is not None:

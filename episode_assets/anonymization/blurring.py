@@ -90,7 +90,9 @@ def blur_recording(
         exceptions=Exceptions(tuple(exceptions)),
         upright=Upright(view.attitude(stream.stamp_ns), key_stride=config.g),
     )
-    return_freed_memory()  # what the scan and the streams took must not add to the encoder's peak
+    # Poses and samples of the IMU have said which way is up; an hour of them must not add to the encoder's peak.
+    view.let_go()
+    return_freed_memory()
     blurred = make_passes(stream, settings, workers=workers, progress=progress)
     require_usable(stream, [picture for look in blurred.looks for picture in look.dropped], config)
     outcome = write_blurred(view, directory, settings, blurred, gap_ns=longest_step_ns(stream))

@@ -59,13 +59,16 @@ class Found(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Iterable[Found]) -> Found:
-        """Return what several searches found."""
-        everything = [cls.of(no_boxes()), *parts]
-        return cls(*(np.concatenate(column) for column in zip(*everything, strict=True)))
+        """Return what several searches found; where that is nothing, one and the same object."""
+        seen = [part for part in parts if len(part.boxes)]
+        return cls(*(np.concatenate(column) for column in zip(*seen, strict=True))) if seen else _NO_FINDS
 
     def where(self, is_kept: NDArray[np.bool_]) -> Found:
         """Return some of it."""
         return Found(self.boxes[is_kept], self.label[is_kept])
+
+
+_NO_FINDS = Found.of(no_boxes())
 
 
 class FaceDetector(Protocol):

@@ -47,6 +47,8 @@ _TOUCH_FACTOR = 1.5
 Rectangles = NDArray[np.int32]
 
 _NOTHING = np.zeros((0, 4), np.int32)
+_NO_SHARES = np.zeros(0)
+"""What is said of pictures without blur, once for all of them: an hour has 50,000, and an array a head of 100 bytes."""
 
 Sources: TypeAlias = list[list[NDArray[np.uint8]]]
 """For each picture, the unblurred luma of its rectangles."""
@@ -342,8 +344,9 @@ def make_group(
         outside.append(found)
         refuted.append(dismissed.boxes)
         faces = np.concatenate([_NOTHING, *drawn])
-        left.append(np.array([left_in(picture, area, faces) for area in areas[index]], np.float64))
-        kept.append(_kept(sources[index], picture, blurred, drawn))
+        shares = [left_in(picture, area, faces) for area in areas[index]]
+        left.append(np.array(shares, np.float64) if shares else _NO_SHARES)
+        kept.append(_kept(sources[index], picture, blurred, drawn) if len(blurred) else _NO_SHARES)
         colours.append(colour_counts(picture))
     audit = GroupAudit(
         rectangles=tuple(rectangles),

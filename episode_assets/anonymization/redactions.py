@@ -40,8 +40,9 @@ class Redactions:
         """
         starts = np.searchsorted(self.tracks.frame, position, side="left")
         stops = np.searchsorted(self.tracks.frame, position, side="right")
+        none = self.rectangle[:0]  # most pictures have none and share the array that says so
         parts = (self.rectangle[start:stop] for start, stop in zip(starts, stops, strict=True))
-        return tuple(part[np.lexsort(part.T[::-1])] for part in parts)
+        return tuple(part[np.lexsort(part.T[::-1])] if len(part) else none for part in parts)
 
 
 def redact(

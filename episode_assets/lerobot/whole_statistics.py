@@ -31,22 +31,19 @@ def statistics_of_rows(
 
     One column at a time is read, some rows at a time, so memory grows neither with the table nor with its length.
     """
-    footers = [pq.read_metadata(path) for path in files]
     statistics, valid_counts = {}, {}
     for column in columns:
-        found, counts = statistics_of_batches(partial(_batches, files, footers, column))
+        found, counts = statistics_of_batches(partial(_batches, files, column))
         statistics[column.key] = found
         if column.masks:
             valid_counts[column.key] = counts
     return statistics, valid_counts
 
 
-def _batches(
-    files: Sequence[Path], footers: Sequence[Any], column: Column
-) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+def _batches(files: Sequence[Path], column: Column) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
     names = list(dict.fromkeys([column.key, *(mask.column for mask in column.masks)]))
-    for path, footer in zip(files, footers, strict=True):
-        with pq.ParquetFile(path, metadata=footer, pre_buffer=False) as file:
+    for path in files:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             for batch in file.iter_batches(_ROWS_PER_BATCH, columns=names, use_threads=False):
                 rows = {name: column_values(batch.column(name)) for name in names}
                 yield rows[column.key].reshape(len(batch), -1), element_masks(column, rows)

@@ -19,7 +19,7 @@ from episode_assets.bundle import EpisodeBundle
 from episode_assets.bundle.layout import SIDES, Side
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.footage import read_table, require_columns
-from episode_assets.freed_memory import memory_given_back
+from episode_assets.freed_memory import memory_given_back, return_freed_memory
 from episode_assets.progress import Progress
 from episode_assets.qc.blocks import row_lengths
 from episode_assets.qc.depth_figures import DepthMeter, DepthNumbers
@@ -73,11 +73,13 @@ def gather(
     stamps, poses = bundle.stamps_ns, bundle.poses
     step = median_step_ns(stamps)
     streams = _streams(raw, stamps)
+    return_freed_memory()
     scene = Scene(bundle.K, bundle.picture_size, bundle.face_boxes)
     left, right = (_hand(bundle, side, scene) for side in SIDES)
     at_hands = HandDepth(bundle, "left"), HandDepth(bundle, "right")
     messages = 0 if streams.depth_stamps_ns is None else len(streams.depth_stamps_ns)
     depth = _read_depth(bundle, messages, at_hands, progress)
+    return_freed_memory()
     table = None if hands is None else read_hand_table(hands / HANDS, bundle.message_numbers, at_hands)
     return Evidence(
         recording_id=bundle.recording_id,

@@ -12,6 +12,7 @@ from episode_assets.bundle import EpisodeBundle
 from episode_assets.bundle.unaudited import pictures_among, unverified
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.footage import passed_audit
+from episode_assets.freed_memory import return_freed_memory
 from episode_assets.outcome import Json, Note, Outcome
 from episode_assets.progress import Progress, silent
 from episode_assets.qc.activity import idle_check
@@ -81,6 +82,7 @@ def check_quality(
     """
     audited, record = passed_audit(privacy), passed_audit(bundle.privacy, where="episode_bundle")
     e = gather(bundle, blurred, hands, raw, progress=progress)
+    return_freed_memory()  # an hour of tables has been read, of which the evidence keeps a part
     blocks = metric_blocks(e, config)
     judgement = judge(e, blocks, config, unverified_names=unverified(record))
     content = document(

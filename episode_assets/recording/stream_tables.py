@@ -53,7 +53,7 @@ def write_streams(
         members = [log for log in chosen[role] if len(log.stamp)]
         untimed = [log for log in members if role == "trajectory" and log.kind == "poses"]
         timed = [log for log in members if log not in untimed]
-        if timed and not (role == "pose" and pose is not None):
+        if timed:
             write(role, columns_of(timed, chosen))
         if untimed:
             write(UNTIMED_TRAJECTORY, _pose_set_columns(untimed, chosen))

@@ -34,7 +34,7 @@ NEUTRAL_CHROMA = 128
 
 @dataclass(frozen=True)
 class Picture:
-    """One 4:2:0 picture. The planes belong to the caller and may be written to.
+    """One 4:2:0 picture. The planes belong to the caller and may be written to, unless they are read-only.
 
     Attributes:
         y: Luma, (H, W) uint8, limited range (16 black, 235 white); H and W are even.
@@ -89,17 +89,6 @@ class Picture:
             self.y[-1, :] = self.y[-2, :]
 
 
-@dataclass(frozen=True)
-class SharedPicture(Picture):
-    """A picture whose planes are those of a decoded frame, which the decoder may still need: they are read-only.
-
-    Attributes:
-        frame: The `av.VideoFrame`.
-    """
-
-    frame: Any
-
-
 def padded_size(width: int, height: int) -> tuple[int, int]:
     """Return the size rounded up to even numbers, which 4:2:0 chroma needs."""
     return width + width % 2, height + height % 2
@@ -131,12 +120,15 @@ def picture_of(frame: Any, *, true_width: int | None = None, true_height: int | 
     return picture
 
 
-def shared_picture_of(frame: Any) -> SharedPicture:
-    """Return a decoded limited-range `yuv420p` frame of even size as a picture, without copying it."""
+def shared_picture_of(frame: Any) -> Picture:
+    """Return a decoded limited-range `yuv420p` frame of even size as a picture, without copying it.
+
+    The planes are the frame's, which the decoder may still need: they are read-only.
+    """
     y, u, v = (plane_view(plane) for plane in frame.planes)
     for view in (y, u, v):
         view.flags.writeable = False
-    return SharedPicture(y, u, v, frame.width, frame.height, frame)
+    return Picture(y, u, v, frame.width, frame.height)
 
 
 def plane_view(plane: Any) -> Plane:

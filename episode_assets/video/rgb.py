@@ -12,7 +12,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from episode_assets.errors import BadVideo
-from episode_assets.video.picture import BT601_MATRIX, LIMITED_RANGE, Picture, SharedPicture, frame_of
+from episode_assets.video.picture import BT601_MATRIX, LIMITED_RANGE, Picture, frame_of
 
 _FULL_RANGE = 2
 
@@ -39,8 +39,8 @@ def picture_to_rgb(picture: Picture, *, size: tuple[int, int] | None = None) -> 
     """
     odd = (picture.true_width, picture.true_height) != (picture.width, picture.height)
     width, height = (picture.width, picture.height) if size is None or odd else size
-    frame = picture.frame if isinstance(picture, SharedPicture) else frame_of(picture)
-    rgb = _converted(frame, size=(width, height), value_range=LIMITED_RANGE)
+    # Never a decoder's own frame: that one says where chroma lies, and scaling would heed it for these pictures alone.
+    rgb = _converted(frame_of(picture), size=(width, height), value_range=LIMITED_RANGE)
     if odd:
         rgb = np.ascontiguousarray(rgb[: picture.true_height, : picture.true_width])
         if size is not None and size != (picture.true_width, picture.true_height):

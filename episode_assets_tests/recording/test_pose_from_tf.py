@@ -155,3 +155,26 @@ def test_a_recording_says_where_its_poses_come_from(tmp_path: Path) -> None:
     assert "pose" in outcome.saved
     assert "pose_from_tf" in {note.code for note in outcome.warnings}
     assert inspect(str(file)).roles["pose"].topics == ()
+
+
+def test_the_edges_of_a_frame_tree_come_by_stamp_and_then_as_they_were_sent(
+    tmp_path: Path, view_of: Callable[..., RecordingView]
+) -> None:
+    later, sooner = EPOCH_NS + STEP, EPOCH_NS
+    edges: list[Edge] = [
+        (later, "odom", "base_link", (1, 0, 0), IDENTITY),
+        (sooner, "world", "odom", (2, 0, 0), IDENTITY),
+        (later, "world", "odom", (3, 0, 0), IDENTITY),
+        (sooner, "odom", "base_link", (4, 0, 0), IDENTITY),
+        (later, "world", "odom", (5, 0, 0), IDENTITY),
+    ]
+    tf = view_of(_write(tmp_path / "rig.mcap", [], edges)).tf
+
+    assert tf is not None
+    assert tf.stamp_ns.tolist() == [sooner, sooner, later, later]
+    assert list(zip(tf.parent, tf.child, tf.translation[:, 0].tolist(), strict=True)) == [
+        ("world", "odom", 2.0),
+        ("odom", "base_link", 4.0),
+        ("odom", "base_link", 1.0),
+        ("world", "odom", 3.0),
+    ]

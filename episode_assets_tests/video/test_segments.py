@@ -23,6 +23,7 @@ from episode_assets.video import (
 from episode_assets.video.encoding import FrameEncoder
 from episode_assets.video.faults import named_failures
 from episode_assets.video.picture import frame_of
+from episode_assets.video.rgb import picture_to_rgb
 from episode_assets_tests.video.builders import (
     HEIGHT,
     WIDTH,
@@ -182,15 +183,56 @@ def test_room_for_more_than_a_pair_would_change_nothing_in_groups_of_two(vcodec,
         np.testing.assert_array_equal(ours.y, theirs.y)
 
 
-@pytest.mark.parametrize(("more", "waiting"), [({}, range(10, 14)), ({"rc-lookahead": "30"}, range(30, 34))])
-def test_x264_looks_ahead_no_further_than_its_memory_allows_unless_told(more, waiting):
-    config = RGBEncoderConfig(vcodec="h264", preset="medium", g=250, extra_options=more)
-    encoder = FrameEncoder(config, width=1920, height=1080)
-    sent = 0
-    while not encoder.encode(frame_of(Picture.blank(1920, 1080))):
-        sent += 1
+@pytest.mark.parametrize(
+    ("size", "config", "waiting"),
+    [
+        ((1920, 1080), {"preset": "medium", "g": 250}, range(10, 14)),
+        ((1280, 720), {"preset": "medium", "g": 250}, range(15, 19)),
+        ((1280, 720), {"preset": None, "g": 250}, range(15, 19)),
+        ((1280, 720), {"preset": "veryfast", "g": 250}, range(10, 14)),
+        ((1280, 720), {"preset": None, "g": 250, "extra_options": {"preset": "veryfast"}}, range(10, 14)),
+        ((1280, 720), {"preset": "medium", "g": 250, "extra_options": {"rc-lookahead": "30"}}, range(30, 34)),
+    ],
+    ids=str,
+)
+def test_x264_looks_ahead_no_further_than_its_memory_allows_unless_told(size, config, waiting):
+    assert waited(RGBEncoderConfig.from_mapping({"vcodec": "h264", **config}), size) in waiting
 
-    assert sent in waiting
+
+def test_av1_looks_at_nothing_ahead_in_groups_of_two():
+    pairs = RGBEncoderConfig(vcodec="libsvtav1", preset=10, g=2)
+
+    assert waited(pairs, (320, 192)) < waited(dataclasses.replace(pairs, g=3), (320, 192))
+
+
+def test_groups_of_two_announce_one_picture_to_refer_to_and_others_what_their_preset_has():
+    for g, refs in ((2, "1"), (3, "3"), (15, "3")):
+        config = RGBEncoderConfig(vcodec="h264", preset="medium", g=g)
+        told = dataclasses.replace(config, extra_options={"refs": refs})
+        assert segment(range(2), config=config).extradata == segment(range(2), config=told).extradata
+
+
+def waited(config, size):
+    """Return how many pictures an encoder takes before the first packet comes out."""
+    encoder = FrameEncoder(config, width=size[0], height=size[1])
+    sent = 0
+    while not encoder.encode(frame_of(Picture.blank(*size))):
+        sent += 1
+    return sent
+
+
+def test_what_a_segment_decodes_to_cannot_be_written_to_and_shows_models_what_a_copy_shows():
+    image = smooth_bgr(320, 180)
+    with SegmentEncoder(RGBEncoderConfig(), true_width=320, true_height=180) as encoder:
+        encoder.encode(decode_picture("bgr8", image.tobytes(), width=320, height=180), pts_us=0)
+        picture = next(encoder.finish().decode())
+
+    with pytest.raises(ValueError, match="read-only"):
+        picture.y[0, 0] = 0
+    for size in (None, (160, 90)):
+        np.testing.assert_array_equal(
+            picture_to_rgb(picture, size=size), picture_to_rgb(picture.copy(), size=size)
+        )
 
 
 def test_a_full_disk_is_told_apart():
