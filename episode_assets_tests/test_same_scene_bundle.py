@@ -173,7 +173,7 @@ def meta_without(said: dict[str, Any], encoding: Encoding) -> dict[str, Any]:
         **said,
         "datasets": [item for item in said["datasets"] if item["path"].split("/")[1] not in groups],
         "saved": [name for name in said["saved"] if name not in names],
-        "skipped": [*names, "text"],
+        "skipped": [*names, *(["metadata"] if encoding.has_own_metadata else []), "text"],
         "metadata": said["metadata"] if encoding.has_metadata else {},
     }
 

@@ -34,6 +34,7 @@ class Encoding:
         is_video: Whether the pictures are coded over time and so not the same bytes.
         file_name: Name of the file, by which people tell what it is.
         has_metadata: Whether the file holds the session metadata.
+        has_own_metadata: Whether the container says something of itself, which nobody knows to be harmless.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Encoding:
     is_video: bool = False
     file_name: str = "scene.mcap"
     has_metadata: bool = True
+    has_own_metadata: bool = False
 
 
 ENCODINGS = (
@@ -49,7 +51,9 @@ ENCODINGS = (
     Encoding("ros2 idl", ros2_idl.write),
     Encoding("mcap-ros1", ros1.write),
     Encoding("ros1 bag", ros1_bag.write, file_name="scene.bag", has_metadata=False),
-    Encoding("ros2 sqlite", sqlite_bag.write, file_name="scene.db3", has_metadata=False),
+    Encoding(
+        "ros2 sqlite", sqlite_bag.write, file_name="scene.db3", has_metadata=False, has_own_metadata=True
+    ),
     Encoding("mcap-protobuf", protobuf.write, foxglove.NO_SCHEMA),
     Encoding("json", json_text.write, foxglove.NO_SCHEMA),
     Encoding("foxglove-sdk", sdk.write, foxglove.NO_SCHEMA),
