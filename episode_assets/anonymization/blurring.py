@@ -31,7 +31,6 @@ from episode_assets.anonymization.unit_work import Group, WorkerSettings, group_
 from episode_assets.anonymization.upright import Upright
 from episode_assets.anonymization.verdict import privacy_record, write_audit
 from episode_assets.errors import BadRecording
-from episode_assets.freed_memory import return_freed_memory
 from episode_assets.outcome import Note, Outcome, Skipped
 from episode_assets.progress import Progress, silent
 from episode_assets.recording import ImageStream, RecordingView
@@ -92,7 +91,6 @@ def blur_recording(
     )
     # Poses and samples of the IMU have said which way is up; an hour of them must not add to the encoder's peak.
     view.let_go()
-    return_freed_memory()
     blurred = make_passes(stream, settings, workers=workers, progress=progress)
     require_usable(stream, [picture for look in blurred.looks for picture in look.dropped], config)
     outcome = write_blurred(view, directory, settings, blurred, gap_ns=longest_step_ns(stream))

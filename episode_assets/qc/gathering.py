@@ -73,7 +73,6 @@ def gather(
     stamps, poses = bundle.stamps_ns, bundle.poses
     step = median_step_ns(stamps)
     streams = _streams(raw, stamps)
-    return_freed_memory()
     scene = Scene(bundle.K, bundle.picture_size, bundle.face_boxes)
     left, right = (_hand(bundle, side, scene) for side in SIDES)
     at_hands = HandDepth(bundle, "left"), HandDepth(bundle, "right")

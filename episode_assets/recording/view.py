@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from episode_assets.errors import ArtifactDamaged, MissingStream, SourceChanged
+from episode_assets.freed_memory import return_freed_memory
 from episode_assets.recording.allowed_metadata import allowed, allowed_profile
 from episode_assets.recording.attachments import Attachment
 from episode_assets.recording.attitude import Attitude, Rig, find_attitude
@@ -98,7 +98,7 @@ class RecordingView:
         for name, value in vars(type(self)).items():
             if isinstance(value, cached_property):
                 self.__dict__.pop(name, None)
-        pa.default_memory_pool().release_unused()
+        return_freed_memory()
 
     @property
     def metadata(self) -> Mapping[str, str]:
