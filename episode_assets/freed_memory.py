@@ -22,14 +22,31 @@ def return_freed_memory() -> None:
 
 @contextmanager
 def memory_given_back() -> Iterator[None]:
-    """Let Arrow use the memory of the C library, in a block or as a decorator.
+    """Give back what is freed of long columns as soon as it is freed, in a block or as a decorator.
 
-    Its own pools keep what is freed, 20 to 30 MB for the tables of an hour; what `malloc` has taken back is there for
-    the next stream, numpy's too. The pool of the process is set again at the end.
+    Arrow's own pools keep what is freed, 20 to 30 MB for the tables of an hour: here it uses the memory of the C
+    library. That takes large blocks out of its heap as well, once it has seen one of them freed (up to 32 MiB), and
+    small ones between them then hold the heap open: here each goes back by itself. Both are as usual at the end, when
+    pictures follow each other for which fresh memory would cost time.
     """
     before = pa.default_memory_pool()
     pa.set_memory_pool(pa.system_memory_pool())
+    _take_from_heap(up_to=_COLUMN_BYTES)
     try:
         yield
     finally:
+        _take_from_heap(up_to=_LARGEST_IN_HEAP)
         pa.set_memory_pool(before)
+
+
+_COLUMN_BYTES = 1 << 20
+_LARGEST_IN_HEAP = 32 << 20
+"""What glibc itself goes up to (mallopt(3), M_MMAP_THRESHOLD)."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def _take_from_heap(*, up_to: int) -> None:
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(_M_MMAP_THRESHOLD, up_to)
+        set_option(_M_TRIM_THRESHOLD, 2 * up_to)

@@ -13,7 +13,7 @@ import episode_assets
 PACKAGE = Path(episode_assets.__file__).parent
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "outcome", "progress", "chunks", "freed_memory", "__init__"}),
+    frozenset({"errors", "outcome", "progress", "chunks", "freed_memory", "long_tables", "__init__"}),
     frozenset({"storage", "recording", "video", "geometry", "ply", "models"}),
     frozenset({"anonymization", "hands", "footage", "sessions", "demo"}),
     frozenset({"scene", "bundle"}),

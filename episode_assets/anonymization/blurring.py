@@ -31,6 +31,7 @@ from episode_assets.anonymization.unit_work import Group, WorkerSettings, group_
 from episode_assets.anonymization.upright import Upright
 from episode_assets.anonymization.verdict import privacy_record, write_audit
 from episode_assets.errors import BadRecording
+from episode_assets.freed_memory import memory_given_back
 from episode_assets.outcome import Note, Outcome, Skipped
 from episode_assets.progress import Progress, silent
 from episode_assets.recording import ImageStream, RecordingView
@@ -100,6 +101,7 @@ def blur_recording(
     return outcome
 
 
+@memory_given_back()
 def write_blurred(
     view: RecordingView, directory: Path, settings: WorkerSettings, blurred: Blurred, *, gap_ns: int
 ) -> Outcome:
@@ -218,8 +220,8 @@ def _write_published(
     tables.write_table(
         directory / "dropped.parquet", tables.DROPPED, _dropped_columns(recording_id, stream, dropped)
     )
-    measured = pa.concat_tables([look.signals for look in blurred.looks])
-    columns = table.identity(recording_id) | {name: measured[name] for name in measured.column_names}
+    measured = tables.signal_columns([look.signals for look in blurred.looks])
+    columns = table.identity(recording_id) | measured
     tables.write_table(directory / "signals.parquet", tables.SIGNALS, columns)
     tables.write_colours(
         directory / "rgb_stats.parquet",

@@ -16,7 +16,6 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from episode_assets.anonymization.areas import Areas
@@ -39,7 +38,7 @@ from episode_assets.anonymization.one_by_one import require_known_answer, seeker
 from episode_assets.anonymization.passes import Blurred
 from episode_assets.anonymization.redactions import Redactions, joined, redact, within
 from episode_assets.anonymization.signals import PictureSignals, SignalMeter
-from episode_assets.anonymization.tables import signals_table
+from episode_assets.anonymization.tables import SignalRows
 from episode_assets.anonymization.tracks import Detections, TrackBoxes
 from episode_assets.anonymization.unit_work import Group, WorkerSettings, group_paths
 from episode_assets.anonymization.upright import Upright
@@ -262,8 +261,8 @@ class HandedInPictures:
         self._paint_what_blocks(sources)
         self._let_go()
 
-    def _signals(self) -> pa.Table:
-        return signals_table(self._open_signals)
+    def _signals(self) -> SignalRows:
+        return SignalRows.of(self._open_signals)
 
     def _blur_finds(self, sources: Sequence[Callable[[], Picture]]) -> None:
         """Blur what audits found, in the newest group from what was handed in, in others from what they hold."""

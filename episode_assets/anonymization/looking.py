@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from episode_assets.anonymization.boxes import SAME_OVERLAP, no_boxes, overlap_ratios
@@ -19,7 +18,7 @@ from episode_assets.anonymization.detectors import Found
 from episode_assets.anonymization.early_groups import EarlyGroups
 from episode_assets.anonymization.searching import FaceSearch
 from episode_assets.anonymization.signals import PictureSignals, SignalMeter
-from episode_assets.anonymization.tables import signals_table
+from episode_assets.anonymization.tables import SignalRows
 from episode_assets.anonymization.tracks import Detections
 from episode_assets.anonymization.upright import Upright
 from episode_assets.errors import SourceChanged
@@ -46,14 +45,14 @@ class Look:
     Attributes:
         position: (K,) int64 positions in the stream of the usable pictures.
         faces: Faces found; `frame` is the position in the stream.
-        signals: One row for each usable picture, columns of `PictureSignals`.
+        signals: One row for each usable picture.
         dropped: Pictures that cannot be used.
         refuted: How many weak boxes a second look refuted.
     """
 
     position: NDArray[np.int64]
     faces: Detections
-    signals: pa.Table
+    signals: SignalRows
     dropped: tuple[DroppedPicture, ...]
     refuted: int
 
@@ -199,7 +198,7 @@ class UnitPictures:
             if is_kept:
                 yield from (self._kept[row] for row in run)
             else:
-                for step in self._stream.steps_at(run):
+                for step in self._stream.steps_at(np.fromiter(run, np.int64)):
                     self._keep(step)
                     yield step
 
@@ -272,7 +271,7 @@ def look_at(start: int, pictures: UnitPictures, seek: Seeker, early: EarlyGroups
     return Look(
         position=position_column,
         faces=replace(detections, frame=position_column[detections.frame]),
-        signals=signals_table(signals),
+        signals=SignalRows.of(signals),
         dropped=tuple(dropped),
         refuted=refuted,
     )

@@ -7,7 +7,7 @@ changes the artifact's schema for all readers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,9 @@ FACES = pa.schema(
     ]
 )
 
-_SIGNAL_COLUMNS = [
-    (item.name, pa.string() if item.name == "payload_sha256_8" else pa.float32())
-    for item in fields(PictureSignals)
-]
-SIGNALS = pa.schema([*_FRAME, *_SIGNAL_COLUMNS])
+_PAYLOAD = "payload_sha256_8"
+_MEASURED = tuple(item.name for item in fields(PictureSignals) if item.name != _PAYLOAD)
+SIGNALS = pa.schema([*_FRAME, *((name, pa.float32()) for name in _MEASURED), (_PAYLOAD, pa.string())])
 
 RGB_STATS = pa.schema(
     [
@@ -68,10 +66,34 @@ RGB_STATS = pa.schema(
 )
 
 
-def signals_table(signals: Sequence[PictureSignals]) -> pa.Table:
-    """Return the signals of pictures in order, without the columns that name the frame."""
-    schema = pa.schema(_SIGNAL_COLUMNS)
-    return pa.table({name: [getattr(row, name) for row in signals] for name in schema.names}, schema=schema)
+@dataclass(frozen=True, eq=False)
+class SignalRows:
+    """Signals of pictures in order, 72 bytes of each; a table of a few rows would take a hundred times that.
+
+    Attributes:
+        numbers: (K, 14) float32, the numbers of `PictureSignals` in their order, NaN where there is none.
+        payload: (K,) `payload_sha256_8` as bytes.
+    """
+
+    numbers: NDArray[np.float32]
+    payload: NDArray[np.bytes_]
+
+    @classmethod
+    def of(cls, signals: Sequence[PictureSignals]) -> SignalRows:
+        """Return the rows of some pictures."""
+        rows = [[getattr(row, name) for name in _MEASURED] for row in signals]
+        numbers = np.array(rows, dtype=np.float64).astype(np.float32).reshape(-1, len(_MEASURED))
+        return cls(numbers, np.array([row.payload_sha256_8 for row in signals], dtype="S16"))
+
+
+def signal_columns(rows: Sequence[SignalRows]) -> dict[str, Any]:
+    """Return the columns of `signals.parquet` that do not name the frame."""
+    numbers = np.concatenate([part.numbers for part in rows])
+    columns: dict[str, Any] = {
+        name: pa.array(numbers[:, index].copy(), from_pandas=True) for index, name in enumerate(_MEASURED)
+    }
+    columns[_PAYLOAD] = pa.array(np.concatenate([part.payload for part in rows])).cast(pa.string())
+    return columns
 
 
 def colours_table(

@@ -194,9 +194,9 @@ def _paired_images(
         return
     picked = pairing.position[wanted]
     first, last = int(picked[0]), int(picked[-1])
-    bounds = np.searchsorted(picked, np.arange(first, last + 2)).tolist()
+    bounds = np.searchsorted(picked, np.arange(first, last + 2))
     for position, message in depth.read_past_damage(first, last + 1):
-        start, stop = bounds[position - first], bounds[position - first + 1]
+        start, stop = int(bounds[position - first]), int(bounds[position - first + 1])
         if start < stop:
             yield wanted[start:stop].tolist(), depth_or_none(message, copy=False)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from episode_assets.footage import FrameTable, bool_column, int_column, read_table, require_columns
+from episode_assets.long_tables import Rows, write_rows
 
 PAIRING = ["depth_message_number", "depth_dt_ns", "pose_valid", "pose_dt_ns", "intrinsics_valid"]
 """Columns of the bundle's `frames.parquet` that the table beside a blurred video does not have."""
@@ -40,26 +40,33 @@ class FramePairing:
 
 def write_frame_table(path: Path, frames: FrameTable, pairing: FramePairing) -> None:
     """Write `frames.parquet` of the bundle: identity, timing and pairing of every picture."""
-    count = len(frames)
     has_depth = pairing.depth_message_number >= 0
     columns = {
-        "recording_id": pa.array([frames.recording_id] * count, pa.string()),
-        "message_number": pa.array(frames.message_number),
-        "frame_index": pa.array(np.arange(count, dtype=np.int64)),
-        "stamp_ns": pa.array(frames.stamp_ns),
-        "log_time_ns": pa.array(frames.log_time_ns),
-        "pts_us": pa.array(frames.pts_us),
-        "is_key": pa.array(frames.is_key),
-        "gap_before": pa.array(frames.gap_before),
-        "width": pa.array(np.full(count, frames.width, np.int32)),
-        "height": pa.array(np.full(count, frames.height, np.int32)),
-        "depth_message_number": pa.array(pairing.depth_message_number, mask=~has_depth),
-        "depth_dt_ns": pa.array(pairing.depth_dt_ns, mask=~has_depth),
-        "pose_valid": pa.array(pairing.pose_valid),
-        "pose_dt_ns": pa.array(pairing.pose_dt_ns, mask=~pairing.pose_valid),
-        "intrinsics_valid": pa.array(pairing.intrinsics_valid),
+        "message_number": (frames.message_number, None),
+        "frame_index": (np.arange(len(frames), dtype=np.int64), None),
+        "stamp_ns": (frames.stamp_ns, None),
+        "log_time_ns": (frames.log_time_ns, None),
+        "pts_us": (frames.pts_us, None),
+        "is_key": (frames.is_key, None),
+        "gap_before": (frames.gap_before, None),
+        "width": (np.broadcast_to(np.int32(frames.width), len(frames)), None),
+        "height": (np.broadcast_to(np.int32(frames.height), len(frames)), None),
+        "depth_message_number": (pairing.depth_message_number, has_depth),
+        "depth_dt_ns": (pairing.depth_dt_ns, has_depth),
+        "pose_valid": (pairing.pose_valid, None),
+        "pose_dt_ns": (pairing.pose_dt_ns, pairing.pose_valid),
+        "intrinsics_valid": (pairing.intrinsics_valid, None),
     }
-    pq.write_table(pa.table(columns), path, compression="zstd", row_group_size=65536)
+
+    def part(rows: slice) -> dict[str, pa.Array]:
+        count = len(frames.stamp_ns[rows])
+        named = {"recording_id": pa.array([frames.recording_id] * count, pa.string())}
+        return named | {
+            name: pa.array(values[rows].copy(), mask=None if known is None else ~known[rows])
+            for name, (values, known) in columns.items()
+        }
+
+    write_rows(path, Rows(len(frames), part))
 
 
 def read_pairing(path: Path, *, remedy: str) -> FramePairing:

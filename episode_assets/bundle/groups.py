@@ -185,14 +185,14 @@ def write_stream_groups(file: AnnotationFile, inputs: Inputs, account: Account) 
     _write_pose_group(file, inputs, account)
     mounted = raw.optical_from_imu
     raw.let_go()  # the frame tree, which that took
-    writers: dict[str, Callable[[Any], None]] = {
-        "imu": lambda imu: write_imu(file, imu, mounted),
-        "tracking": partial(write_tracking, file),
-        "tf": partial(write_tf, file),
-        "trajectory": partial(write_trajectory, file),
+    writers: dict[str, tuple[str, Callable[[Any], None]]] = {
+        "imu": ("imu_samples", lambda imu: write_imu(file, imu, mounted)),
+        "tracking": ("tracking", partial(write_tracking, file)),
+        "tf": ("tf", partial(write_tf, file)),
+        "trajectory": ("trajectory", partial(write_trajectory, file)),
     }
-    for group, write in writers.items():
-        stream, name = getattr(raw, group), layout.in_annotation(group)
+    for group, (attribute, write) in writers.items():
+        stream, name = getattr(raw, attribute), layout.in_annotation(group)
         if stream is None:
             account.skip(name, f"no_{group}_messages", _why_missing(group, raw))
         else:

@@ -1,7 +1,7 @@
 """The small streams of the annotation file: poses, IMU, tracking state, tf, trajectory.
 
-Streams arrive sorted by stamp and are written whole; float64 seconds stand beside int64 nanoseconds. Decoding them
-belongs to `recording`, pairing them with pictures to `poses` and `depth`.
+Streams arrive sorted by stamp and are written whole, inertial samples piece by piece; float64 seconds stand beside
+int64 nanoseconds. Decoding them belongs to `recording`, pairing them with pictures to `poses` and `depth`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from episode_assets.bundle.annotation import AnnotationFile
 from episode_assets.geometry import quaternion_to_matrix
-from episode_assets.recording import ImuStream, PoseStream, TfStream, TrackingStream
+from episode_assets.recording import ImuSamples, PoseStream, TfStream, TrackingStream
 
 
 def write_stamps(file: AnnotationFile, group: str, stamp_ns: NDArray[np.int64]) -> None:
@@ -51,15 +51,25 @@ def write_trajectory(file: AnnotationFile, trajectory: PoseStream) -> None:
     )
 
 
-def write_imu(file: AnnotationFile, imu: ImuStream, optical_from_imu: NDArray[np.float64] | None) -> None:
+def write_imu(file: AnnotationFile, imu: ImuSamples, optical_from_imu: NDArray[np.float64] | None) -> None:
     """Write `/imu`; attribute `gravity` says whether the acceleration holds it: included, removed or unknown.
 
     `optical_from_imu` (4, 4) is there where the recording tells how the sensor sits: p_optical = T p_imu, metres.
     """
-    write_stamps(file, "imu", imu.stamp_ns)
-    file.put("/imu/linear_acceleration", imu.linear_acceleration.astype(np.float32), units="m/s2")
-    file.put("/imu/angular_velocity", imu.angular_velocity.astype(np.float32), units="rad/s")
-    file.put("/imu/orientation_xyzw", imu.orientation_xyzw.astype(np.float32))
+    count = len(imu)
+    seconds = file.rows("/imu/timestamps", (count,), np.float64, units="s")
+    stamps = file.rows("/imu/timestamps_ns", (count,), np.int64, units="ns")
+    accelerations = file.rows("/imu/linear_acceleration", (count, 3), np.float32, units="m/s2")
+    turn_rates = file.rows("/imu/angular_velocity", (count, 3), np.float32, units="rad/s")
+    orientations = file.rows("/imu/orientation_xyzw", (count, 4), np.float32)
+    start = 0
+    for piece in imu.pieces():
+        seconds.write(start, piece.stamp_ns / 1e9)
+        stamps.write(start, piece.stamp_ns)
+        accelerations.write(start, piece.linear_acceleration.astype(np.float32))
+        turn_rates.write(start, piece.angular_velocity.astype(np.float32))
+        orientations.write(start, piece.orientation_xyzw.astype(np.float32))
+        start += len(piece)
     if optical_from_imu is not None:
         file.put("/imu/optical_from_imu", optical_from_imu, units="m")
     file.describe("/imu", {"gravity": imu.gravity, "frame_id": imu.frame_id})

@@ -61,7 +61,8 @@ def picture_intrinsics(
     K, valid, reason = info.for_pictures(stamps_ns, width=width, height=height)
     if not np.any(valid):
         return None, reason or "no CameraInfo fits these images"
-    K = np.where(valid[:, None, None], K, np.nan)
+    if not valid.all():
+        K = np.where(valid[:, None, None], K, np.nan)
     first = int(nearest(info.stamp_ns, stamps_ns[valid][:1])[0])
     D = np.asarray(info.D[first], dtype=np.float64)
     return Intrinsics(K, valid, D, info.distortion_model[first], width, height, OWN), reason
@@ -86,4 +87,5 @@ def depth_intrinsics(
     if abs((width / height) / (rgb.width / rgb.height) - 1.0) > SAME_ASPECT_RATIO:
         return None
     scale = np.array([width / rgb.width, height / rgb.height, 1.0])[:, None]
-    return Intrinsics(rgb.K * scale, rgb.valid, rgb.D, rgb.distortion_model, width, height, SCALED)
+    K = np.broadcast_to(rgb.K[:1] * scale, rgb.K.shape) if len(rgb.compact) == 1 else rgb.K * scale
+    return Intrinsics(K, rgb.valid, rgb.D, rgb.distortion_model, width, height, SCALED)

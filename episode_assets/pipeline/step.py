@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from episode_assets.errors import ArtifactDamaged, ArtifactMissing, UnauditedArtifact
 from episode_assets.outcome import Json, ModelUse, Outcome
 from episode_assets.progress import Progress, silent
 from episode_assets.recording import RecordingView
@@ -69,6 +70,8 @@ class StepInputs:
         artifacts: The latest upstream artifacts by asset name.
         redactions: What people have written down that must not be seen, for steps that take it.
         beside: The file beside the recording, for steps that take one, or None where there is none.
+        earlier: What the same code last made of this recording, for a step that takes measurements over from it; None
+            where there is none, or where everything is to be computed anew.
         workers: Processes that may work on chunks; never changes the result.
         progress: Who watches.
     """
@@ -78,6 +81,7 @@ class StepInputs:
     artifacts: Mapping[str, Artifact]
     redactions: Sequence[RedactionText] = ()
     beside: FileBeside | None = None
+    earlier: Artifact | None = None
     workers: int = 1
     progress: Progress = silent
 
@@ -109,6 +113,8 @@ class Step(Generic[Config]):
         takes_task: Whether the task text of the recording is written into the artifact.
         takes_redactions: Whether documents of redactions are an input.
         takes_beside: Ending of the file beside the recording that is an input under a configuration, or None.
+        takes_earlier: Whether the computation may take measurements over from the latest artifact of the same code.
+            What it writes never depends on that.
         relevant: The part of a configuration that the output depends on, where other steps share it.
         watch: Around the computation; tells the registry of a failure that says something about the file.
         note: After publication; tells the registry what the artifact has shown about the file.
@@ -123,6 +129,7 @@ class Step(Generic[Config]):
     takes_task: bool = False
     takes_redactions: bool = False
     takes_beside: Callable[[Config], str | None] = _takes_nothing_beside
+    takes_earlier: bool = False
     relevant: Callable[[Config], object] = _all_of_it
     watch: Callable[[Registry, str], AbstractContextManager[None]] = _watch_nothing
     note: Callable[[Registry, Artifact], None] = _note_nothing
@@ -269,7 +276,8 @@ def bring_up_to_date(
         step.note(store.recordings, known)
         return Produced(known, True, time.monotonic() - began, expected.fingerprint)
     source = store.recordings.check_unchanged(recording)
-    inputs = StepInputs(recording, source, artifacts, redactions, beside, workers, progress)
+    earlier = None if force else _earlier(store, step, key)
+    inputs = StepInputs(recording, source, artifacts, redactions, beside, earlier, workers, progress)
     with (
         step.watch(store.recordings, recording_id),
         store.draft(
@@ -285,3 +293,14 @@ def bring_up_to_date(
         artifact = draft.publish(with_handed_on_notes(outcome, artifacts.values()))
     step.note(store.recordings, artifact)
     return Produced(artifact, False, time.monotonic() - began, expected.fingerprint)
+
+
+def _earlier(store: Store, step: Step[Config], key: ArtifactKey) -> Artifact | None:
+    if not step.takes_earlier:
+        return None
+    try:
+        record = store.current(key)
+        is_ours = record is not None and record.code_version == step.code_version
+        return store.latest(key) if is_ours else None
+    except (ArtifactMissing, ArtifactDamaged, UnauditedArtifact):
+        return None  # it would save time, and that is all

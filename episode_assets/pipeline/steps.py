@@ -107,6 +107,7 @@ def _check(inputs: StepInputs, directory: Path, config: QualityConfig) -> Outcom
             directory,
             config=config,
             privacy=inputs.privacy("blurred_rgb"),
+            earlier=None if inputs.earlier is None else inputs.earlier.directory(),
             progress=inputs.progress,
         )
 
@@ -196,7 +197,7 @@ SCENE_MESH = Step(
 )
 EPISODE_BUNDLE = Step(
     "episode_bundle",
-    "4",
+    "5",
     ("raw_mcap", "blurred_rgb", "hand_poses", "scene_mesh"),
     BundleConfig,
     _no_weights,
@@ -205,11 +206,12 @@ EPISODE_BUNDLE = Step(
 )
 QC_REPORT = Step(
     "qc_report",
-    "4",
+    "5",
     ("raw_mcap", "blurred_rgb", "hand_poses", "episode_bundle"),
     QualityConfig,
     _no_weights,
     _check,
+    takes_earlier=True,
 )
 
 STEPS: tuple[Step[Any], ...] = (RAW_MCAP, BLURRED_RGB, HAND_POSES, SCENE_MESH, EPISODE_BUNDLE, QC_REPORT)

@@ -5,6 +5,7 @@ No verdict is made here. Arrays with F rows follow the frames of the bundle.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from episode_assets.bundle import EpisodeBundle
+from episode_assets.qc.hand_depth import HandDepth
 from episode_assets.qc.ranges import Flags, Stamps
 from episode_assets.video.picture_motion import MotionMeter
 
@@ -27,6 +29,7 @@ STERA_FRAMES = 200
 STERA_PIXELS = 5000
 """Stera keeps this many pixels of each of them."""
 
+_STERA_SHARES = (5, 50, 95)
 _STEP = 2  # every second row and column: a quarter of the pixels tells the same medians
 _GREY_MM = 16
 _GREY_WIDTH_PX = 160
@@ -40,13 +43,17 @@ class SteraDepth:
         valid_percent: (S,) float32 percent of valid pixels of each sampled image.
         min_m: Smallest valid depth, None without any.
         max_m: Largest.
-        pixels_m: (P,) float32 at most 5,000 random valid pixels of each sampled image (seed 0).
+        pixels: How many valid pixels the rest is from: at most 5,000 random ones of each sampled image (seed 0).
+        percentiles_m: 5th, 50th and 95th percentile of them; empty without any.
+        counts: How many of them lie in each bin of `DEPTH_BINS_M`; empty without any.
     """
 
     valid_percent: NDArray[np.float32]
     min_m: float | None
     max_m: float | None
-    pixels_m: NDArray[np.float32]
+    pixels: int
+    percentiles_m: Mapping[int, float]
+    counts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ class DepthNumbers:
         shift_px: (F, 2) motion against the image before at 160 px width, NaN where unknown.
         median_m: (F,) median of the valid pixels in metres, NaN without any.
         mean_m: (F,) mean of the valid pixels.
+        left_hand_m: (F,) metres by which joints of the left palm lie behind the measured surface, NaN where not known.
+        right_hand_m: The same of the right hand.
         size: Width and height of the images.
         histogram: (60,) pixels per 0.1 m bin from 0 m; what lies beyond is in `beyond`.
         beyond: Pixels at 6 m and more.
@@ -82,6 +91,8 @@ class DepthNumbers:
     shift_px: Floats
     median_m: Floats
     mean_m: Floats
+    left_hand_m: Floats
+    right_hand_m: Floats
     size: tuple[int, int]
     histogram: NDArray[np.int64]
     beyond: int
@@ -104,12 +115,15 @@ class DepthMeter:
         self._shift = np.full((count, 2), np.nan)
         self._histogram, self._beyond = np.zeros(FINE_DEPTH_BINS, np.int64), 0
         self._motion = MotionMeter()
+        self._hands = HandDepth(bundle, "left"), HandDepth(bundle, "right")
         self._previous: Image | None = None
         self._number = -1
         self._stera = _SteraSampler(every=max(1, messages // STERA_FRAMES))
 
     def see(self, frame: int, image: Image) -> None:
         """Take the figures of the depth image (H, W) mm of a frame; frames come in order."""
+        for hand in self._hands:
+            hand.see(frame, image)
         number = int(self._info.message_number[frame])
         if number == self._number and self._previous is not None:
             self._copy(frame - 1, frame)
@@ -178,6 +192,8 @@ class DepthMeter:
             shift_px=self._shift,
             median_m=self._median,
             mean_m=self._mean,
+            left_hand_m=self._hands[0].offset_m,
+            right_hand_m=self._hands[1].offset_m,
             size=(self._info.width, self._info.height),
             histogram=self._histogram,
             beyond=self._beyond,
@@ -211,11 +227,15 @@ class _SteraSampler:
         self._pixels.append(metres)
 
     def result(self) -> SteraDepth:
+        pixels_m = np.concatenate(self._pixels) if self._pixels else np.zeros(0, np.float32)
+        is_any = len(pixels_m) > 0
         return SteraDepth(
             valid_percent=np.array(self._percent, np.float32),
             min_m=self._low if np.isfinite(self._low) else None,
             max_m=self._high or None,
-            pixels_m=np.concatenate(self._pixels) if self._pixels else np.zeros(0, np.float32),
+            pixels=len(pixels_m),
+            percentiles_m={p: float(np.percentile(pixels_m, p)) for p in _STERA_SHARES if is_any},
+            counts=tuple(np.histogram(pixels_m, bins=DEPTH_BINS_M)[0].tolist()) if is_any else (),
         )
 
 

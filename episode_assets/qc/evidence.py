@@ -20,7 +20,7 @@ from episode_assets.qc.map_figures import CloudFigures, MeshFigures
 from episode_assets.qc.ranges import Flags, Stamps
 from episode_assets.recording import (
     CameraInfoStream,
-    ImuStream,
+    ImuSamples,
     Inventory,
     PoseStream,
     TfStream,
@@ -69,16 +69,12 @@ class HandTable:
         per_frame: (F,) hands of anybody.
         not_wearer: Rows of other people's hands.
         same_side: (F,) the wearer has two hands of one side.
-        left_depth_offset_m: (F,) metres by which palm joints lie behind the measured surface, NaN where not known.
-        right_depth_offset_m: The same of the right hand.
         backend: Name of the software; empty without rows.
     """
 
     per_frame: NDArray[np.int64]
     not_wearer: int
     same_side: Flags
-    left_depth_offset_m: Floats
-    right_depth_offset_m: Floats
     backend: str
 
 
@@ -173,7 +169,7 @@ class Evidence:
         camera_rotation: (F, 3, 3) world from optical, NaN without pose.
         gyro_rad_s: (F,) median gyro norm while the frame was shown, NaN without IMU.
         tracking_state: (F,) state at each frame, -1 where unknown.
-        pose, imu, tracking: The small streams, None where absent; the IMU without its orientation.
+        pose, imu, tracking: The small streams, None where absent; columns of the IMU are read when asked for.
         tf: Counts of the frame tree, None without.
         left, right: Figures of the hands of the wearer.
         hands: Counts of the hand table; None when hands were not looked for.
@@ -210,7 +206,7 @@ class Evidence:
     gyro_rad_s: Floats
     tracking_state: NDArray[np.int64]
     pose: PoseStream | None
-    imu: ImuStream | None
+    imu: ImuSamples | None
     tracking: TrackingStream | None
     tf: EdgeCounts | None
     left: HandFigures

@@ -6,7 +6,7 @@ one at a time. Joints of hands are held a block of pictures at a time, streams o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +19,18 @@ from episode_assets.bundle import EpisodeBundle
 from episode_assets.bundle.layout import SIDES, Side
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.footage import read_table, require_columns
-from episode_assets.freed_memory import memory_given_back, return_freed_memory
+from episode_assets.freed_memory import return_freed_memory
 from episode_assets.progress import Progress
 from episode_assets.qc.blocks import row_lengths
 from episode_assets.qc.depth_figures import DepthMeter, DepthNumbers
+from episode_assets.qc.depth_table import DEPTH_FIGURES, read_depth_table
 from episode_assets.qc.evidence import EdgeCounts, Evidence, HandTable, PathFigures, SentCalibration, Signals
-from episode_assets.qc.hand_depth import HandDepth
 from episode_assets.qc.hand_figures import HandFigures, Scene, hand_blocks, measure_hand
 from episode_assets.qc.map_figures import cloud_figures, mesh_figures
 from episode_assets.qc.ranges import Flags, Stamps, frame_seconds
 from episode_assets.recording import (
     Attitude,
-    ImuStream,
+    ImuSamples,
     PoseStream,
     RecordingView,
     TrackingStream,
@@ -61,11 +61,18 @@ _NUMBERS = (
 )
 
 
-@memory_given_back()
 def gather(
-    bundle: EpisodeBundle, blurred: Path, hands: Path | None, raw: RecordingView, *, progress: Progress
+    bundle: EpisodeBundle,
+    blurred: Path,
+    hands: Path | None,
+    raw: RecordingView,
+    *,
+    earlier: Path | None = None,
+    progress: Progress,
 ) -> Evidence:
     """Read all inputs; the bundle's depth images are visited one at a time.
+
+    Where `earlier` holds their figures, since it is a report of the same bundle, they are not visited at all.
 
     Nothing here is kept by the bundle or by `raw` beyond what the evidence refers to: an hour must fit.
     """
@@ -75,11 +82,12 @@ def gather(
     streams = _streams(raw, stamps)
     scene = Scene(bundle.K, bundle.picture_size, bundle.face_boxes)
     left, right = (_hand(bundle, side, scene) for side in SIDES)
-    at_hands = HandDepth(bundle, "left"), HandDepth(bundle, "right")
     messages = 0 if streams.depth_stamps_ns is None else len(streams.depth_stamps_ns)
-    depth = _read_depth(bundle, messages, at_hands, progress)
+    depth = None if earlier is None else read_depth_table(earlier / DEPTH_FIGURES, bundle, messages)
+    if depth is None:
+        depth = _read_depth(bundle, messages, progress)
     return_freed_memory()
-    table = None if hands is None else read_hand_table(hands / HANDS, bundle.message_numbers, at_hands)
+    table = None if hands is None else read_hand_table(hands / HANDS, bundle.message_numbers)
     return Evidence(
         recording_id=bundle.recording_id,
         inventory=raw.inventory,
@@ -130,14 +138,14 @@ class _Streams:
     attitude: Attitude
     optical_from_imu: Floats | None
     pose: PoseStream | None
-    imu: ImuStream | None
+    imu: ImuSamples | None
     tracking: TrackingStream | None
     tf: EdgeCounts | None
     trajectory: PathFigures | None
 
 
 def _streams(raw: RecordingView, stamps_ns: Stamps) -> _Streams:
-    """Return the streams, and let go of the tables behind them; what the IMU says of its orientation is not needed."""
+    """Return the streams, and let go of the tables behind them."""
     rgb_stamps = raw.rgb.stamp_ns if raw.has_rgb else stamps_ns
     depth_stamps = None if raw.depth is None else raw.depth.stamp_ns
     raw.let_go()
@@ -148,7 +156,7 @@ def _streams(raw: RecordingView, stamps_ns: Stamps) -> _Streams:
         raw.attitude(stamps_ns),
         None if mounted is None else mounted[:3, :3],
         raw.pose,
-        raw.imu and replace(raw.imu, orientation_xyzw=np.empty((0, 4))),
+        raw.imu_samples,
         raw.tracking,
         EdgeCounts.of(raw.tf),
         PathFigures.of(raw.trajectory),
@@ -200,9 +208,7 @@ def _read_dropped(path: Path) -> tuple[tuple[int, int, str], ...]:
     )
 
 
-def read_hand_table(
-    path: Path, message_number: NDArray[np.int64], at_hands: tuple[HandDepth, HandDepth]
-) -> HandTable:
+def read_hand_table(path: Path, message_number: NDArray[np.int64]) -> HandTable:
     """Count the hands of the table at a path for frames (F,) of these messages.
 
     Frames are in the order of their stamps, in which message numbers need not ascend.
@@ -220,8 +226,6 @@ def read_hand_table(
         counts,
         int((~wearer).sum()),
         _with_two_of_a_side(table["side"], place, known & wearer, len(message_number)),
-        at_hands[0].offset_m,
-        at_hands[1].offset_m,
         ",".join(backends),
     )
 
@@ -236,9 +240,7 @@ def _with_two_of_a_side(
     return flags
 
 
-def _read_depth(
-    bundle: EpisodeBundle, messages: int, at_hands: tuple[HandDepth, HandDepth], progress: Progress
-) -> DepthNumbers | None:
+def _read_depth(bundle: EpisodeBundle, messages: int, progress: Progress) -> DepthNumbers | None:
     if bundle.depth is None:
         return None
     meter = DepthMeter(bundle, messages)
@@ -249,19 +251,17 @@ def _read_depth(
             meter.skip()
         else:
             meter.see(frame, image)
-            for hand in at_hands:
-                hand.see(frame, image)
     return meter.numbers()
 
 
-def _gyro_of_frames(imu: ImuStream | None, stamps_ns: Stamps, step_ns: int) -> Floats:
+def _gyro_of_frames(imu: ImuSamples | None, stamps_ns: Stamps, step_ns: int) -> Floats:
     """Return the median gyro norm in the interval that ends at each frame and is one median step long."""
     gyro = np.full(len(stamps_ns), np.nan)
-    if imu is None or len(imu.stamp_ns) == 0:
+    if imu is None or len(imu) == 0:
         return gyro
-    norm = row_lengths(imu.angular_velocity)
-    starts = np.searchsorted(imu.stamp_ns, stamps_ns - step_ns, side="right")
-    ends = np.searchsorted(imu.stamp_ns, stamps_ns, side="right")
+    norm, felt_ns = row_lengths(imu.angular_velocity), imu.stamp_ns
+    starts = np.searchsorted(felt_ns, stamps_ns - step_ns, side="right")
+    ends = np.searchsorted(felt_ns, stamps_ns, side="right")
     for frame in np.flatnonzero(ends > starts):
         inside = norm[starts[frame] : ends[frame]]
         inside = inside[np.isfinite(inside)]

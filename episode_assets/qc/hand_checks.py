@@ -307,8 +307,8 @@ def _reprojection(e: Evidence, config: QualityConfig) -> Check:
 
 
 def _depth(e: Evidence, config: QualityConfig) -> Check:
-    assert e.hands is not None
-    offsets = [np.abs(offset) for offset in (e.hands.left_depth_offset_m, e.hands.right_depth_offset_m)]
+    behind = () if e.depth is None else (e.depth.left_hand_m, e.depth.right_hand_m)
+    offsets = [np.abs(offset) for offset in behind]
     if not any(np.isfinite(offset).any() for offset in offsets):
         return absent("hand_depth", "hands", "needs hands in metres and depth")
     odd = _over(offsets[0], offsets[1], config.hand_depth_offset_max_m, "m")

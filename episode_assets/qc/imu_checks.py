@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ from episode_assets.qc.checks import Check, Status, absent, counted
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
 from episode_assets.qc.ranges import FrameRange, Stamps, flags_of, runs
-from episode_assets.recording import ImuStream
+from episode_assets.recording import ImuSamples
 from episode_assets.recording.timeline import nearest
 
 STANDARD_GRAVITY = 9.81
@@ -38,7 +40,7 @@ Floats = NDArray[np.float64]
 
 def imu_checks(e: Evidence, config: QualityConfig) -> list[Check]:
     """Return all checks of the IMU."""
-    if e.imu is None or len(e.imu.stamp_ns) == 0:
+    if e.imu is None or len(e.imu) == 0:
         return [absent(id_, "imu", "no IMU samples") for id_ in _IDS]
     return [
         _validity(e.imu),
@@ -51,13 +53,10 @@ def imu_checks(e: Evidence, config: QualityConfig) -> list[Check]:
     ]
 
 
-def _validity(imu: ImuStream) -> Check:
+def _validity(imu: ImuSamples) -> Check:
     """Count samples that are no numbers; an IMU that measures one of both quantities alone is half an IMU."""
-    wrong = {
-        name: int((~np.isfinite(values).all(axis=1)).sum())
-        for name, values in (("acceleration", imu.linear_acceleration), ("rotation", imu.angular_velocity))
-    }
-    count = len(imu.stamp_ns)
+    wrong = {name: int((~np.isfinite(values).all(axis=1)).sum()) for name, values in _both(imu)}
+    count = len(imu)
     share = 100 * sum(wrong.values()) / (2 * count)
     if share == 0:
         return Check("imu_validity", "imu", "pass", f"all {count} samples are finite", 0.0, "%", 0.0)
@@ -65,7 +64,7 @@ def _validity(imu: ImuStream) -> Check:
     return Check("imu_validity", "imu", "warn", "; ".join(words), round(share, 2), "%", 0.0)
 
 
-def _gravity(imu: ImuStream, config: QualityConfig) -> Check:
+def _gravity(imu: ImuSamples, config: QualityConfig) -> Check:
     if imu.gravity != "included":
         return absent("imu_gravity", "imu", f"gravity is {imu.gravity} in the acceleration")
     with np.errstate(invalid="ignore"):
@@ -78,7 +77,7 @@ def _gravity(imu: ImuStream, config: QualityConfig) -> Check:
     )
 
 
-def _gravity_direction(e: Evidence, imu: ImuStream, config: QualityConfig) -> Check:
+def _gravity_direction(e: Evidence, imu: ImuSamples, config: QualityConfig) -> Check:
     """Compare up as the resting accelerometer feels it, through extrinsics and poses, with the world's nearest axis.
 
     Worlds of camera poses are aligned with gravity, by one of their axes.
@@ -101,38 +100,41 @@ def _gravity_direction(e: Evidence, imu: ImuStream, config: QualityConfig) -> Ch
     return Check(id_, "imu", status, detail, round(angle, 2), "deg", config.gravity_angle_max_deg)
 
 
-def _saturated(e: Evidence, imu: ImuStream) -> Check:
+def _saturated(e: Evidence, imu: ImuSamples) -> Check:
     """Find runs at the largest value of an axis: a sensor that meets its range repeats it."""
     found: list[FrameRange] = []
+    stamps = imu.stamp_ns
     for name, values in _measured(imu):
         largest = np.array([np.nanmax(np.abs(axis), initial=0.0) for axis in values.T])
         for axis in np.flatnonzero(largest > _SATURATED_FROM[name]):
             flags = np.abs(values[:, axis]) >= largest[axis]
             note = f"{name} {_AXES[axis]} at its limit"
             found += _frames_of(
-                e, imu.stamp_ns, runs(flags, at_least=_SATURATED_SAMPLES), float(largest[axis]), note
+                e, stamps, runs(flags, at_least=_SATURATED_SAMPLES), float(largest[axis]), note
             )
     return _listed("imu_saturated", found, "no axis meets its range", "the IMU meets its range")
 
 
-def _dead_axis(e: Evidence, imu: ImuStream) -> Check:
+def _dead_axis(e: Evidence, imu: ImuSamples) -> Check:
     found: list[FrameRange] = []
+    stamps = imu.stamp_ns
     for name, values in _measured(imu):
         for axis in range(values.shape[1]):
             same = np.zeros(len(values), np.bool_)
             same[1:] = np.diff(values[:, axis]) == 0
-            dead = [
-                item for item in runs(same) if imu.stamp_ns[item.last] - imu.stamp_ns[item.first] > _DEAD_NS
-            ]
-            found += _frames_of(
-                e, imu.stamp_ns, dead, float(values[0, axis]), f"{name} {_AXES[axis]} stands still"
-            )
+            dead = [item for item in runs(same) if stamps[item.last] - stamps[item.first] > _DEAD_NS]
+            found += _frames_of(e, stamps, dead, float(values[0, axis]), f"{name} {_AXES[axis]} stands still")
     return _listed("imu_dead_axis", found, "every axis changes", "an axis of the IMU stands still")
 
 
-def _measured(imu: ImuStream) -> tuple[tuple[str, Floats], ...]:
-    pairs = (("acceleration", imu.linear_acceleration), ("rotation", imu.angular_velocity))
-    return tuple((name, values) for name, values in pairs if np.isfinite(values).any())
+def _both(imu: ImuSamples) -> Iterator[tuple[str, Floats]]:
+    """Yield what is measured, one after the other: memory need not hold both."""
+    yield "acceleration", imu.linear_acceleration
+    yield "rotation", imu.angular_velocity
+
+
+def _measured(imu: ImuSamples) -> Iterator[tuple[str, Floats]]:
+    return ((name, values) for name, values in _both(imu) if np.isfinite(values).any())
 
 
 def _frames_of(
@@ -156,15 +158,16 @@ def _listed(id_: str, found: list[FrameRange], good: str, bad: str) -> Check:
     return Check(id_, "imu", "warn", detail, float(len(ranges)), "stretches", 0.0, ranges, note=bad)
 
 
-def _jolts(e: Evidence, imu: ImuStream, config: QualityConfig) -> Check:
+def _jolts(e: Evidence, imu: ImuSamples, config: QualityConfig) -> Check:
     with np.errstate(invalid="ignore"):
         hard = row_lengths(imu.linear_acceleration) > JOLT_M_S2
     events = runs(hard)
-    minutes = max(float(imu.stamp_ns[-1] - imu.stamp_ns[0]) / 60e9, 1e-3)
+    stamps = imu.stamp_ns
+    minutes = max(float(stamps[-1] - stamps[0]) / 60e9, 1e-3)
     rate = len(events) / minutes
     is_many = rate > config.jolts_per_min_max and len(events) > 1
     status: Status = "warn" if is_many else "pass"
-    ranges = tuple(_frames_of(e, imu.stamp_ns, events, JOLT_M_S2, "a jolt")) if is_many else ()
+    ranges = tuple(_frames_of(e, stamps, events, JOLT_M_S2, "a jolt")) if is_many else ()
     detail = f"{counted(len(events), 'jolt')} above {JOLT_M_S2:g} m/s2, {rate:.1f} a minute"
     return Check(
         "imu_jolts",
@@ -181,7 +184,7 @@ def _jolts(e: Evidence, imu: ImuStream, config: QualityConfig) -> Check:
     )
 
 
-def _head_motion(e: Evidence, imu: ImuStream, config: QualityConfig) -> Check:
+def _head_motion(e: Evidence, imu: ImuSamples, config: QualityConfig) -> Check:
     """Tell how much of the time the head turns so fast that pictures are of little use for learning."""
     with np.errstate(invalid="ignore"):
         fast = row_lengths(imu.angular_velocity) > HIGH_ROTATION_RAD_S

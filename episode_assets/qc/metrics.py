@@ -22,7 +22,6 @@ from episode_assets.geometry import quaternion_to_matrix
 from episode_assets.qc.activity import activity_block
 from episode_assets.qc.blocks import in_blocks, row_lengths
 from episode_assets.qc.config import QualityConfig
-from episode_assets.qc.depth_figures import DEPTH_BINS_M
 from episode_assets.qc.evidence import Evidence, SentCalibration
 from episode_assets.qc.hand_metrics import hand_metrics
 from episode_assets.qc.imu_checks import HIGH_ROTATION_RAD_S, JOLT_M_S2, STANDARD_GRAVITY
@@ -227,9 +226,8 @@ def _depth(e: Evidence) -> Block | None:
     if e.depth is None or e.depth_stamps_ns is None:
         return None
     depth, T = e.depth, file_duration_s(e)
-    sampled, pixels = depth.stera.valid_percent, depth.stera.pixels_m
+    sampled, stera = depth.stera.valid_percent, depth.stera
     percent = 100 * depth.valid_ratio[depth.has]
-    counts = np.histogram(pixels, bins=DEPTH_BINS_M)[0] if len(pixels) else np.zeros(0, np.int64)
     step = median_step_ns(e.depth_stamps_ns)
     return {
         "frame_count": len(e.depth_stamps_ns),
@@ -243,15 +241,13 @@ def _depth(e: Evidence) -> Block | None:
         "valid_pct_min": number(sampled.min()) if len(sampled) else None,
         "valid_pct_max": number(sampled.max()) if len(sampled) else None,
         "valid_pct_std": number(sampled.std()) if len(sampled) else None,
-        "global_min_m": number(depth.stera.min_m),
-        "global_max_m": number(depth.stera.max_m),
-        "depth_percentiles_m": {
-            f"p{p}": number(np.percentile(pixels, p)) for p in (5, 50, 95) if len(pixels)
-        },
-        "depth_hist_counts": dict(zip(DEPTH_BIN_NAMES, counts.tolist(), strict=False)),
+        "global_min_m": number(stera.min_m),
+        "global_max_m": number(stera.max_m),
+        "depth_percentiles_m": {f"p{p}": number(value) for p, value in stera.percentiles_m.items()},
+        "depth_hist_counts": dict(zip(DEPTH_BIN_NAMES, stera.counts, strict=False)),
         "depth_hist_pct": {
-            name: number(100 * count / len(pixels))
-            for name, count in zip(DEPTH_BIN_NAMES, counts, strict=False)
+            name: number(100 * count / stera.pixels)
+            for name, count in zip(DEPTH_BIN_NAMES, stera.counts, strict=False)
         },
         "empty_frame_count": int((sampled == 0).sum()),
         "all_valid_pct_mean": number(percent.mean()) if len(percent) else None,
@@ -354,14 +350,18 @@ def _euler_rates(e: Evidence, steps_s: Floats) -> Block:
 
 
 def _imu(e: Evidence) -> Block | None:
-    if e.imu is None or len(e.imu.stamp_ns) == 0:
+    if e.imu is None or len(e.imu) == 0:
         return None
-    stamps, a, w = e.imu.stamp_ns, e.imu.linear_acceleration, e.imu.angular_velocity
+    stamps, a = e.imu.stamp_ns, e.imu.linear_acceleration
     steps_s = np.diff(stamps) / 1e9
     D = float(stamps[-1] - stamps[0]) / 1e9 if len(stamps) > 1 else 1e-3
-    size_a, size_w = row_lengths(a), row_lengths(w)
+    size_a, axes = row_lengths(a), _axes("accel", a)
     with np.errstate(invalid="ignore"):
         mean_a = np.array([np.nanmean(axis) if np.isfinite(axis).any() else np.nan for axis in a.T])
+    del a  # an hour of each is long
+    w = e.imu.angular_velocity
+    size_w, axes = row_lengths(w), axes | _axes("gyro", w)
+    del w
     gravity = float(np.linalg.norm(mean_a))
     # Without gravity in the signal a share of its mean says nothing; then motion is any acceleration.
     threshold = 0.5 if e.imu.gravity == "removed" else (1.1 * gravity if gravity else 11.0)
@@ -370,8 +370,7 @@ def _imu(e: Evidence) -> Block | None:
         "sample_count": len(stamps),
         "effective_rate_hz": number(len(stamps) / max(D, 1e-3)),
         "rate_jitter_ms": number(1000 * steps_s.std()) if len(steps_s) else None,
-        **_axes("accel", a),
-        **_axes("gyro", w),
+        **axes,
         **_statistics("accel_mag", "", size_a, ("mean", "std", "p95", "max")),
         **_statistics("gyro_mag", "", size_w, ("mean", "std", "p95", "max")),
         "gravity_vector": [number(v) for v in mean_a],

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from episode_assets.geometry import quaternion_to_matrix, rotation_log
 from episode_assets.qc.blocks import in_blocks
 from episode_assets.qc.ranges import Stamps
-from episode_assets.recording import ImuStream, PoseStream
+from episode_assets.recording import ImuSamples, PoseStream
 from episode_assets.recording.timeline import GAP_FACTOR, median_step_ns
 
 LARGEST_LAG_S = 0.5
@@ -123,7 +123,7 @@ def angular_speed(pose: PoseStream) -> tuple[Stamps, Floats]:
     return pose.stamp_ns[:-1] + steps_ns // 2, speed
 
 
-def course_of_imu(imu: ImuStream) -> Course:
+def course_of_imu(imu: ImuSamples) -> Course:
     """Return the accumulated rotation of a gyroscope, (M, 3) rad in its axes (exact only for small rotations)."""
     stamps, rates = imu.stamp_ns, imu.angular_velocity
     usable = np.isfinite(rates).all(axis=1)

@@ -103,7 +103,7 @@ def _around(e: Evidence, stamps_ns: Stamps, step: int, peak: float) -> FrameRang
 def _against_gyro(e: Evidence, config: QualityConfig, imu_late_ms: float) -> Check:
     """Compare how far poses and gyro turn within a second; the axes of both may differ, the length does not."""
     id_ = "pose_gyro"
-    if e.pose is None or e.imu is None or len(e.pose.stamp_ns) < 2 or len(e.imu.stamp_ns) < 2:
+    if e.pose is None or e.imu is None or len(e.pose.stamp_ns) < 2 or len(e.imu) < 2:
         return absent(id_, "pose", "needs poses and an IMU")
     late_ns = round(1e6 * imu_late_ms)
     posed, felt = course_of_poses(e.pose), course_of_imu(e.imu)
@@ -191,11 +191,11 @@ def _stuck(e: Evidence, config: QualityConfig) -> Check:
     both = np.hstack([e.pose.translation, e.pose.quaternion_xyzw])
     same = np.zeros(len(both), np.bool_)
     same[1:] = (np.diff(both, axis=0) == 0).all(axis=1)
-    speed = row_lengths(e.imu.angular_velocity)
+    speed, felt_ns = row_lengths(e.imu.angular_velocity), e.imu.stamp_ns
     found = []
     for item in runs(same):
         start, end = int(e.pose.stamp_ns[max(item.first - 1, 0)]), int(e.pose.stamp_ns[item.last])
-        inside = speed[np.searchsorted(e.imu.stamp_ns, start) : np.searchsorted(e.imu.stamp_ns, end)]
+        inside = speed[np.searchsorted(felt_ns, start) : np.searchsorted(felt_ns, end)]
         if end - start >= _STUCK_NS and len(inside) and np.nanmedian(inside) > config.moving_gyro_rad_s:
             found.append((start, end, float(np.nanmedian(inside))))
     ranges = tuple(_joined(e, found))

@@ -12,7 +12,7 @@ from episode_assets.bundle import EpisodeBundle
 from episode_assets.bundle.unaudited import pictures_among, unverified
 from episode_assets.errors import ArtifactDamaged
 from episode_assets.footage import passed_audit
-from episode_assets.freed_memory import return_freed_memory
+from episode_assets.freed_memory import memory_given_back, return_freed_memory
 from episode_assets.outcome import Json, Note, Outcome
 from episode_assets.progress import Progress, silent
 from episode_assets.qc.activity import idle_check
@@ -20,6 +20,7 @@ from episode_assets.qc.calibration_checks import calibration_checks
 from episode_assets.qc.checks import Check, boundary_flags, hard_flags
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.depth_checks import depth_checks
+from episode_assets.qc.depth_table import DEPTH_FIGURES, write_depth_table
 from episode_assets.qc.document import Judgement, document, dumps, kept_summary
 from episode_assets.qc.evidence import Evidence
 from episode_assets.qc.findings import findings_of
@@ -47,6 +48,7 @@ REPORT = "report.html"
 DEFAULT = QualityConfig()
 
 
+@memory_given_back()
 def check_quality(
     bundle: EpisodeBundle,
     blurred: Path,
@@ -56,6 +58,7 @@ def check_quality(
     *,
     config: QualityConfig = DEFAULT,
     privacy: Mapping[str, Json] | None,
+    earlier: Path | None = None,
     progress: Progress = silent,
 ) -> Outcome:
     """Judge one episode and write `qc.json` and `report.html`.
@@ -71,17 +74,19 @@ def check_quality(
         directory: Empty directory to write into.
         config: Thresholds and weights.
         privacy: Privacy block of the blurred artifact's manifest.
+        earlier: Directory of another report of the bundle, as one with other thresholds: its depth figures are taken
+            over then, and no depth image is read. One of another bundle is of no use and does no harm.
         progress: Told while depth figures are taken.
 
     Returns:
-        Both files as core, and the verdict as summary.
+        Both files as core, `depth_figures.parquet` beside them where there is depth, and the verdict as summary.
 
     Raises:
         UnauditedArtifact: The blurred video or the bundle's own record has no passed audit.
         ArtifactDamaged: The inputs do not belong together or cannot be read.
     """
     audited, record = passed_audit(privacy), passed_audit(bundle.privacy, where="episode_bundle")
-    e = gather(bundle, blurred, hands, raw, progress=progress)
+    e = gather(bundle, blurred, hands, raw, earlier=earlier, progress=progress)
     return_freed_memory()  # an hour of tables has been read, of which the evidence keeps a part
     blocks = metric_blocks(e, config)
     judgement = judge(e, blocks, config, unverified_names=unverified(record))
@@ -101,9 +106,14 @@ def check_quality(
     }
     (directory / QC_JSON).write_text(dumps(content), encoding="utf-8")
     (directory / REPORT).write_text(render(e, judgement, content, pictures), encoding="utf-8")
+    figures: tuple[str, ...] = ()
+    if e.depth is not None and e.depth_stamps_ns is not None:
+        write_depth_table(directory / DEPTH_FIGURES, e.depth, bundle, len(e.depth_stamps_ns))
+        figures = (DEPTH_FIGURES,)
     return Outcome(
         core=(QC_JSON, REPORT),
-        saved=(QC_JSON, REPORT),
+        view=figures,
+        saved=(QC_JSON, REPORT, *figures),
         warnings=_notes(judgement.checks),
         summary=_summary(e, judgement),
         privacy=dict(audited),

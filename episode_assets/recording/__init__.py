@@ -34,6 +34,7 @@ from episode_assets.recording.pictures.paired_reading import PairedReading
 from episode_assets.recording.scan import scan_recording
 from episode_assets.recording.streams import (
     CameraInfoStream,
+    ImuSamples,
     ImuStream,
     PoseSetStream,
     PoseStream,
@@ -58,6 +59,7 @@ __all__ = [
     "Gap",
     "ImageMessage",
     "ImageStream",
+    "ImuSamples",
     "ImuStream",
     "Interpolated",
     "Inventory",

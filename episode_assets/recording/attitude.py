@@ -17,7 +17,7 @@ from episode_assets.recording.felt_gravity import felt_up
 from episode_assets.recording.frames import PHONE_LINK, Edge, rotation_between, turned_each
 from episode_assets.recording.interpolation import interpolate_rotations
 from episode_assets.recording.inventory import LinkFromOptical
-from episode_assets.recording.streams import ImuStream, PoseStream
+from episode_assets.recording.streams import ImuSamples, PoseStream
 from episode_assets.recording.timeline import Stamps
 from episode_assets.recording.world_up import WorldUp, conventional_up, measured_up
 
@@ -73,7 +73,7 @@ class Rig:
 
     poses: PoseStream | None
     link: LinkFromOptical | None
-    imu: ImuStream | None
+    imu: ImuSamples | None
     edges: dict[str, Edge]
     optical: str
     library: str

@@ -1,12 +1,11 @@
 """What is kept of each topic while a recording is walked: stamps, places of large payloads, columns of small streams.
 
-Numbers go into typed arrays, so that a sample costs its bytes and not a Python object. Pictures and clouds are never
-kept, only where they lie. Which topics are written in the end is decided by `roles`.
+Numbers go into `long_columns`, so that a sample costs its bytes and not a Python object, and those on disk. Pictures
+and clouds are never kept, only where they lie. Which topics are written in the end is decided by `roles`.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Mapping
 from typing import TypeAlias, cast
 
@@ -29,6 +28,7 @@ from episode_assets.recording.encodings.rows import (
     TransformRow,
     UndecodableMessageError,
 )
+from episode_assets.recording.long_columns import LongColumn, Spool
 from episode_assets.recording.mesh import MeshMerger
 from episode_assets.recording.pictures.key_frames import GroupStart, group_start
 from episode_assets.recording.pictures.picture_formats import is_depth_picture, picture_format
@@ -53,20 +53,21 @@ class TopicLog:
         decoder: Decoder | Undecodable | None,
         *,
         keeps_content: bool = True,
+        spool: Spool | None = None,
     ) -> None:
         self.schema_data = schema_data
         self.topic, self.schema, self.schema_encoding, self.message_encoding = key
         self.decoder = decoder if isinstance(decoder, Decoder) else None
         self.cannot_decode = decoder.reason if isinstance(decoder, Undecodable) else None
-        self.all_log = array("q")
+        self.all_log = LongColumn("q", spool)
         self.payload_bytes = 0
-        self.number, self.stamp, self.log = array("q"), array("q"), array("q")
-        self.chunk, self.offset, self.length = array("q"), array("q"), array("q")
-        self.group_start, self.damages = array("b"), array("q")
+        self.number, self.stamp, self.log = (LongColumn("q", spool) for _ in range(3))
+        self.chunk, self.offset, self.length = (LongColumn("q", spool) for _ in range(3))
+        self.group_start, self.damages = LongColumn("b", spool), LongColumn("q", spool)
         self._damages = 0
-        self.floats, self.texts = array("d"), list[tuple[object, ...]]()
+        self.floats, self.texts = LongColumn("d", spool), list[tuple[object, ...]]()
         self.mesh = MeshMerger()
-        self.sizes = array("q")
+        self.sizes = LongColumn("q", spool)
         self.keeps_content = keeps_content
         self.decoded = 0
         self.without_stamp = 0
@@ -183,26 +184,36 @@ class TopicLog:
         self.texts.append(self._known_texts.setdefault(texts, texts))
 
     def numbers(self, width: int) -> NDArray[np.float64]:
-        """Return the kept floats as (N, width), a view: nothing can be added while it lives."""
-        view: NDArray[np.float64] = np.frombuffer(self.floats, dtype=np.float64).reshape(-1, width)
-        view.flags.writeable = False
-        return view
+        """Return all kept floats as (N, width), read-only; for streams that come no faster than pictures."""
+        return self.floats.all().reshape(-1, width)
 
     def has_acceleration(self) -> bool:
         """Whether an IMU topic gives finite accelerations that are not all zero."""
-        return _says_something(self.numbers(IMU_WIDTH)[:, :3])
+        return self._says_something(slice(0, 3))
 
     def has_turn_rates(self) -> bool:
         """Whether an IMU topic gives finite turn rates that are not all zero."""
-        return _says_something(self.numbers(IMU_WIDTH)[:, 3:6])
+        return self._says_something(slice(3, 6))
+
+    def _says_something(self, columns: slice) -> bool:
+        for samples in self.floats.pieces(IMU_WIDTH):
+            values = samples[:, columns]
+            if np.any(values[np.isfinite(values).all(axis=1)] != 0):
+                return True
+        return False
 
     def unset_rotations(self) -> int:
         """Return how many poses have a quaternion that is zero or not finite, and so no rotation."""
         if self.kind not in ROTATION_KINDS:
             return 0
-        with np.errstate(over="ignore", invalid="ignore"):  # damaged numbers may be too large to be squared
-            length = np.linalg.norm(self.numbers(POSE_WIDTH)[:, 3:], axis=1)
-        return int(np.count_nonzero(~(length > SHORTEST_QUATERNION)))  # a NaN is not longer either
+        unset = 0
+        for poses in self.floats.pieces(POSE_WIDTH):
+            with np.errstate(
+                over="ignore", invalid="ignore"
+            ):  # damaged numbers may be too large to be squared
+                length = np.linalg.norm(poses[:, 3:], axis=1)
+            unset += int(np.count_nonzero(~(length > SHORTEST_QUATERNION)))  # a NaN is not longer either
+        return unset
 
 
 PLACED_KINDS = frozenset({"image", "point_cloud"})
@@ -211,11 +222,6 @@ IMU_WIDTH, POSE_WIDTH, CAMERA_WIDTH = 10, 7, 9
 SHORTEST_QUATERNION = 1e-6
 LONGEST_TEXT = 65_536
 """Characters that are kept of one text; the rest is cut and counted."""
-
-
-def _says_something(values: NDArray[np.float64]) -> bool:
-    finite = np.isfinite(values).all(axis=1)
-    return bool(finite.any() and np.any(values[finite] != 0))
 
 
 def _group_start(row: Row) -> GroupStart:

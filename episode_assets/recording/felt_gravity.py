@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.recording.streams import ImuStream
+from episode_assets.recording.streams import ImuSamples
 from episode_assets.recording.timeline import Stamps, nearest
 
 _HALF_WINDOW_NS = 500_000_000
@@ -21,24 +21,47 @@ _LEAST_M_S2, _MOST_M_S2 = 8.0, 11.6
 """A mean outside 9.81 by a fifth holds more than gravity."""
 
 
-def felt_up(imu: ImuStream, stamps_ns: Stamps) -> NDArray[np.float64]:
+def felt_up(imu: ImuSamples, stamps_ns: Stamps) -> NDArray[np.float64]:
     """Return unit vectors (F, 3) toward up in the sensor's axes; NaN where holes or motion leave it open.
 
     Args:
         imu: Samples; only a stream whose gravity is `included` tells anything.
         stamps_ns: (F,) int64 in any order.
     """
-    unknown = np.full((len(stamps_ns), 3), np.nan)
-    usable = np.isfinite(imu.linear_acceleration).all(axis=1)
-    stamps, values = imu.stamp_ns[usable], imu.linear_acceleration[usable]
-    if imu.gravity != "included" or not len(stamps):
+    up = np.full((len(stamps_ns), 3), np.nan)
+    if imu.gravity != "included":
+        return up
+    order = np.argsort(stamps_ns, kind="stable")
+    asked, told = stamps_ns[order], 0
+    stamps, values = np.empty(0, np.int64), np.empty((0, 3))
+    for piece in imu.pieces():
+        usable = np.isfinite(piece.linear_acceleration).all(axis=1)
+        stamps = np.concatenate([stamps, piece.stamp_ns[usable]])
+        values = np.concatenate([values, piece.linear_acceleration[usable]])
+        if not len(stamps):
+            continue
+        # Only samples within half a window of a stamp count, so that a stamp can be answered when those are there.
+        ready = int(np.searchsorted(asked, stamps[-1] - _HALF_WINDOW_NS, side="right"))
+        up[order[told:ready]] = _felt_within(stamps, values, asked[told:ready])
+        told = ready
+        next_asked = asked[told] if told < len(asked) else stamps[-1]
+        needed = int(np.searchsorted(stamps, next_asked - _HALF_WINDOW_NS, side="left"))
+        stamps, values = stamps[needed:], values[needed:]
+    up[order[told:]] = _felt_within(stamps, values, asked[told:])
+    return up
+
+
+def _felt_within(stamps: Stamps, values: NDArray[np.float64], asked_ns: Stamps) -> NDArray[np.float64]:
+    """Return up (Q, 3) at some stamps from the samples (N,), (N, 3) around them."""
+    unknown = np.full((len(asked_ns), 3), np.nan)
+    if not len(stamps):
         return unknown
-    first = np.searchsorted(stamps, stamps_ns - _HALF_WINDOW_NS, side="left")
-    stop = np.searchsorted(stamps, stamps_ns + _HALF_WINDOW_NS, side="right")
+    first = np.searchsorted(stamps, asked_ns - _HALF_WINDOW_NS, side="left")
+    stop = np.searchsorted(stamps, asked_ns + _HALF_WINDOW_NS, side="right")
     mean = _sums(values, first, stop) / np.maximum(stop - first, 1)[:, None]
     length = np.linalg.norm(mean, axis=1)
     is_known = (stop - first >= _FEWEST_SAMPLES) & (length >= _LEAST_M_S2) & (length <= _MOST_M_S2)
-    is_known &= nearest(stamps, stamps_ns, tolerance_ns=_LONGEST_HOLE_NS) >= 0
+    is_known &= nearest(stamps, asked_ns, tolerance_ns=_LONGEST_HOLE_NS) >= 0
     is_hole = np.diff(stamps, prepend=stamps[0]) > _LONGEST_HOLE_NS
     is_known &= _sums(is_hole[:, None].astype(np.float64), np.minimum(first + 1, stop), stop)[:, 0] == 0
     return np.where(is_known[:, None], mean / np.maximum(length, 1e-9)[:, None], unknown)

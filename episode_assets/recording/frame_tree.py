@@ -22,18 +22,18 @@ def tf_stream(members: Sequence[TopicLog]) -> TfStream:
     """Return the edges of all tf topics, united and sorted by stamp; a repeated edge at one stamp is kept once."""
     stamps = _joined(members, "stamp")
     values = np.concatenate([log.numbers(POSE_WIDTH) for log in members] or [np.empty((0, POSE_WIDTH))])
-    pairs = [(str(parent), str(child)) for log in members for parent, child in log.texts]
+    pairs = [pair for log in members for pair in log.texts]
     static = np.concatenate(
         [np.full(len(log.stamp), is_static(log.topic)) for log in members] or [np.empty(0, bool)]
     )
     index = _first_of_each(stamps, _edge_numbers(pairs))
-    parents, children = (tuple(pairs[row][end] for row in index.tolist()) for end in (0, 1))
+    parents, children = (tuple(str(pairs[row][end]) for row in index.tolist()) for end in (0, 1))
     return TfStream(stamps[index], parents, children, values[index, :3], values[index, 3:], static[index])
 
 
-def _edge_numbers(pairs: Sequence[tuple[str, str]]) -> NDArray[np.int64]:
+def _edge_numbers(pairs: Sequence[tuple[object, ...]]) -> NDArray[np.int64]:
     """Return a number for each pair of frames, the same for the same pair."""
-    known: dict[tuple[str, str], int] = {}
+    known: dict[tuple[object, ...], int] = {}
     return np.array([known.setdefault(pair, len(known)) for pair in pairs], dtype=np.int64)
 
 
@@ -100,5 +100,5 @@ def _optical_frame(chosen: Mapping[str, Sequence[TopicLog]]) -> str:
 
 
 def _joined(members: Sequence[TopicLog], name: str) -> NDArray[np.int64]:
-    parts = [np.array(getattr(log, name), dtype=np.int64) for log in members]
+    parts = [getattr(log, name).all() for log in members]
     return np.concatenate(parts) if parts else np.empty(0, np.int64)

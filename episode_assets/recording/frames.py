@@ -54,16 +54,21 @@ def edges_by_child(tf: TfStream) -> dict[str, Edge]:
 
     Older transforms write a frame with a leading slash: it is the same frame, named without.
     """
-    rows: dict[tuple[str, str], list[int]] = {}
-    for row, pair in enumerate(zip(tf.parent, tf.child, strict=True)):
-        rows.setdefault((pair[0].strip("/"), pair[1].strip("/")), []).append(row)
+    known: dict[tuple[str, str], int] = {}
+    pairs = zip(tf.parent, tf.child, strict=True)
+    codes = (known.setdefault((parent.strip("/"), child.strip("/")), len(known)) for parent, child in pairs)
+    code_of_row = np.fromiter(codes, np.int32, len(tf.stamp_ns))
     edges: dict[str, Edge] = {}
-    for (parent, child), positions in rows.items():
-        values = np.hstack([tf.translation[positions], tf.quaternion_xyzw[positions]])
-        rotation = rotated(np.eye(3), values[0, 3:]).T
+    for (parent, child), code in known.items():
+        is_mine = code_of_row == code
+        first = int(np.argmax(is_mine))
+        rotation = rotated(np.eye(3), tf.quaternion_xyzw[first]).T
         if child not in edges and np.isfinite(rotation).all():
-            moves = bool(np.ptp(values, axis=0).max() > _MOVES_BEYOND)
-            edges[child] = Edge(parent, rotation, values[0, :3], moves)
+            ranges = [
+                np.ptp(values[is_mine], axis=0).max() for values in (tf.translation, tf.quaternion_xyzw)
+            ]
+            moves = bool(np.max(ranges) > _MOVES_BEYOND)
+            edges[child] = Edge(parent, rotation, tf.translation[first].copy(), moves)
     return edges
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from episode_assets.long_tables import Rows, write_rows
 from episode_assets.recording.clouds import CloudStream, cloud_stream
 from episode_assets.recording.collect import TopicLog
 from episode_assets.recording.containers.container import IN_FILE, Container, PackedChunk
@@ -30,30 +31,41 @@ CHUNKS = "chunks.parquet"
 SCHEMAS = "schemas.parquet"
 
 _PLACED_ROLES = ("rgb", "depth", "point_cloud")
+_OFFSETS_SCHEMA = pa.schema(
+    [
+        ("role", pa.string()),
+        ("topic", pa.string()),
+        ("message_number", pa.int64()),
+        ("stamp_ns", pa.int64()),
+        ("log_time_ns", pa.int64()),
+        ("chunk", pa.int64()),
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+        ("group_start", pa.int8()),
+        ("is_after_hole", pa.bool_()),
+    ]
+)
 
 
 def write_places(directory: Path, chosen: Mapping[str, Sequence[TopicLog]], container: Container) -> None:
     """Write where every picture and cloud lies, repeated stamps included, in file order per topic."""
     placed = [(role, log) for role in _PLACED_ROLES for log in chosen[role]]
-    columns: dict[str, Any] = {
-        "role": pa.array([role for role, log in placed for _ in range(len(log.stamp))], pa.string()),
-        "topic": pa.array([log.topic for _, log in placed for _ in range(len(log.stamp))], pa.string()),
-    }
-    for name, attribute in (
-        ("message_number", "number"),
-        ("stamp_ns", "stamp"),
-        ("log_time_ns", "log"),
-        ("chunk", "chunk"),
-        ("offset", "offset"),
-        ("length", "length"),
-    ):
-        columns[name] = _joined([np.array(getattr(log, attribute), dtype=np.int64) for _, log in placed])
-    columns["group_start"] = _joined([np.array(log.group_start, dtype=np.int64) for _, log in placed]).astype(
-        np.int8
-    )
-    columns["is_after_hole"] = _joined([_holes(log) for _, log in placed]).astype(np.bool_)
-    write_table(directory / OFFSETS, columns)
-    used = set(np.unique(columns["chunk"]).tolist()) - {IN_FILE}
+    begins = np.cumsum([0, *(len(log.stamp) for _, log in placed)]).tolist()
+
+    def part(rows: slice) -> dict[str, Any]:
+        table = pa.concat_tables(
+            [
+                _places_of(role, log, max(rows.start - begin, 0), min(rows.stop - begin, len(log.stamp)))
+                for (role, log), begin in zip(placed, begins[:-1], strict=True)
+                if begin < rows.stop and rows.start < begin + len(log.stamp)
+            ]
+            or [_OFFSETS_SCHEMA.empty_table()]
+        )
+        return {name: table.column(name).combine_chunks() for name in table.column_names}
+
+    write_rows(directory / OFFSETS, Rows(begins[-1], part))
+    pieces = (piece for _, log in placed for piece in log.chunk.pieces(1))
+    used = {number for piece in pieces for number in np.unique(piece).tolist()} - {IN_FILE}
     packed = [chunk for chunk in container.packed if chunk.number in used]
     write_table(
         directory / CHUNKS,
@@ -75,8 +87,22 @@ def write_places(directory: Path, chosen: Mapping[str, Sequence[TopicLog]], cont
     )
 
 
-def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    return np.concatenate(parts) if parts else np.empty(0, np.int64)
+def _places_of(role: str, log: TopicLog, start: int, stop: int) -> pa.Table:
+    """Return the rows `[start, stop)` of a topic."""
+    count = stop - start
+    columns: dict[str, Any] = {"role": pa.array([role] * count), "topic": pa.array([log.topic] * count)}
+    for name, values in (
+        ("message_number", log.number),
+        ("stamp_ns", log.stamp),
+        ("log_time_ns", log.log),
+        ("chunk", log.chunk),
+        ("offset", log.offset),
+        ("length", log.length),
+        ("group_start", log.group_start),
+    ):
+        columns[name] = values.read(start, stop)
+    columns["is_after_hole"] = _holes(log, start, stop)
+    return pa.table(columns, schema=_OFFSETS_SCHEMA)
 
 
 def _read_only(values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -84,10 +110,13 @@ def _read_only(values: NDArray[np.int64]) -> NDArray[np.int64]:
     return values
 
 
-def _holes(log: TopicLog) -> NDArray[np.bool_]:
+def _holes(log: TopicLog, start: int, stop: int) -> NDArray[np.bool_]:
     """Return for each kept message whether the one before it does not decode, or the file is damaged in between."""
-    numbers, damages = np.array(log.number, dtype=np.int64), np.array(log.damages, dtype=np.int64)
-    return (np.diff(numbers, prepend=-1) > 1) | (np.diff(damages, prepend=0) > 0)
+    numbers, damages = (
+        np.diff(values.read(start - 1, stop)) if start else np.diff(values.read(0, stop), prepend=first)
+        for values, first in ((log.number, -1), (log.damages, 0))
+    )
+    return (numbers > 1) | (damages > 0)
 
 
 class Places:
@@ -173,8 +202,16 @@ class Places:
         return decoder
 
     def _stored(self, role: str, topic: str) -> StoredPictures:
-        mine = self._is_in("role", role) & self._is_in("topic", topic)
-        return StoredPictures(*(column(self._offsets, item.name)[mine] for item in fields(StoredPictures)))
+        """Return the places of a topic; a row group at a time, since all words of an hour take 100 MB."""
+        names = [item.name for item in fields(StoredPictures)]
+        parts: dict[str, list[NDArray[Any]]] = {name: [column(self._offsets, name)[:0]] for name in names}
+        for rows in self._offsets.pieces():
+            mine = _is_in(rows, "role", role) & _is_in(rows, "topic", topic)
+            if mine.any():
+                for name in names:
+                    parts[name].append(column(rows, name)[mine])
+        return StoredPictures(**{name: np.concatenate(found) for name, found in parts.items()})
 
-    def _is_in(self, name: str, value: str) -> NDArray[np.bool_]:
-        return np.array(pc.equal(self._offsets.column(name), value).to_numpy(), dtype=np.bool_)
+
+def _is_in(rows: StoredColumns, name: str, value: str) -> NDArray[np.bool_]:
+    return np.array(pc.equal(rows.column(name), value).to_numpy(), dtype=np.bool_)

@@ -20,6 +20,7 @@ from episode_assets.recording.config import RecordingConfig
 from episode_assets.recording.containers.opening import open_walk
 from episode_assets.recording.containers.source import Source
 from episode_assets.recording.inventory import Inventory, RoleChoice, TopicInfo
+from episode_assets.recording.long_columns import Spool
 from episode_assets.recording.personal import KINDS, personal_topics
 from episode_assets.recording.places import CHUNKS, OFFSETS, SCHEMAS, write_places
 from episode_assets.recording.roles import require_clear
@@ -66,26 +67,27 @@ def scan_recording(
         AmbiguousStream: Several topics could fill a role, and nothing tells which one does.
     """
     del workers
-    with Source(uri) as source:
-        walk = open_walk(source, max_chunk_bytes=config.max_chunk_mib * MIB, progress=progress)
-        logs = Logs(walk.container, config)
-        for message in walk.messages():
-            logs.add(message)
-        sha256 = walk.sha256()
-        size = source.size
-    require_readable(logs, walk.container, size_bytes=size, where=uri)
-    if not logs.messages:
-        raise NothingToExport("the recording is valid and holds 0 messages: nothing to export", where=uri)
-    inventory, chosen, pose = survey(
-        logs, walk.container, config=config, basis="scan", size_bytes=size, sha256=sha256, where=uri
-    )
-    require_clear(inventory.roles, where=uri)
-    return_freed_memory()  # what the survey took must not add to the tables of an hour
-    (directory / INVENTORY).write_text(inventory.dumps(), encoding="utf-8")
-    identity = json.dumps({"recording_id": recording_id}, indent=2, sort_keys=True) + "\n"
-    (directory / IDENTITY).write_text(identity, encoding="utf-8")
-    write_places(directory, chosen, walk.container)
-    written = write_streams(directory, chosen, pose)
+    with Spool(directory) as spool:
+        with Source(uri) as source:
+            walk = open_walk(source, max_chunk_bytes=config.max_chunk_mib * MIB, progress=progress)
+            logs = Logs(walk.container, config, spool=spool)
+            for message in walk.messages():
+                logs.add(message)
+            sha256 = walk.sha256()
+            size = source.size
+        require_readable(logs, walk.container, size_bytes=size, where=uri)
+        if not logs.messages:
+            raise NothingToExport("the recording is valid and holds 0 messages: nothing to export", where=uri)
+        inventory, chosen, pose = survey(
+            logs, walk.container, config=config, basis="scan", size_bytes=size, sha256=sha256, where=uri
+        )
+        require_clear(inventory.roles, where=uri)
+        return_freed_memory()  # what the survey took must not add to the tables of an hour
+        (directory / INVENTORY).write_text(inventory.dumps(), encoding="utf-8")
+        identity = json.dumps({"recording_id": recording_id}, indent=2, sort_keys=True) + "\n"
+        (directory / IDENTITY).write_text(identity, encoding="utf-8")
+        write_places(directory, chosen, walk.container)
+        written = write_streams(directory, chosen, pose)
     logger.info("scanned %s: %d messages in %d bytes", recording_id, logs.messages, size)
     return _outcome(inventory, written)
 

@@ -1,11 +1,12 @@
 """The small streams of a scan as Parquet: one writer per role, rows sorted by stamp.
 
-To keep the stream of a new role, add its columns to `_WRITERS`; its reader belongs to `view`.
+To keep the stream of a new role, add its rows to `_WRITERS`; its reader belongs to `view`. Streams that may be long
+are read and written a row group at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from episode_assets.freed_memory import return_freed_memory
+from episode_assets.long_tables import Rows, write_rows
 from episode_assets.recording.collect import CAMERA_WIDTH, IMU_WIDTH, POSE_WIDTH, TopicLog
 from episode_assets.recording.frame_tree import tf_stream
 from episode_assets.recording.pose_from_tf import PoseFromTf
@@ -23,7 +25,6 @@ from episode_assets.recording.tables import (
     POINT_COLUMNS,
     POSE_COLUMNS,
     split,
-    write_table,
 )
 
 STREAMS = "streams"
@@ -43,28 +44,32 @@ def write_streams(
     """
     written = []
 
-    def write(name: str, columns: Mapping[str, Any]) -> None:
-        write_table(directory / STREAMS / f"{name}.parquet", columns)
+    def write(name: str, rows: Rows) -> None:
+        path = directory / STREAMS / f"{name}.parquet"
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_rows(path, rows)
         written.append(name)
 
     # One table after the other: together those of an hour take more memory than everything else.
-    for role, columns_of in _WRITERS.items():
+    for role, rows_of in _WRITERS.items():
         return_freed_memory()
         members = [log for log in chosen[role] if len(log.stamp)]
         untimed = [log for log in members if role == "trajectory" and log.kind == "poses"]
         timed = [log for log in members if log not in untimed]
         if timed:
-            write(role, columns_of(timed, chosen))
+            write(role, rows_of(timed, chosen))
         if untimed:
-            write(UNTIMED_TRAJECTORY, _pose_set_columns(untimed, chosen))
+            write(UNTIMED_TRAJECTORY, _pose_set_rows(untimed, chosen))
     if pose is not None:
-        write("pose", _derived_pose_columns(pose))
+        write("pose", Rows.of(_derived_pose_columns(pose)))
     return tuple(sorted(written))
 
 
 def sorted_once(log: TopicLog) -> NDArray[np.int64]:
     """Return the rows of a topic in the order of their stamps (stable), repeated stamps once."""
-    stamps = np.array(log.stamp, dtype=np.int64)
+    stamps = log.stamp.all()
+    if (stamps[1:] > stamps[:-1]).all():
+        return np.arange(len(stamps))
     order = np.argsort(stamps, kind="stable")
     ordered = stamps[order]
     keep = np.ones(len(order), dtype=np.bool_)
@@ -72,27 +77,38 @@ def sorted_once(log: TopicLog) -> NDArray[np.int64]:
     return order[keep]
 
 
-def _stamped(log: TopicLog, order: NDArray[np.int64]) -> dict[str, Any]:
-    return {
-        "message_number": np.frombuffer(log.number, dtype=np.int64)[order],
-        "stamp_ns": np.frombuffer(log.stamp, dtype=np.int64)[order],
-        "log_time_ns": np.frombuffer(log.log, dtype=np.int64)[order],
-    }
+def _stamped_rows(log: TopicLog, columns_of: Callable[[NDArray[np.int64]], Mapping[str, Any]]) -> Rows:
+    """Return the rows of a topic whose stamps stand once, with what `columns_of` gives for some of them."""
+    order = sorted_once(log)
+
+    def part(rows: slice) -> dict[str, Any]:
+        chosen = order[rows]
+        stamped = {
+            "message_number": log.number.take(chosen)[:, 0],
+            "stamp_ns": log.stamp.take(chosen)[:, 0],
+            "log_time_ns": log.log.take(chosen)[:, 0],
+        }
+        return stamped | dict(columns_of(chosen))
+
+    return Rows(len(order), part)
 
 
-def _imu_columns(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> dict[str, Any]:
+def _imu_rows(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> Rows:
     del chosen
     log = members[0]
-    order = sorted_once(log)
-    return _stamped(log, order) | split(IMU_COLUMNS, log.numbers(IMU_WIDTH), order)
+    return _stamped_rows(log, lambda rows: split(IMU_COLUMNS, log.floats.take(rows, IMU_WIDTH)))
 
 
-def _pose_columns(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> dict[str, Any]:
+def _pose_rows(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> Rows:
     del chosen
     log = members[0]
-    order = sorted_once(log)
-    columns = _stamped(log, order) | {"is_interpolated": np.zeros(len(order), dtype=np.bool_)}
-    return columns | split(POSE_COLUMNS, log.numbers(POSE_WIDTH), order)
+    return _stamped_rows(
+        log,
+        lambda rows: {
+            "is_interpolated": np.zeros(len(rows), dtype=np.bool_),
+            **split(POSE_COLUMNS, log.floats.take(rows, POSE_WIDTH)),
+        },
+    )
 
 
 def _derived_pose_columns(pose: PoseFromTf) -> dict[str, Any]:
@@ -104,43 +120,47 @@ def _derived_pose_columns(pose: PoseFromTf) -> dict[str, Any]:
     } | split(POSE_COLUMNS, pose.values)
 
 
-def _pose_set_columns(
-    members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]
-) -> dict[str, Any]:
+def _pose_set_rows(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> Rows:
     del chosen
-    sizes = [np.array(log.sizes, dtype=np.int64) for log in members]
-    stamps = _joined(
-        [np.repeat(np.array(log.stamp, np.int64), n) for log, n in zip(members, sizes, strict=True)]
-    )
-    numbers = _joined(
-        [np.repeat(np.array(log.number, np.int64), n) for log, n in zip(members, sizes, strict=True)]
-    )
+    sizes = [log.sizes.all() for log in members]
+    stamps = _joined([np.repeat(log.stamp.all(), n) for log, n in zip(members, sizes, strict=True)])
+    numbers = _joined([np.repeat(log.number.all(), n) for log, n in zip(members, sizes, strict=True)])
     places = _joined([np.arange(size) for n in sizes for size in n.tolist()])
     member = np.repeat(np.arange(len(members)), [int(n.sum()) for n in sizes])
     order = np.lexsort((places, numbers, member, stamps))
     values = np.concatenate([log.numbers(POSE_WIDTH) for log in members])
-    return {
-        "stamp_ns": stamps[order],
-        "message_number": numbers[order],
-        "topic": _names([log.topic for log in members], member[order]),
-        "frame_id": _names([log.frame_id for log in members], member[order]),
-        "pose_index": places[order],
-    } | split(POSE_COLUMNS, values, order)
+
+    def part(rows: slice) -> dict[str, Any]:
+        mine = order[rows]
+        return {
+            "stamp_ns": stamps[mine],
+            "message_number": numbers[mine],
+            "topic": _names([log.topic for log in members], member[mine]),
+            "frame_id": _names([log.frame_id for log in members], member[mine]),
+            "pose_index": places[mine],
+        } | split(POSE_COLUMNS, values[mine])
+
+    return Rows(len(order), part)
 
 
-def _text_columns(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> dict[str, Any]:
+def _text_rows(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> Rows:
     del chosen
-    stamps = _joined([np.array(log.stamp, dtype=np.int64) for log in members])
-    numbers = _joined([np.array(log.number, dtype=np.int64) for log in members])
+    stamps = _joined([log.stamp.all() for log in members])
+    numbers = _joined([log.number.all() for log in members])
     member = np.repeat(np.arange(len(members)), [len(log.stamp) for log in members])
     texts = [str(text) for log in members for (text,) in log.texts]
     order = np.lexsort((numbers, member, stamps))
-    return {
-        "stamp_ns": stamps[order],
-        "message_number": numbers[order],
-        "topic": _names([log.topic for log in members], member[order]),
-        "text": pa.array([texts[row] for row in order.tolist()], pa.string()),
-    }
+
+    def part(rows: slice) -> dict[str, Any]:
+        mine = order[rows]
+        return {
+            "stamp_ns": stamps[mine],
+            "message_number": numbers[mine],
+            "topic": _names([log.topic for log in members], member[mine]),
+            "text": pa.array([texts[row] for row in mine.tolist()], pa.string()),
+        }
+
+    return Rows(len(order), part)
 
 
 def _names(names: Sequence[str], index: NDArray[np.int64]) -> Any:
@@ -151,78 +171,78 @@ def _joined(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
-def _trajectory_columns(
-    members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]
-) -> dict[str, Any]:
+def _trajectory_rows(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> Rows:
     """Unite all path messages by stamp; where the pose topic knows a stamp, its pose wins."""
-    stamps = _joined([np.array(log.stamp, dtype=np.int64) for log in members])
+    stamps = _joined([log.stamp.all() for log in members])
     values = np.concatenate([log.numbers(POSE_WIDTH) for log in members])
     # Of several poses at one stamp the last counts, so it has to come first.
     known, place = np.unique(stamps[::-1], return_index=True)
     values = values[::-1][place]
     for log in chosen["pose"]:
-        said, poses = np.array(log.stamp, dtype=np.int64), log.numbers(POSE_WIDTH)
+        said, poses = log.stamp.all(), log.numbers(POSE_WIDTH)
         near = np.minimum(np.searchsorted(known, said), len(known) - 1)
         is_known = known[near] == said
         values[near[is_known]] = poses[is_known]
-    return {"stamp_ns": known} | split(POSE_COLUMNS, values)
+    return Rows(len(known), lambda rows: {"stamp_ns": known[rows], **split(POSE_COLUMNS, values[rows])})
 
 
-def _tf_columns(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> dict[str, Any]:
+def _tf_rows(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> Rows:
     del chosen
     tf = tf_stream(members)
-    columns: dict[str, Any] = {
-        "stamp_ns": tf.stamp_ns,
-        "parent": pa.array(tf.parent, pa.string()),
-        "child": pa.array(tf.child, pa.string()),
-        "is_static": pa.array(tf.is_static, pa.bool_()),
-    }
-    return columns | split(POSE_COLUMNS, np.hstack([tf.translation, tf.quaternion_xyzw]))
+
+    def part(rows: slice) -> dict[str, Any]:
+        return {
+            "stamp_ns": tf.stamp_ns[rows],
+            "parent": pa.array(tf.parent[rows], pa.string()),
+            "child": pa.array(tf.child[rows], pa.string()),
+            "is_static": pa.array(tf.is_static[rows], pa.bool_()),
+        } | split(POSE_COLUMNS, np.hstack([tf.translation[rows], tf.quaternion_xyzw[rows]]))
+
+    return Rows(len(tf.stamp_ns), part)
 
 
-def _tracking_columns(
-    members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]
-) -> dict[str, Any]:
+def _tracking_rows(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> Rows:
     del chosen
     log = members[0]
-    order = sorted_once(log)
-    state, reason = np.array(log.texts, dtype=np.uint8).reshape(-1, 2)[order].T
-    return _stamped(log, order) | {
-        "state": np.ascontiguousarray(state),
-        "reason": np.ascontiguousarray(reason),
-    }
+
+    def said(rows: NDArray[np.int64]) -> dict[str, Any]:
+        state, reason = np.array([log.texts[row] for row in rows.tolist()], np.uint8).reshape(-1, 2).T
+        return {"state": np.ascontiguousarray(state), "reason": np.ascontiguousarray(reason)}
+
+    return _stamped_rows(log, said)
 
 
-def _camera_info_columns(
-    members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]
-) -> dict[str, Any]:
+def _camera_info_rows(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> Rows:
     del chosen
     log = members[0]
-    order = sorted_once(log)
-    widths, heights, models, coefficients = zip(*[log.texts[row] for row in order], strict=True)
-    columns = {
-        "width": pa.array(widths, pa.int64()),
-        "height": pa.array(heights, pa.int64()),
-        "distortion_model": pa.array(models, pa.string()),
-        "d": pa.array([list(d) for d in coefficients], pa.list_(pa.float64())),
-    }
-    return _stamped(log, order) | columns | split(K_COLUMNS, log.numbers(CAMERA_WIDTH), order)
+
+    def said(rows: NDArray[np.int64]) -> dict[str, Any]:
+        widths, heights, models, coefficients = zip(*[log.texts[row] for row in rows.tolist()], strict=True)
+        return {
+            "width": pa.array(widths, pa.int64()),
+            "height": pa.array(heights, pa.int64()),
+            "distortion_model": pa.array(models, pa.string()),
+            "d": pa.array([list(d) for d in coefficients], pa.list_(pa.float64())),
+            **split(K_COLUMNS, log.floats.take(rows, CAMERA_WIDTH)),
+        }
+
+    return _stamped_rows(log, said)
 
 
-def _mesh_columns(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> dict[str, Any]:
+def _mesh_rows(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> Rows:
     del chosen
-    return dict(split(POINT_COLUMNS, members[0].mesh.vertices()))
+    return Rows.of(split(POINT_COLUMNS, members[0].mesh.vertices()))
 
 
 _WRITERS = {
-    "imu": _imu_columns,
-    "pose": _pose_columns,
-    "tf": _tf_columns,
-    "tracking": _tracking_columns,
-    "camera_info": _camera_info_columns,
-    "depth_camera_info": _camera_info_columns,
-    "trajectory": _trajectory_columns,
-    "mesh": _mesh_columns,
-    "hands": _pose_set_columns,
-    "annotations": _text_columns,
+    "imu": _imu_rows,
+    "pose": _pose_rows,
+    "tf": _tf_rows,
+    "tracking": _tracking_rows,
+    "camera_info": _camera_info_rows,
+    "depth_camera_info": _camera_info_rows,
+    "trajectory": _trajectory_rows,
+    "mesh": _mesh_rows,
+    "hands": _pose_set_rows,
+    "annotations": _text_rows,
 }

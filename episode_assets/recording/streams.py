@@ -1,13 +1,14 @@
 """The small streams of a recording as readers see them: read-only columns, sorted by stamp, repeated stamps once.
 
-They are written by `scan` as Parquet and loaded whole, since fifteen minutes take a few megabytes. Pictures are in
-`images`.
+They are written by `scan` as Parquet and loaded whole, since an hour takes a few megabytes; inertial samples come so
+fast that they can be had in pieces, too. Pictures are in `images`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,45 @@ class ImuStream:
     orientation_xyzw: NDArray[np.float64]
     frame_id: str
     gravity: str
+
+    def __len__(self) -> int:
+        return len(self.stamp_ns)
+
+    def pieces(self) -> Iterator[ImuStream]:
+        """Yield all samples as one piece."""
+        yield self
+
+
+class ImuSamples(Protocol):
+    """Inertial samples, in memory or not: what is true of all of them, whole columns, and the samples in pieces.
+
+    A column of samples that are not in memory is read each time it is asked for, and belongs to who asked.
+    """
+
+    @property
+    def frame_id(self) -> str:
+        """Frame that the messages name."""
+
+    @property
+    def gravity(self) -> str:
+        """`included`, `removed` or `unknown`."""
+
+    @property
+    def stamp_ns(self) -> NDArray[np.int64]:
+        """(N,) stamps of all samples."""
+
+    @property
+    def linear_acceleration(self) -> NDArray[np.float64]:
+        """(N, 3) m/s^2; NaN where not provided."""
+
+    @property
+    def angular_velocity(self) -> NDArray[np.float64]:
+        """(N, 3) rad/s; NaN where not provided."""
+
+    def __len__(self) -> int: ...
+
+    def pieces(self) -> Iterator[ImuStream]:
+        """Yield the samples in the order of their stamps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +214,13 @@ class CameraInfoStream:
         the aspect ratios differ by more than 1 % the calibration belongs to another picture and is refused.
 
         Returns:
-            K (F, 3, 3), NaN where not usable; valid (F,) bool; and the reason where any is not usable, else None.
+            K (F, 3, 3), NaN where not usable; valid (F,) bool; and the reason where any is not usable, else None. Of
+            a camera that is always the same, K is one matrix seen F times, which cannot be written to.
         """
+        if self._is_constant and len(self.stamp_ns) > 1:
+            K, valid, reason = self._first().for_pictures(stamps_ns[:1], width=width, height=height)
+            count = len(stamps_ns)
+            return np.broadcast_to(K, (count, 3, 3)), np.broadcast_to(valid, count).copy(), reason
         position = nearest(self.stamp_ns, stamps_ns)
         K = np.full((len(position), 3, 3), np.nan)
         if len(self.stamp_ns) == 0 or len(position) == 0:
@@ -188,6 +233,23 @@ class CameraInfoStream:
         valid = usable[position]
         K[valid] = scaled[position[valid]]
         return K, valid, None if valid.all() else reason
+
+    @property
+    def _is_constant(self) -> bool:
+        """Whether all calibrations say the same of where things are in a picture."""
+        return all(bool((values == values[:1]).all()) for values in (self.K, self.width, self.height))
+
+    def _first(self) -> CameraInfoStream:
+        one = slice(1)
+        return CameraInfoStream(
+            self.stamp_ns[one],
+            self.K[one],
+            self.D[one],
+            self.width[one],
+            self.height[one],
+            self.distortion_model[one],
+            self.frame_id,
+        )
 
     def _usable(self, width: int, height: int) -> tuple[NDArray[np.bool_], str]:
         calibrated = (self.K[:, 0, 0] > 0) & (self.K[:, 1, 1] > 0) & (self.width > 0) & (self.height > 0)

@@ -20,6 +20,7 @@ from episode_assets.recording.containers.container import Container, StoredMessa
 from episode_assets.recording.encodings.decoders import Decoder, find_decoder
 from episode_assets.recording.frame_tree import derive_pose, link_of
 from episode_assets.recording.inventory import Gap, Inventory, RoleChoice, TopicInfo
+from episode_assets.recording.long_columns import LongColumn, Spool
 from episode_assets.recording.pose_from_tf import PoseFromTf
 from episode_assets.recording.roles import (
     KINDS_OF_ROLE,
@@ -30,7 +31,7 @@ from episode_assets.recording.roles import (
     told_by_name,
 )
 from episode_assets.recording.sync import SYNC_PAIRS, SyncInfo, sync_of
-from episode_assets.recording.timeline import clock_of, gap_before, log_offset, median_step_ns
+from episode_assets.recording.timeline import LogOffset, clock_of, gap_before, log_offset, median_step_ns
 from episode_assets.recording.wall_clock import log_time_unit, wall_clock_of
 
 STANDARD_GRAVITY_RANGE = (9.3, 10.3)
@@ -47,8 +48,12 @@ _DEFAULT = RecordingConfig()
 class Logs:
     """The logs of all topics of a walk, and the order in which their messages came."""
 
-    def __init__(self, container: Container, config: RecordingConfig = _DEFAULT) -> None:
+    def __init__(
+        self, container: Container, config: RecordingConfig = _DEFAULT, *, spool: Spool | None = None
+    ) -> None:
+        """Begin with none; numbers that are old go to the spool, or stay in memory without one."""
         self._container = container
+        self._spool = spool
         self._configured = {topic for topics in config.topic_map().values() for topic in topics}
         self._by_channel: dict[int, tuple[object, TopicLog]] = {}
         self._by_key: dict[Key, TopicLog] = {}
@@ -101,7 +106,7 @@ class Logs:
         decoder = find_decoder(message_encoding, schema_encoding, name, schema_data)
         kind = decoder.kind if isinstance(decoder, Decoder) else None
         keeps = topic in self._configured or told_by_name(kind, topic)
-        return TopicLog(key, schema_data, decoder, keeps_content=keeps)
+        return TopicLog(key, schema_data, decoder, keeps_content=keeps, spool=self._spool)
 
     def all(self) -> tuple[TopicLog, ...]:
         """Return the logs of every channel in the file, empty ones included, by topic and type."""
@@ -208,7 +213,7 @@ def survey(
     chosen = logs_by_role(topics, choices)
     role_of = {id(log): role for role, members in chosen.items() for log in members}
     infos = tuple(topic_info(log, role_of.get(id(log)), config) for log in topics)
-    log_bounds = [(min(log.all_log), max(log.all_log)) for log in topics if log.all_log]
+    log_bounds = [bounds for log in topics if (bounds := _bounds(log.all_log)) is not None]
     stamps = [info.first_ns for info in infos if info.first_ns is not None and info.time_basis == "stamp"]
     first = min((low for low, _ in log_bounds), default=None)
     first_stamp = min(stamps, default=None)
@@ -233,7 +238,7 @@ def survey(
         damage_total=container.damage_total,
         topics=infos,
         roles=choices,
-        gravity=gravity_of(chosen["imu"][0].numbers(IMU_WIDTH))
+        gravity=gravity_of(chosen["imu"][0].floats.pieces(IMU_WIDTH))
         if chosen["imu"] and basis == "scan"
         else "unknown",
         link_from_optical=link_of(chosen, container.library, pose) if basis == "scan" else None,
@@ -254,6 +259,12 @@ def survey(
     return Survey(inventory, chosen, pose)
 
 
+def _bounds(times_ns: LongColumn) -> tuple[int, int] | None:
+    """Return the smallest and the largest of some times; None where there are none."""
+    found = [(int(piece.min()), int(piece.max())) for piece in times_ns.pieces(1)]
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else None
+
+
 def _pose_choice(
     choice: RoleChoice, chosen: Mapping[str, Sequence[TopicLog]], config: RecordingConfig
 ) -> tuple[RoleChoice, PoseFromTf | None]:
@@ -272,13 +283,14 @@ def _pose_choice(
 
 
 def _sync(chosen: Mapping[str, Sequence[TopicLog]], pose: PoseFromTf | None) -> tuple[SyncInfo, ...]:
-    stamps = {role: np.array(members[0].stamp, dtype=np.int64) for role, members in chosen.items() if members}
-    if pose is not None:
-        stamps["pose"] = pose.stamp_ns
+    def stamps_of(role: str) -> NDArray[np.int64]:
+        return pose.stamp_ns if role == "pose" and pose is not None else chosen[role][0].stamp.all()
+
+    known = {role for role, members in chosen.items() if members} | ({"pose"} if pose is not None else set())
     return tuple(
-        sync_of(first, second, stamps[first], stamps[second])
+        sync_of(first, second, stamps_of(first), stamps_of(second))
         for first, second in SYNC_PAIRS
-        if first in stamps and second in stamps
+        if first in known and second in known
     )
 
 
@@ -295,12 +307,13 @@ def topic_info(log: TopicLog, role: str | None, config: RecordingConfig) -> Topi
         and log.without_stamp < len(log.stamp)
         and log.decoded >= messages - log.undecodable
     )
-    logged = np.array(log.log if has_stamps else log.all_log, dtype=np.int64)
-    times = np.array(log.stamp, dtype=np.int64) if has_stamps else logged
-    distinct = np.unique(times)
-    gaps = np.flatnonzero(gap_before(distinct))
+    logged = (log.log if has_stamps else log.all_log).all()
+    times = log.stamp.all() if has_stamps else logged
     steps = np.diff(times)
-    own = times != logged if log.without_stamp else np.ones(len(times), dtype=np.bool_)
+    backward_steps, largest_backward_ns = int(np.count_nonzero(steps < 0)), max(-int(steps.min(initial=0)), 0)
+    distinct = times if (steps > 0).all() else np.unique(times)
+    del steps  # of hours, each of these is as long as the stream
+    gaps = np.flatnonzero(gap_before(distinct))
     return TopicInfo(
         topic=log.topic,
         schema=log.schema,
@@ -321,11 +334,11 @@ def topic_info(log: TopicLog, role: str | None, config: RecordingConfig) -> Topi
         last_ns=int(distinct[-1]) if len(distinct) else None,
         median_step_ns=median_step_ns(distinct),
         repeated_stamps=0 if log.kind in _SEVERAL_ROWS_PER_STAMP else len(times) - len(distinct),
-        backward_steps=int(np.count_nonzero(steps < 0)),
-        largest_backward_step_ns=int(max(-steps.min(), 0)) if len(steps) else 0,
-        log_backward_steps=int(np.count_nonzero(np.diff(np.array(log.all_log, dtype=np.int64)) < 0)),
+        backward_steps=backward_steps,
+        largest_backward_step_ns=largest_backward_ns,
+        log_backward_steps=int(np.count_nonzero(np.diff(log.all_log.all()) < 0)),
         gaps=tuple(Gap(int(distinct[i - 1]), int(distinct[i])) for i in gaps),
-        log_offset=log_offset(times[own], logged[own]) if has_stamps else None,
+        log_offset=_log_offset(log, times, logged) if has_stamps else None,
         without_stamp=log.without_stamp if has_stamps else 0,
         unset_rotations=log.unset_rotations(),
         cut_texts=log.cut_texts,
@@ -333,20 +346,47 @@ def topic_info(log: TopicLog, role: str | None, config: RecordingConfig) -> Topi
     )
 
 
-def gravity_of(samples: NDArray[np.float64]) -> str:
+def _log_offset(
+    log: TopicLog, stamps_ns: NDArray[np.int64], log_times_ns: NDArray[np.int64]
+) -> LogOffset | None:
+    if not log.without_stamp:
+        return log_offset(stamps_ns, log_times_ns)
+    own = stamps_ns != log_times_ns  # where there was no stamp, the log time stands for it
+    return log_offset(stamps_ns[own], log_times_ns[own])
+
+
+def gravity_of(pieces: Iterable[NDArray[np.float64]]) -> str:
     """Return whether accelerations contain gravity: `included`, `removed` or `unknown`.
 
-    Takes samples (N, 10) of the imu columns; only quiet ones (gyro below 0.1 rad/s) where there are enough.
+    Takes samples (N, 10) of the imu columns, piece by piece; only quiet ones (gyro below 0.1 rad/s) count where there
+    are enough.
     """
-    acceleration, gyro = samples[:, :3], samples[:, 3:6]
-    # Damaged samples may be finite and still too large to be squared.
-    finite = (np.abs(acceleration) < _ABSURD_M_S2).all(axis=1)
-    with np.errstate(invalid="ignore", over="ignore"):
-        quiet = finite & (np.linalg.norm(gyro, axis=1) < QUIET_RAD_S)
-    used = acceleration[quiet if np.count_nonzero(quiet) >= _FEW_SAMPLES else finite]
-    if len(used) == 0:
+    quiet, all_of_them = _Accelerations(), _Accelerations()
+    for samples in pieces:
+        acceleration, gyro = samples[:, :3], samples[:, 3:6]
+        # Damaged samples may be finite and still too large to be squared.
+        finite = (np.abs(acceleration) < _ABSURD_M_S2).all(axis=1)
+        with np.errstate(invalid="ignore", over="ignore"):
+            is_quiet = finite & (np.linalg.norm(gyro, axis=1) < QUIET_RAD_S)
+        quiet.add(acceleration[is_quiet])
+        all_of_them.add(acceleration[finite])
+    used = quiet if quiet.count >= _FEW_SAMPLES else all_of_them
+    if used.count == 0:
         return "unknown"
     low, high = STANDARD_GRAVITY_RANGE
-    if low <= float(np.linalg.norm(used, axis=1).mean()) <= high:
+    if low <= used.lengths / used.count <= high:
         return "included"
-    return "removed" if float(np.linalg.norm(used.mean(axis=0))) < REMOVED_BELOW else "unknown"
+    return "removed" if float(np.linalg.norm(used.total / used.count)) < REMOVED_BELOW else "unknown"
+
+
+class _Accelerations:
+    """Sums over accelerations: how many, their vectors, their lengths."""
+
+    def __init__(self) -> None:
+        self.count, self.lengths, self.total = 0, 0.0, np.zeros(3)
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        """Take accelerations (N, 3) in m/s²."""
+        self.count += len(values)
+        self.lengths += float(np.linalg.norm(values, axis=1).sum())
+        self.total += values.sum(axis=0)

@@ -16,8 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from episode_assets.errors import ArtifactDamaged
-
-ROW_GROUP = 65_536
+from episode_assets.long_tables import Rows, write_rows
 
 POSE_COLUMNS = ("tx", "ty", "tz", "qx", "qy", "qz", "qw")
 IMU_COLUMNS = ("ax", "ay", "az", "gx", "gy", "gz", "qx", "qy", "qz", "qw")
@@ -28,8 +27,7 @@ POINT_COLUMNS = ("x", "y", "z")
 def write_table(path: Path, columns: Mapping[str, Any]) -> None:
     """Write columns (numpy arrays or pyarrow arrays) as one Parquet file; creates the parent directory."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    table = pa.table(dict(columns))
-    pq.write_table(table, path, row_group_size=ROW_GROUP, compression="zstd", write_statistics=True)
+    write_rows(path, Rows.of(columns))
 
 
 def read_table(path: Path) -> Any:
@@ -54,15 +52,26 @@ class StoredColumns:
         ArtifactDamaged: The file is missing or not readable.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, group: int | None = None) -> None:
+        """Open the whole file, or one of its row groups alone."""
         self._path = path
+        self._groups = None if group is None else [group]
         with _named_trouble(path):
-            self.num_rows: int = pq.read_metadata(path).num_rows
+            metadata = pq.read_metadata(path)
+            self.num_rows: int = (metadata if group is None else metadata.row_group(group)).num_rows
 
     def column(self, name: str) -> Any:
         """Return one column as pyarrow has it; raises ArtifactDamaged where it is not there or not readable."""
         with _named_trouble(self._path), pq.ParquetFile(self._path, pre_buffer=False) as file:
-            return file.read(columns=[name], use_threads=False).column(name)
+            groups = range(file.num_row_groups) if self._groups is None else self._groups
+            return file.read_row_groups(groups, columns=[name], use_threads=False).column(name)
+
+    def pieces(self) -> Iterator[StoredColumns]:
+        """Yield the rows a row group at a time; of each, too, only the columns that are asked for are read."""
+        with _named_trouble(self._path):
+            metadata = pq.read_metadata(self._path)
+        for group in range(metadata.num_row_groups):
+            yield StoredColumns(self._path, group=group)
 
     def first_row(self) -> Any:
         """Return the first row of all columns as a pyarrow table; empty where there is none."""
@@ -81,11 +90,9 @@ def _named_trouble(path: Path) -> Iterator[None]:
         ) from error
 
 
-def split(
-    names: tuple[str, ...], values: NDArray[np.float64], rows: NDArray[np.int64] | slice = slice(None)
-) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of (N, len(names)) numbers by name; those of chosen rows, in their order."""
-    return {name: np.ascontiguousarray(values[rows, column]) for column, name in enumerate(names)}
+def split(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of (N, len(names)) numbers by name."""
+    return {name: np.ascontiguousarray(values[:, column]) for column, name in enumerate(names)}
 
 
 def column(table: Any, name: str) -> NDArray[Any]:
@@ -114,7 +121,14 @@ def texts(table: Any, name: str) -> tuple[str, ...]:
 def number_lists(table: Any, name: str) -> tuple[tuple[float, ...], ...]:
     """Return one column of lists of float64; rows with the same numbers share one tuple."""
     lists = table.column(name).combine_chunks()
-    values, ends = lists.flatten().to_numpy(), np.cumsum(lists.value_lengths().to_numpy())
+    values, lengths = lists.flatten().to_numpy(), lists.value_lengths().to_numpy()
     known: dict[bytes, tuple[float, ...]] = {}
-    rows = np.split(values, ends[:-1]) if len(ends) else []
-    return tuple(known.setdefault(row.tobytes(), tuple(row.tolist())) for row in rows)
+
+    def shared() -> Iterator[tuple[float, ...]]:
+        end = 0
+        for length in map(int, lengths):
+            start, end = end, end + length
+            row = values[start:end]
+            yield known.setdefault(row.tobytes(), tuple(row.tolist()))
+
+    return tuple(shared())

@@ -101,9 +101,12 @@ def log_offset(stamps_ns: Stamps, log_times_ns: Stamps) -> LogOffset | None:
     median = median_of(offsets)
     if median is None:
         return None
-    order = np.argsort(stamps_ns, kind="stable")
-    drift = _drift_ppm(stamps_ns[order], offsets[order] - median)
-    return LogOffset(median, int(offsets.min()), int(offsets.max()), drift)
+    low, high = int(offsets.min()), int(offsets.max())
+    offsets -= median
+    if (stamps_ns[1:] < stamps_ns[:-1]).any():
+        order = np.argsort(stamps_ns, kind="stable")
+        stamps_ns, offsets = stamps_ns[order], offsets[order]
+    return LogOffset(median, low, high, _drift_ppm(stamps_ns, offsets))
 
 
 def _drift_ppm(stamps_ns: Stamps, offsets_ns: Stamps) -> float | None:
@@ -114,10 +117,12 @@ def _drift_ppm(stamps_ns: Stamps, offsets_ns: Stamps) -> float | None:
     """
     if len(stamps_ns) < _FEWEST_FOR_DRIFT or stamps_ns[-1] - stamps_ns[0] < _SHORTEST_FOR_DRIFT_NS:
         return None
-    parts = np.array_split(np.arange(len(stamps_ns)), min(_DRIFT_PARTS, len(stamps_ns) // 4))
-    at = np.array([median_of(stamps_ns[part]) for part in parts], dtype=np.int64)
-    offset = np.array([median_of(offsets_ns[part]) for part in parts], dtype=np.int64)
-    one, other = np.triu_indices(len(parts), k=1)
+    count = min(_DRIFT_PARTS, len(stamps_ns) // 4)
+    at, offset = (
+        np.array([median_of(part) for part in np.array_split(values, count)], dtype=np.int64)
+        for values in (stamps_ns, offsets_ns)
+    )
+    one, other = np.triu_indices(count, k=1)
     apart = at[other] - at[one]
     far = apart > 0
     if not far.any():

@@ -6,7 +6,8 @@ Everything downstream reads recordings through `RecordingView` and nothing else.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -30,6 +31,7 @@ from episode_assets.recording.scan import IDENTITY, INVENTORY
 from episode_assets.recording.stream_tables import STREAMS, UNTIMED_TRAJECTORY
 from episode_assets.recording.streams import (
     CameraInfoStream,
+    ImuSamples,
     ImuStream,
     PoseSetStream,
     PoseStream,
@@ -50,6 +52,46 @@ from episode_assets.recording.tables import (
 )
 
 CalibrationRole: TypeAlias = Literal["camera_info", "depth_camera_info"]
+
+
+def _imu_in(table: Any, frame_id: str, gravity: str) -> ImuStream:
+    # Each in memory of its own: who keeps one of them need not keep all.
+    return ImuStream(
+        column(table, "stamp_ns"),
+        stack(table, IMU_COLUMNS[0:3]),
+        stack(table, IMU_COLUMNS[3:6]),
+        stack(table, IMU_COLUMNS[6:10]),
+        frame_id,
+        gravity,
+    )
+
+
+@dataclass(frozen=True)
+class _StoredImu:
+    """Inertial samples that stay in their file."""
+
+    table: StoredColumns
+    frame_id: str
+    gravity: str
+
+    @property
+    def stamp_ns(self) -> NDArray[np.int64]:
+        return column(self.table, "stamp_ns")
+
+    @property
+    def linear_acceleration(self) -> NDArray[np.float64]:
+        return stack(self.table, IMU_COLUMNS[0:3])
+
+    @property
+    def angular_velocity(self) -> NDArray[np.float64]:
+        return stack(self.table, IMU_COLUMNS[3:6])
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    def pieces(self) -> Iterator[ImuStream]:
+        for table in self.table.pieces():
+            yield _imu_in(table, self.frame_id, self.gravity)
 
 
 class RecordingView:
@@ -144,19 +186,15 @@ class RecordingView:
 
     @cached_property
     def imu(self) -> ImuStream | None:
-        """Inertial samples, or None."""
+        """All inertial samples, or None; an hour of them takes 20 to 60 MB."""
         table = self._table("imu")
-        if table is None:
-            return None
-        # Each in memory of its own: who keeps one of them need not keep all.
-        return ImuStream(
-            column(table, "stamp_ns"),
-            stack(table, IMU_COLUMNS[0:3]),
-            stack(table, IMU_COLUMNS[3:6]),
-            stack(table, IMU_COLUMNS[6:10]),
-            self._frame("imu"),
-            self.inventory.gravity,
-        )
+        return None if table is None else _imu_in(table, self._frame("imu"), self.inventory.gravity)
+
+    @property
+    def imu_samples(self) -> ImuSamples | None:
+        """The same samples, or None, for who needs them once: read when they are asked for, and not kept."""
+        table = self._table("imu")
+        return None if table is None else _StoredImu(table, self._frame("imu"), self.inventory.gravity)
 
     @cached_property
     def pose(self) -> PoseStream | None:
@@ -289,8 +327,9 @@ class RecordingView:
         return Rig(
             poses=self.pose,
             link=self.inventory.link_from_optical,
-            imu=self.imu,
-            edges=self._edges,
+            imu=self.imu_samples,
+            # Where a sensor sits is asked only of one that feels gravity, and an hour of the frame tree is long.
+            edges=self._edges if self.inventory.gravity == "included" else {},
             optical=self._frame("rgb").strip("/"),
             library=self.inventory.library,
         )

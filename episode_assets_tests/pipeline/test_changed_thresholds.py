@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 
 from episode_assets.anonymization.signals import SignalMeter
-from episode_assets.bundle import BundleConfig
+from episode_assets.bundle import BundleConfig, EpisodeBundle
 from episode_assets.demo import DemoConfig, write_demo
 from episode_assets.hands import HandPoseConfig
 from episode_assets.lerobot import Recipe
 from episode_assets.pipeline import STEPS, Produced, bring_up_to_date, fragment_step
+from episode_assets.pipeline.steps import EPISODE_BUNDLE, QC_REPORT
 from episode_assets.qc import QualityConfig
 from episode_assets.storage import Store
 from episode_assets.video import decode_picture
@@ -135,12 +136,12 @@ def most_pictures(content: dict[str, Any]) -> int:
 
 
 def test_a_changed_threshold_judges_anew_from_what_is_stored(kitchen: Kitchen) -> None:
-    with counting(decode_picture, SignalMeter.measure) as at_first:
+    with counting(decode_picture, SignalMeter.measure, EpisodeBundle.depth_frame) as at_first:
         first = kitchen.made(QualityConfig())
     kitchen.lose_the_recording()
 
     assert at_first.of(decode_picture) >= PICTURES
-    assert at_first.of(SignalMeter.measure) == PICTURES
+    assert at_first.of(SignalMeter.measure) == at_first.of(EpisodeBundle.depth_frame) == PICTURES
     assert kept_frames(report_of(first)) == [(0, BLACK[0] - 3), (BLACK[1] + 3, PICTURES - 1)]
     assert (report_of(first)["verdict"], episodes_of(first)) == ("review", 2)
 
@@ -149,7 +150,7 @@ def test_a_changed_threshold_judges_anew_from_what_is_stored(kitchen: Kitchen) -
         NO_STRETCH_IS_LONG_ENOUGH: ([], "fail", 0),
     }
     for quality, (kept, verdict, episodes) in expected.items():
-        with counting(decode_picture, SignalMeter.measure, picture_of) as counted:
+        with counting(decode_picture, SignalMeter.measure, EpisodeBundle.depth_frame, picture_of) as counted:
             changed = kitchen.made(quality)
 
         assert [name for name, item in changed.items() if not item.was_cached] == [
@@ -160,6 +161,7 @@ def test_a_changed_threshold_judges_anew_from_what_is_stored(kitchen: Kitchen) -
         content = report_of(changed)
         assert (kept_frames(content), content["verdict"], episodes_of(changed)) == (kept, verdict, episodes)
         assert counted.of(decode_picture) == counted.of(SignalMeter.measure) == 0
+        assert counted.of(EpisodeBundle.depth_frame) == 0
         assert 0 < counted.of(picture_of) <= most_pictures(content)
 
     again = kitchen.made(QualityConfig())
@@ -167,3 +169,31 @@ def test_a_changed_threshold_judges_anew_from_what_is_stored(kitchen: Kitchen) -
     assert {name: item.artifact for name, item in again.items()} == {
         n: item.artifact for n, item in first.items()
     }
+
+
+def test_a_report_from_figures_that_were_taken_before_is_the_one_from_the_images(kitchen: Kitchen) -> None:
+    kitchen.made(QualityConfig())
+    from_figures = kitchen.made(NOTHING_IS_BLACK)["qc_report"].artifact
+
+    with counting(EpisodeBundle.depth_frame) as counted:
+        from_images = bring_up_to_date(
+            kitchen.store, QC_REPORT, kitchen.name, NOTHING_IS_BLACK, force=True
+        ).artifact
+
+    assert counted.of(EpisodeBundle.depth_frame) == PICTURES
+    assert from_images.content_digest == from_figures.content_digest
+    names = {item.path for item in from_images.manifest.files}
+    assert names == {"qc.json", "report.html", "depth_figures.parquet"}
+    for name in names:
+        assert from_images.path(name).read_bytes() == from_figures.path(name).read_bytes()
+
+
+def test_figures_of_another_bundle_are_of_no_use(kitchen: Kitchen) -> None:
+    kitchen.made(QualityConfig())
+    deflated = BundleConfig(visualization=False, depth_compression=3)
+    bring_up_to_date(kitchen.store, EPISODE_BUNDLE, kitchen.name, deflated)
+
+    with counting(EpisodeBundle.depth_frame) as counted:
+        bring_up_to_date(kitchen.store, QC_REPORT, kitchen.name, NOTHING_IS_BLACK)
+
+    assert counted.of(EpisodeBundle.depth_frame) == PICTURES

@@ -75,8 +75,10 @@ class Episode:
         return self.base / "hands" if self.with_hands else None
 
     def evidence(self) -> Evidence:
+        """Return what the report is computed from, its IMU in memory, where tests can spoil it."""
         with EpisodeBundle.open(self.base / "bundle") as bundle:
-            return gather(bundle, self.blurred, self.hands, self.view, progress=silent)
+            found = gather(bundle, self.blurred, self.hands, self.view, progress=silent)
+        return replace(found, imu=self.view.imu)
 
     def joints(self) -> Hands:
         with EpisodeBundle.open(self.base / "bundle") as bundle:

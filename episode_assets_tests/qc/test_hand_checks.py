@@ -258,7 +258,7 @@ def test_hands_whose_direction_nobody_knows_are_nobody_else_s(hands):
 
 def test_hands_must_lie_where_depth_was_measured(rewritten, hands):
     assert found(rewritten, "hand_depth") == ("warn", [(FAR.start, FAR.stop - 1)])
-    assert np.nanmax(np.abs(hands.e.hands.left_depth_offset_m)) < 0.03
+    assert np.nanmax(np.abs(hands.e.depth.left_hand_m)) < 0.03
 
 
 def test_two_hands_of_one_side_are_told(rewritten):

@@ -80,7 +80,9 @@ def load(directory):
 def test_both_files_are_core_and_within_their_limits(reported):
     directory, outcome = reported
 
-    assert set(outcome.core) == {"qc.json", "report.html"} == {path.name for path in directory.iterdir()}
+    assert set(outcome.core) == {"qc.json", "report.html"}
+    assert {*outcome.core, *outcome.view} == {path.name for path in directory.iterdir()}
+    assert outcome.view == ("depth_figures.parquet",)
     assert (directory / "qc.json").stat().st_size < 300_000
     assert (directory / "report.html").stat().st_size < 2_500_000
     assert outcome.privacy["audit"] == "passed"

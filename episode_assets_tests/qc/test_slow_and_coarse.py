@@ -67,7 +67,7 @@ def test_trembling_is_not_judged_at_five_pictures_per_second_or_from_a_handful(e
 
 
 def test_hands_before_the_depth_of_a_phone_lie_where_they_were_measured(phone):
-    offsets = np.abs(np.concatenate([phone.hands.left_depth_offset_m, phone.hands.right_depth_offset_m]))
+    offsets = np.abs(np.concatenate([phone.depth.left_hand_m, phone.depth.right_hand_m]))
     hands = int(phone.left.valid.sum() + phone.right.valid.sum())
 
     assert np.isfinite(offsets).sum() > hands / 3

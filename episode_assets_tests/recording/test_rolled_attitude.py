@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -309,6 +311,40 @@ def test_no_mean_is_taken_across_a_hole():
 
     assert np.isfinite(up[[0, 5, 9]]).all()
     assert np.isnan(up[[17, 19, 20, 22]]).all()
+
+
+class InPieces:
+    """Samples that come some at a time."""
+
+    def __init__(self, whole, cuts):
+        self.frame_id, self.gravity, self._whole = whole.frame_id, whole.gravity, whole
+        self._cuts = [0, *sorted(cuts), len(whole)]
+
+    def __len__(self):
+        return len(self._whole)
+
+    def pieces(self):
+        for start, stop in itertools.pairwise(self._cuts):
+            rows = slice(start, stop)
+            columns = (self._whole.stamp_ns, self._whole.linear_acceleration)
+            columns += (self._whole.angular_velocity, self._whole.orientation_xyzw)
+            yield ImuStream(*(values[rows] for values in columns), self.frame_id, self.gravity)
+
+
+@given(
+    cuts=st.lists(st.integers(0, 300), max_size=6),
+    hole=st.integers(0, 290),
+    asked=st.lists(st.integers(-40, 340), max_size=30),
+)
+def test_samples_in_pieces_say_the_same_as_all_at_once(cuts, hole, asked):
+    stamps = np.delete(np.arange(300, dtype=np.int64), slice(hole, hole + 9)) * (S // 50)
+    values = np.array([0, 9.81, 0]) + np.random.default_rng(2).normal(0, 1.5, (len(stamps), 3))
+    whole = imu(values, stamps=stamps)
+    asked_ns = np.array(asked, np.int64) * (S // 50)
+
+    pieces = felt_up(InPieces(whole, [min(cut, len(whole)) for cut in cuts]), asked_ns)
+
+    assert np.allclose(pieces, felt_up(whole, asked_ns), atol=1e-12, equal_nan=True)
 
 
 def test_a_sensor_on_a_moving_part_tells_nothing_of_the_camera():

@@ -6,7 +6,7 @@ others before them; which ones, and in which order, is known here too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
@@ -187,7 +187,7 @@ class ImageStream:
             BadRecording: The file is shorter than the one that was scanned, or a chunk does not unpack any more.
         """
         positions = range(start, min(stop, len(self)))
-        return zip(positions, self._messages(self._row[start:stop].tolist()), strict=True)
+        return zip(positions, self._messages(self._row[start:stop]), strict=True)
 
     def read_at(self, positions: Sequence[int]) -> Iterator[tuple[int, ImageMessage | UndecodableImage]]:
         """Yield position and picture of some positions like `read_past_damage`; what lies between is not read.
@@ -197,7 +197,7 @@ class ImageStream:
         Raises:
             BadRecording: The file is shorter than the one that was scanned, or a chunk does not unpack any more.
         """
-        rows = [int(self._row[position]) for position in positions]
+        rows = self._row[np.array(positions, dtype=np.int64)]
         return zip(positions, self._messages(rows), strict=True)
 
     def lead_in(self, start: int) -> int:
@@ -244,17 +244,16 @@ class ImageStream:
         Raises:
             BadRecording: The file is shorter than the one that was scanned, or a chunk does not unpack any more.
         """
-        return self.steps_at(self.rows_for(start, stop).tolist())
+        return self.steps_at(self.rows_for(start, stop))
 
-    def steps_at(self, rows: Iterable[int], *, on_chunk: OnChunk | None = None) -> Iterator[PictureStep]:
+    def steps_at(self, rows: NDArray[np.int64], *, on_chunk: OnChunk | None = None) -> Iterator[PictureStep]:
         """Yield the messages of these rows like `steps`.
 
         Args:
-            rows: Which ones, in which order.
+            rows: (R,) which ones, in which order.
             on_chunk: Called with the number of each compressed chunk while it is unpacked.
         """
-        rows = list(rows)
-        for row, message in zip(rows, self._messages(rows, on_chunk), strict=True):
+        for row, message in zip(map(int, rows), self._messages(rows, on_chunk), strict=True):
             position = int(self._position[row])
             yield PictureStep(
                 row,
@@ -288,13 +287,12 @@ class ImageStream:
         return int(self._stored.chunk[row]), int(self._stored.offset[row]), int(self._stored.length[row])
 
     def _messages(
-        self, rows: Iterable[int], on_chunk: OnChunk | None = None
+        self, rows: NDArray[np.int64], on_chunk: OnChunk | None = None
     ) -> Iterator[ImageMessage | UndecodableImage]:
-        rows = list(rows)
         unpacked = IN_FILE
         with Source(self.source) as source, PayloadReader(source, self._packed) as payloads:
             payloads.expect(map(self._place, rows))
-            for row in rows:
+            for row in map(int, rows):  # a list of them would take four times the memory of the array
                 place = self._place(row)
                 payload = payloads.get(*place)
                 if on_chunk is not None and place[0] >= 0 and place[0] != unpacked:

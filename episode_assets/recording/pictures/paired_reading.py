@@ -31,7 +31,7 @@ class PairedReading:
 
     def steps(self, start: int, stop: int) -> Iterator[PictureStep]:
         """Yield the messages that pictures `[start, stop)` of the first stream need, like `ImageStream.steps`."""
-        return self._first.steps_at(self._first.rows_for(start, stop).tolist(), on_chunk=self._keep)
+        return self._first.steps_at(self._first.rows_for(start, stop), on_chunk=self._keep)
 
     def read_past_damage(
         self, start: int, stop: int
