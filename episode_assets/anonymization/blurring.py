@@ -127,7 +127,7 @@ def write_blurred(
         config,
         areas,
         frame_index=table.index_of,
-        message_numbers=stream.message_number.tolist(),
+        message_numbers=stream.message_number,
     )
     _write_evidence(directory, blurred, table)
     if blurred.passed:
@@ -163,6 +163,25 @@ def require_usable(stream: ImageStream, dropped: Sequence[DroppedPicture], confi
     )
 
 
+class _IndexOf(Mapping[int, int]):
+    """Position to frame index, looked up in the increasing positions; a dictionary would take ten times as much."""
+
+    def __init__(self, position: NDArray[np.int64]) -> None:
+        self._position = position
+
+    def __getitem__(self, position: int) -> int:
+        index = int(np.searchsorted(self._position, position))
+        if index == len(self._position) or self._position[index] != position:
+            raise KeyError(position)
+        return index
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._position.tolist())
+
+    def __len__(self) -> int:
+        return len(self._position)
+
+
 class _FrameTable:
     """The frames that are in the video.
 
@@ -173,7 +192,7 @@ class _FrameTable:
 
     def __init__(self, stream: ImageStream, looks: Sequence[Look]) -> None:
         self.position = np.concatenate([np.zeros(0, np.int64), *(look.position for look in looks)])
-        self.index_of: Mapping[int, int] = {int(p): index for index, p in enumerate(self.position)}
+        self.index_of: Mapping[int, int] = _IndexOf(self.position)
         self.message_number = stream.message_number[self.position]
         self.stamp_ns = stream.stamp_ns[self.position]
 

@@ -346,6 +346,7 @@ class _Passes:
                     (self._groups[key].audit, self._groups[key].position) for key in keys
                 )
                 for position, boxes, label in zip(positions, audit.outside, audit.outside_label, strict=True)
+                if len(boxes)
             ]
         )
 

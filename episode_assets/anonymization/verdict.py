@@ -126,7 +126,7 @@ def write_audit(
     areas: Areas,
     *,
     frame_index: Mapping[int, int],
-    message_numbers: Sequence[int],
+    message_numbers: NDArray[np.int64],
 ) -> None:
     """Write `audit.json`.
 
@@ -240,7 +240,7 @@ def _box_record(
     box: Sequence[float],
     state: str,
     frame_index: Mapping[int, int],
-    message_numbers: Sequence[int],
+    message_numbers: NDArray[np.int64],
 ) -> Json:
     return {
         "frame_index": frame_index[position],
@@ -251,7 +251,7 @@ def _box_record(
     }
 
 
-def _shown_record(shown: Shown, frame_index: Mapping[int, int], message_numbers: Sequence[int]) -> Json:
+def _shown_record(shown: Shown, frame_index: Mapping[int, int], message_numbers: NDArray[np.int64]) -> Json:
     index = frame_index[shown.position]
     return {
         "frame_index": index,

@@ -67,7 +67,7 @@ def read_depth_table(path: Path, bundle: EpisodeBundle, messages: int) -> DepthN
             if figures["of"] != identity:
                 return None
             table = file.read(use_threads=False)
-    except (OSError, pa.ArrowException, ValueError, KeyError):
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
         return None  # they are measured again, which is all that they save
     columns: dict[str, Any] = {
         name: np.array(table[name].to_numpy()) for name in (*_FLAGS, *_NUMBERS, *_SHIFTS)

@@ -6,6 +6,7 @@ constant rate belongs in `retiming`.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from fractions import Fraction
@@ -78,7 +79,7 @@ def _planned_stamps(segments: Sequence[Path]) -> Stamps:
     """Return all stamps relative to the first, after checking that the segments belong together."""
     if not segments:
         raise BadVideo("there is no segment to join")
-    stamps: list[int] = []
+    stamps = array("q")
     expected: tuple[object, ...] | None = None
     for path in segments:
         segment = Segment.load(path)
@@ -91,7 +92,7 @@ def _planned_stamps(segments: Sequence[Path]) -> Stamps:
             )
         expected = kind
         stamps.extend(segment.pts_us)
-    relative = np.asarray(stamps, np.int64) - stamps[0]
+    relative = np.frombuffer(stamps, np.int64) - stamps[0]
     if (np.diff(relative) <= 0).any():
         at = int(np.flatnonzero(np.diff(relative) <= 0)[0]) + 1
         raise BadVideo(

@@ -197,3 +197,19 @@ def test_figures_of_another_bundle_are_of_no_use(kitchen: Kitchen) -> None:
         bring_up_to_date(kitchen.store, QC_REPORT, kitchen.name, NOTHING_IS_BLACK)
 
     assert counted.of(EpisodeBundle.depth_frame) == PICTURES
+
+
+@pytest.mark.parametrize("damage", ["shorter", "noise", "gone"])
+def test_figures_that_cannot_be_read_are_taken_again(kitchen: Kitchen, damage: str) -> None:
+    first = kitchen.made(QualityConfig())["qc_report"].artifact
+    figures = first.path("depth_figures.parquet")
+    size = figures.stat().st_size
+    figures.unlink()
+    if damage != "gone":
+        figures.write_bytes(np.random.default_rng(0).bytes(size if damage == "noise" else size // 2))
+
+    with counting(EpisodeBundle.depth_frame) as counted:
+        changed = bring_up_to_date(kitchen.store, QC_REPORT, kitchen.name, NOTHING_IS_BLACK).artifact
+
+    assert counted.of(EpisodeBundle.depth_frame) == PICTURES
+    assert report_of({"qc_report": Produced(changed, False, 0.0, "")})["verdict"] == "review"
