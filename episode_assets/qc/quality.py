@@ -127,7 +127,7 @@ def judge(
     *,
     unverified_names: tuple[str, ...] = (),
 ) -> Judgement:
-    """Run all checks on the evidence and decide; nothing is read or decoded, so thresholds are cheap to change."""
+    """Run all checks on the evidence and decide; no picture is read, so thresholds are cheap to change."""
     checks = _all_checks(e, config, unverified_names)
     kept = _kept(e, checks, config)
     points, deductions = score(e, checks, config)

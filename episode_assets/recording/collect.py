@@ -208,9 +208,8 @@ class TopicLog:
             return 0
         unset = 0
         for poses in self.floats.pieces(POSE_WIDTH):
-            with np.errstate(
-                over="ignore", invalid="ignore"
-            ):  # damaged numbers may be too large to be squared
+            # Damaged numbers may be too large to be squared.
+            with np.errstate(over="ignore", invalid="ignore"):
                 length = np.linalg.norm(poses[:, 3:], axis=1)
             unset += int(np.count_nonzero(~(length > SHORTEST_QUATERNION)))  # a NaN is not longer either
         return unset

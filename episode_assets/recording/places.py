@@ -204,13 +204,17 @@ class Places:
     def _stored(self, role: str, topic: str) -> StoredPictures:
         """Return the places of a topic; a row group at a time, since all words of an hour take 100 MB."""
         names = [item.name for item in fields(StoredPictures)]
-        parts: dict[str, list[NDArray[Any]]] = {name: [column(self._offsets, name)[:0]] for name in names}
+        parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
         for rows in self._offsets.pieces():
             mine = _is_in(rows, "role", role) & _is_in(rows, "topic", topic)
             if mine.any():
                 for name in names:
                     parts[name].append(column(rows, name)[mine])
-        return StoredPictures(**{name: np.concatenate(found) for name, found in parts.items()})
+        columns = {
+            name: np.concatenate(found) if found else column(self._offsets, name)[:0]
+            for name, found in parts.items()
+        }
+        return StoredPictures(**columns)
 
 
 def _is_in(rows: StoredColumns, name: str, value: str) -> NDArray[np.bool_]:

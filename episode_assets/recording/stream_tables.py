@@ -130,17 +130,11 @@ def _pose_set_rows(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[To
     order = np.lexsort((places, numbers, member, stamps))
     values = np.concatenate([log.numbers(POSE_WIDTH) for log in members])
 
-    def part(rows: slice) -> dict[str, Any]:
-        mine = order[rows]
-        return {
-            "stamp_ns": stamps[mine],
-            "message_number": numbers[mine],
-            "topic": _names([log.topic for log in members], member[mine]),
-            "frame_id": _names([log.frame_id for log in members], member[mine]),
-            "pose_index": places[mine],
-        } | split(POSE_COLUMNS, values[mine])
+    def posed(rows: NDArray[np.int64]) -> dict[str, Any]:
+        frames = _names([log.frame_id for log in members], member[rows])
+        return {"frame_id": frames, "pose_index": places[rows]} | split(POSE_COLUMNS, values[rows])
 
-    return Rows(len(order), part)
+    return _rows_of_topics(members, member, stamps, numbers, order, posed)
 
 
 def _text_rows(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicLog]]) -> Rows:
@@ -151,14 +145,30 @@ def _text_rows(members: Sequence[TopicLog], chosen: Mapping[str, Sequence[TopicL
     texts = [str(text) for log in members for (text,) in log.texts]
     order = np.lexsort((numbers, member, stamps))
 
+    def said(rows: NDArray[np.int64]) -> dict[str, Any]:
+        return {"text": pa.array([texts[row] for row in rows.tolist()], pa.string())}
+
+    return _rows_of_topics(members, member, stamps, numbers, order, said)
+
+
+def _rows_of_topics(
+    members: Sequence[TopicLog],
+    member: NDArray[np.int64],
+    stamps: NDArray[np.int64],
+    numbers: NDArray[np.int64],
+    order: NDArray[np.int64],
+    columns_of: Callable[[NDArray[np.int64]], Mapping[str, Any]],
+) -> Rows:
+    """Return the rows of several topics in an order, each with its message, and what `columns_of` gives for some."""
+
     def part(rows: slice) -> dict[str, Any]:
         mine = order[rows]
-        return {
+        named = {
             "stamp_ns": stamps[mine],
             "message_number": numbers[mine],
             "topic": _names([log.topic for log in members], member[mine]),
-            "text": pa.array([texts[row] for row in mine.tolist()], pa.string()),
         }
+        return named | dict(columns_of(mine))
 
     return Rows(len(order), part)
 
