@@ -31,6 +31,8 @@ class PictureSignals:
     Attributes:
         mean, std, median: Of luma.
         laplacian_variance: Variance of the 3x3 Laplacian; lower is less sharp, and noise raises it.
+        tiles_laplacian_median: Median over 6x8 tiles of the mean squared 3x3 Laplacian: how much detail most of the
+            picture has, whatever one finely patterned thing in it adds to the variance.
         dark_ratio: Share of pixels with luma of at most 16.
         bright_ratio: Share of pixels with luma of at least 250.
         flat_tiles_ratio: Share of 6x8 tiles with a standard deviation below 3.
@@ -46,6 +48,7 @@ class PictureSignals:
     std: float
     median: float
     laplacian_variance: float
+    tiles_laplacian_median: float
     dark_ratio: float
     bright_ratio: float
     flat_tiles_ratio: float
@@ -86,11 +89,13 @@ class SignalMeter:
         levels = np.arange(256)
         mean = float(counts @ levels) / luma.size
         red, green, blue = _channel_means(mean, picture)
+        laplacian = np.asarray(cv2.Laplacian(luma, cv2.CV_16S), dtype=np.int16)
         return PictureSignals(
             mean=mean,
             std=float(np.sqrt(max(float(counts @ (levels**2)) / luma.size - mean**2, 0.0))),
             median=float(np.searchsorted(np.cumsum(counts), luma.size / 2)),
-            laplacian_variance=float(cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))[1][0, 0] ** 2),
+            laplacian_variance=float(cv2.meanStdDev(laplacian)[1][0, 0] ** 2),
+            tiles_laplacian_median=_tiles_laplacian_median(laplacian),
             dark_ratio=float(counts[: _DARK_LUMA + 1].sum()) / luma.size,
             bright_ratio=float(counts[_BRIGHT_LUMA:].sum()) / luma.size,
             flat_tiles_ratio=_flat_tiles_ratio(luma),
@@ -136,6 +141,13 @@ def reduced_luma(picture: Picture) -> NDArray[np.uint8]:
 
 def _resized(luma: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _tiles_laplacian_median(laplacian: NDArray[np.int16]) -> float:
+    squares = laplacian.astype(np.float32) ** 2
+    # Averages over areas, also where tiles are no whole number of pixels.
+    tiles = cv2.resize(squares, (_TILE_COLUMNS, _TILE_ROWS), interpolation=cv2.INTER_AREA)
+    return float(np.median(tiles))
 
 
 def _flat_tiles_ratio(luma: NDArray[np.uint8]) -> float:

@@ -68,10 +68,10 @@ RGB_STATS = pa.schema(
 
 @dataclass(frozen=True, eq=False)
 class SignalRows:
-    """Signals of pictures in order, 72 bytes of each; a table of a few rows would take a hundred times that.
+    """Signals of pictures in order, 76 bytes of each; a table of a few rows would take a hundred times that.
 
     Attributes:
-        numbers: (K, 14) float32, the numbers of `PictureSignals` in their order, NaN where there is none.
+        numbers: (K, 15) float32, the numbers of `PictureSignals` in their order, NaN where there is none.
         payload: (K,) `payload_sha256_8` as bytes.
     """
 

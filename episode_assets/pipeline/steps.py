@@ -171,7 +171,7 @@ RAW_MCAP = Step(
 )
 BLURRED_RGB = Step(
     "blurred_rgb",
-    "6",
+    "7",
     ("raw_mcap",),
     FaceBlurConfig,
     _face_weights,
@@ -206,7 +206,7 @@ EPISODE_BUNDLE = Step(
 )
 QC_REPORT = Step(
     "qc_report",
-    "5",
+    "6",
     ("raw_mcap", "blurred_rgb", "hand_poses", "episode_bundle"),
     QualityConfig,
     _no_weights,

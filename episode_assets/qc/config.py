@@ -106,6 +106,12 @@ class QualityConfig:
     blur_detail_relative_min: float = _number(
         0.25, 0, 1, "blurred: or below this share of the recording's median of that ratio"
     )
+    blur_tiles_relative_min: float = _number(
+        0.5,
+        0,
+        1,
+        "blurred: and the squared Laplacian of the median tile below this share of the recording's median",
+    )
     blur_flat_max_ratio: float = _number(
         0.35, 0, 1, "blurred: pictures with a larger share of flat tiles are not judged"
     )

@@ -42,6 +42,7 @@ class Signals:
     std: Floats
     median: Floats
     laplacian_variance: Floats
+    tiles_laplacian_median: Floats
     dark_ratio: Floats
     bright_ratio: Floats
     flat_tiles_ratio: Floats

@@ -48,6 +48,7 @@ _NUMBERS = (
     "std",
     "median",
     "laplacian_variance",
+    "tiles_laplacian_median",
     "dark_ratio",
     "bright_ratio",
     "flat_tiles_ratio",

@@ -157,17 +157,24 @@ def _frozen(e: Evidence, config: QualityConfig, is_black: Flags) -> tuple[Check,
 
 
 def _blurred(e: Evidence, config: QualityConfig, is_black: Flags) -> Check:
-    """Find pictures that have lost their fine detail but not their coarse: a bare wall has neither, and is sharp."""
+    """Find pictures that have lost their fine detail but not their coarse: a bare wall has neither, and is sharp.
+
+    Blur takes detail everywhere. Where most of the picture keeps its own, one finely patterned thing has left.
+    """
     s, sharpness = e.signals, e.signals.laplacian_variance
     detail = sharpness / np.maximum(s.std**2, 1.0)
-    usual, usual_detail = (float(np.nanmedian(v)) if len(e) else 0.0 for v in (sharpness, detail))
+    tiles = s.tiles_laplacian_median
+    usual, usual_detail, usual_tiles = (
+        float(np.nanmedian(v)) if len(e) else 0.0 for v in (sharpness, detail, tiles)
+    )
     # What walks out of the picture takes its detail along: the recording's own measure has an upper end.
     relative = min(config.blur_relative_min * usual, config.blur_relative_max)
     limit = max(config.blur_laplacian_min, relative)
     detail_limit = max(config.blur_detail_min, config.blur_detail_relative_min * usual_detail)
+    tiles_limit = max(config.blur_laplacian_min, config.blur_tiles_relative_min * usual_tiles)
     # Where half of the picture is bare there is too little left to tell.
     is_judged = ~is_black & (s.flat_tiles_ratio < config.blur_flat_max_ratio)
-    is_blurred = (sharpness < limit) & (detail < detail_limit) & is_judged
+    is_blurred = (sharpness < limit) & (detail < detail_limit) & (tiles < tiles_limit) & is_judged
     ranges = runs(is_blurred, at_least=config.blur_frames_min)
     return from_ranges(
         "blurred",

@@ -32,6 +32,10 @@ def test_signals_are_those_of_full_range_luma() -> None:
     assert signals.std == pytest.approx(luma.std(), abs=1e-6)
     assert signals.median == pytest.approx(np.median(luma), abs=1)
     assert signals.laplacian_variance == pytest.approx(cv2.Laplacian(luma, cv2.CV_64F).var(), rel=1e-6)
+    squares = cv2.Laplacian(luma, cv2.CV_64F) ** 2
+    rows, columns = luma.shape[0] // 6, luma.shape[1] // 8
+    tiles = squares.reshape(6, rows, 8, columns).mean(axis=(1, 3))
+    assert signals.tiles_laplacian_median == pytest.approx(np.median(tiles), rel=1e-5)
     assert signals.diff_previous is None
     assert (signals.red_mean, signals.green_mean, signals.blue_mean) == pytest.approx(
         Scene(faces={0: (100, 60)}).picture(0).mean(axis=(0, 1)), abs=1.5

@@ -107,7 +107,9 @@ def test_without_depth_a_covered_lens_shows_by_motion_that_the_picture_lacks(evi
 
 def test_blur_is_judged_against_the_recordings_own_sharpness(evidence):
     usual = np.nanmedian(evidence.signals.laplacian_variance)
-    soft = with_signals(evidence, slice(20, 26), laplacian_variance=min(0.1 * usual, 80.0))
+    soft = with_signals(
+        evidence, slice(20, 26), laplacian_variance=min(0.1 * usual, 80.0), tiles_laplacian_median=5.0
+    )
 
     judgement = judged(soft)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
+from episode_assets.anonymization.signals import SignalMeter
 from episode_assets.qc import QualityConfig
 from episode_assets.qc.sync_checks import sync_checks
+from episode_assets.video import decode_picture
 from episode_assets_tests.qc.episodes import check_of, judged, repeated
 
 
@@ -30,6 +33,7 @@ def test_a_bare_wall_lacks_contrast_or_structure_too_and_is_not_blurred(evidence
         evidence,
         slice(20, 40),
         laplacian_variance=min(0.1 * usual, 80.0),
+        tiles_laplacian_median=5.0,
         std=contrast * spread,
         flat_tiles_ratio=flat,
     )
@@ -41,8 +45,42 @@ def test_a_bare_wall_lacks_contrast_or_structure_too_and_is_not_blurred(evidence
 def test_a_picture_stays_sharp_when_what_was_finest_in_it_leaves(evidence, sharpness, status):
     busy = with_numbers(evidence, slice(None), laplacian_variance=700.0, flat_tiles_ratio=0.2)
 
-    left = with_numbers(busy, slice(20, 40), laplacian_variance=sharpness)
+    left = with_numbers(busy, slice(20, 40), laplacian_variance=sharpness, tiles_laplacian_median=5.0)
 
+    assert check_of(judged(left), "blurred").status == status
+
+
+def coat_before_a_wall(shown):
+    """Return 180x320 luma: stripes of a wallpaper, and before them a coat of the finest pattern there can be."""
+    rows, columns = np.mgrid[:180, :320]
+    luma = 110.0 + 40.0 * np.sin(rows / 40) + 12.0 * (columns // 6 % 2)
+    if shown:
+        coat = (slice(40, 120), slice(120, 180))
+        luma[coat] += 60.0 * ((rows + columns) % 2)[coat]
+    return luma
+
+
+def sharpness_of(luma):
+    rgb = np.repeat(luma.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
+    height, width = luma.shape
+    picture = decode_picture("rgb8", rgb.tobytes(), width=width, height=height, step=3 * width)
+    signals = SignalMeter().measure(picture, memoryview(b""))
+    names = ("std", "laplacian_variance", "tiles_laplacian_median", "flat_tiles_ratio")
+    return {name: getattr(signals, name) for name in names}
+
+
+@pytest.mark.parametrize(("sigma_px", "status"), [(0.0, "pass"), (1.5, "warn"), (3.0, "warn")])
+def test_a_coat_that_leaves_takes_its_own_detail_along_and_blur_takes_that_of_the_wall(
+    evidence, sigma_px, status
+):
+    bare = coat_before_a_wall(shown=False)
+    if sigma_px:
+        bare = cv2.GaussianBlur(bare, (0, 0), sigma_px)
+    usual, without = sharpness_of(coat_before_a_wall(shown=True)), sharpness_of(bare)
+
+    left = with_numbers(with_numbers(evidence, slice(None), **usual), slice(20, 40), **without)
+
+    assert without["laplacian_variance"] < 0.2 * usual["laplacian_variance"]
     assert check_of(judged(left), "blurred").status == status
 
 
@@ -111,6 +149,13 @@ def test_a_turn_to_plainer_things_leaves_detail_enough_to_be_sharp(evidence, sha
     """At 30 of contrast, 90 is a third of the detail of the rest; a blur of 2 pixels leaves a tenth."""
     busy = with_numbers(evidence, slice(None), laplacian_variance=535.0, flat_tiles_ratio=0.1, std=41.0)
 
-    plain = with_numbers(busy, slice(20, 30), laplacian_variance=sharpness, flat_tiles_ratio=0.33, std=30.5)
+    plain = with_numbers(
+        busy,
+        slice(20, 30),
+        laplacian_variance=sharpness,
+        tiles_laplacian_median=5.0,
+        flat_tiles_ratio=0.33,
+        std=30.5,
+    )
 
     assert check_of(judged(plain), "blurred").status == status
