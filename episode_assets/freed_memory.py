@@ -42,7 +42,7 @@ def memory_given_back() -> Iterator[None]:
         pa.set_memory_pool(before)
 
 
-_COLUMN_BYTES = 1 << 20
+_COLUMN_BYTES = 1 << 18
 _LARGEST_IN_HEAP = 32 << 20
 """What glibc itself goes up to (mallopt(3), M_MMAP_THRESHOLD)."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3

@@ -6,9 +6,12 @@ one at a time. Joints of hands are held a block of pictures at a time, streams o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +24,7 @@ from episode_assets.errors import ArtifactDamaged
 from episode_assets.footage import read_table, require_columns
 from episode_assets.freed_memory import return_freed_memory
 from episode_assets.progress import Progress
-from episode_assets.qc.blocks import row_lengths
+from episode_assets.qc.blocks import lengths
 from episode_assets.qc.depth_figures import DepthMeter, DepthNumbers
 from episode_assets.qc.depth_table import DEPTH_FIGURES, read_depth_table
 from episode_assets.qc.evidence import EdgeCounts, Evidence, HandTable, PathFigures, SentCalibration, Signals
@@ -245,14 +248,26 @@ def _read_depth(bundle: EpisodeBundle, messages: int, progress: Progress) -> Dep
     if bundle.depth is None:
         return None
     meter = DepthMeter(bundle, messages)
-    for frame in range(len(bundle)):
-        image = bundle.depth_frame(frame)
-        progress("depth figures", frame + 1, len(bundle))
-        if image is None:
-            meter.skip()
-        else:
-            meter.see(frame, image)
+    with _one_thread():
+        for frame in range(len(bundle)):
+            image = bundle.depth_frame(frame)
+            progress("depth figures", frame + 1, len(bundle))
+            if image is None:
+                meter.skip()
+            else:
+                meter.see(frame, image)
     return meter.numbers()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep OpenCV from sharing small images among threads: to wake and await them costs as much again."""
+    usual = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(usual)
 
 
 def _gyro_of_frames(imu: ImuSamples | None, stamps_ns: Stamps, step_ns: int) -> Floats:
@@ -260,7 +275,7 @@ def _gyro_of_frames(imu: ImuSamples | None, stamps_ns: Stamps, step_ns: int) -> 
     gyro = np.full(len(stamps_ns), np.nan)
     if imu is None or len(imu) == 0:
         return gyro
-    norm, felt_ns = row_lengths(imu.angular_velocity), imu.stamp_ns
+    norm, felt_ns = lengths(imu.rotation_axes()), imu.stamp_ns
     starts = np.searchsorted(felt_ns, stamps_ns - step_ns, side="right")
     ends = np.searchsorted(felt_ns, stamps_ns, side="right")
     for frame in np.flatnonzero(ends > starts):

@@ -17,7 +17,7 @@ from episode_assets.bundle import EpisodeBundle, FaceBoxes, HandArrays
 from episode_assets.bundle.hands import JOINTS
 from episode_assets.bundle.layout import MEASURED, Side
 from episode_assets.geometry import project
-from episode_assets.qc.blocks import BLOCK_ROWS, in_blocks
+from episode_assets.qc.blocks import BLOCK_ROWS, held_once, in_blocks
 from episode_assets.qc.hand_shape import (
     WRIST,
     bone_lengths,
@@ -131,7 +131,9 @@ def measure_hand(
             columns[name][start : start + len(values)] = values
     lengths, palms = columns.pop("bone_m"), columns.pop("palm_m")
     is_measured = columns["valid"] & (columns["kind"] == MEASURED)
-    return HandFigures(**columns, **_against_usual(lengths), usual_palm_m=_usual(palms[is_measured]))
+    columns |= _against_usual(lengths)
+    kept = {name: held_once(values) for name, values in columns.items()}
+    return HandFigures(**kept, usual_palm_m=_usual(palms[is_measured]))
 
 
 def _of_picture(hand: HandArrays, scene: Scene, start: int) -> dict[str, NDArray[Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.qc.blocks import row_lengths
+from episode_assets.qc.blocks import are_finite, lengths
 from episode_assets.qc.checks import Check, Status, absent, counted
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
@@ -55,7 +55,7 @@ def imu_checks(e: Evidence, config: QualityConfig) -> list[Check]:
 
 def _validity(imu: ImuSamples) -> Check:
     """Count samples that are no numbers; an IMU that measures one of both quantities alone is half an IMU."""
-    wrong = {name: int((~np.isfinite(values).all(axis=1)).sum()) for name, values in _both(imu)}
+    wrong = {name: int((~are_finite(axes)).sum()) for name, axes in _both(imu)}
     count = len(imu)
     share = 100 * sum(wrong.values()) / (2 * count)
     if share == 0:
@@ -68,7 +68,7 @@ def _gravity(imu: ImuSamples, config: QualityConfig) -> Check:
     if imu.gravity != "included":
         return absent("imu_gravity", "imu", f"gravity is {imu.gravity} in the acceleration")
     with np.errstate(invalid="ignore"):
-        size = float(np.linalg.norm([np.nanmean(axis) for axis in imu.linear_acceleration.T]))
+        size = float(np.linalg.norm([np.nanmean(axis) for axis in imu.acceleration_axes()]))
     deviation = abs(size - STANDARD_GRAVITY)
     status: Status = "pass" if deviation < config.imu_gravity_max_dev else "warn"
     detail = f"mean acceleration {size:.2f} m/s2, {deviation:.2f} from gravity"
@@ -87,8 +87,9 @@ def _gravity_direction(e: Evidence, imu: ImuSamples, config: QualityConfig) -> C
         why = "needs gravity in the acceleration, and to know how the IMU sits against the camera"
         return absent(id_, "imu", why)
     place = nearest(imu.stamp_ns, e.stamps_ns, tolerance_ns=max(e.median_step_ns, 1))
-    quiet = (np.linalg.norm(imu.angular_velocity[place], axis=1) < _QUIET_RAD_S) & (place >= 0)
-    in_optical = imu.linear_acceleration[place] @ e.optical_from_imu.T
+    quiet = (lengths(axis[place] for axis in imu.rotation_axes()) < _QUIET_RAD_S) & (place >= 0)
+    felt_m_s2 = np.stack([axis[place] for axis in imu.acceleration_axes()], axis=1)
+    in_optical = felt_m_s2 @ e.optical_from_imu.T
     in_world = np.einsum("nij,nj->ni", e.camera_rotation, in_optical)
     usable = quiet & np.isfinite(in_world).all(axis=1)
     if np.count_nonzero(usable) < _FEWEST_QUIET:
@@ -104,37 +105,32 @@ def _saturated(e: Evidence, imu: ImuSamples) -> Check:
     """Find runs at the largest value of an axis: a sensor that meets its range repeats it."""
     found: list[FrameRange] = []
     stamps = imu.stamp_ns
-    for name, values in _measured(imu):
-        largest = np.array([np.nanmax(np.abs(axis), initial=0.0) for axis in values.T])
-        for axis in np.flatnonzero(largest > _SATURATED_FROM[name]):
-            flags = np.abs(values[:, axis]) >= largest[axis]
-            note = f"{name} {_AXES[axis]} at its limit"
-            found += _frames_of(
-                e, stamps, runs(flags, at_least=_SATURATED_SAMPLES), float(largest[axis]), note
-            )
+    for name, axes in _both(imu):
+        for word, axis in zip(_AXES, axes, strict=True):
+            size = np.abs(axis)
+            largest = float(np.max(size, where=np.isfinite(size), initial=0.0))
+            if largest > _SATURATED_FROM[name]:
+                limited = runs(size == largest, at_least=_SATURATED_SAMPLES)
+                found += _frames_of(e, stamps, limited, largest, f"{name} {word} at its limit")
     return _listed("imu_saturated", found, "no axis meets its range", "the IMU meets its range")
 
 
 def _dead_axis(e: Evidence, imu: ImuSamples) -> Check:
     found: list[FrameRange] = []
     stamps = imu.stamp_ns
-    for name, values in _measured(imu):
-        for axis in range(values.shape[1]):
-            same = np.zeros(len(values), np.bool_)
-            same[1:] = np.diff(values[:, axis]) == 0
+    for name, axes in _both(imu):
+        for word, axis in zip(_AXES, axes, strict=True):
+            same = np.zeros(len(axis), np.bool_)
+            with np.errstate(invalid="ignore"):  # infinite less infinite
+                same[1:] = np.diff(axis) == 0
             dead = [item for item in runs(same) if stamps[item.last] - stamps[item.first] > _DEAD_NS]
-            found += _frames_of(e, stamps, dead, float(values[0, axis]), f"{name} {_AXES[axis]} stands still")
+            found += _frames_of(e, stamps, dead, float(axis[0]), f"{name} {word} stands still")
     return _listed("imu_dead_axis", found, "every axis changes", "an axis of the IMU stands still")
 
 
-def _both(imu: ImuSamples) -> Iterator[tuple[str, Floats]]:
-    """Yield what is measured, one after the other: memory need not hold both."""
-    yield "acceleration", imu.linear_acceleration
-    yield "rotation", imu.angular_velocity
-
-
-def _measured(imu: ImuSamples) -> Iterator[tuple[str, Floats]]:
-    return ((name, values) for name, values in _both(imu) if np.isfinite(values).any())
+def _both(imu: ImuSamples) -> tuple[tuple[str, Iterator[Floats]], ...]:
+    """Return the axes of what is measured; memory holds one of them at a time."""
+    return ("acceleration", imu.acceleration_axes()), ("rotation", imu.rotation_axes())
 
 
 def _frames_of(
@@ -160,7 +156,7 @@ def _listed(id_: str, found: list[FrameRange], good: str, bad: str) -> Check:
 
 def _jolts(e: Evidence, imu: ImuSamples, config: QualityConfig) -> Check:
     with np.errstate(invalid="ignore"):
-        hard = row_lengths(imu.linear_acceleration) > JOLT_M_S2
+        hard = lengths(imu.acceleration_axes()) > JOLT_M_S2
     events = runs(hard)
     stamps = imu.stamp_ns
     minutes = max(float(stamps[-1] - stamps[0]) / 60e9, 1e-3)
@@ -187,7 +183,7 @@ def _jolts(e: Evidence, imu: ImuSamples, config: QualityConfig) -> Check:
 def _head_motion(e: Evidence, imu: ImuSamples, config: QualityConfig) -> Check:
     """Tell how much of the time the head turns so fast that pictures are of little use for learning."""
     with np.errstate(invalid="ignore"):
-        fast = row_lengths(imu.angular_velocity) > HIGH_ROTATION_RAD_S
+        fast = lengths(imu.rotation_axes()) > HIGH_ROTATION_RAD_S
     share = float(fast.mean())
     is_much = share > config.head_motion_max_ratio
     frames = np.nan_to_num(e.gyro_rad_s) > HIGH_ROTATION_RAD_S

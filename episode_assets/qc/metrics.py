@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 import cv2
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from episode_assets.geometry import quaternion_to_matrix
 from episode_assets.qc.activity import activity_block
-from episode_assets.qc.blocks import in_blocks, row_lengths
+from episode_assets.qc.blocks import are_finite, in_blocks, lengths
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence, SentCalibration
 from episode_assets.qc.hand_metrics import hand_metrics
@@ -352,16 +352,14 @@ def _euler_rates(e: Evidence, steps_s: Floats) -> Block:
 def _imu(e: Evidence) -> Block | None:
     if e.imu is None or len(e.imu) == 0:
         return None
-    stamps, a = e.imu.stamp_ns, e.imu.linear_acceleration
+    stamps = e.imu.stamp_ns
     steps_s = np.diff(stamps) / 1e9
     D = float(stamps[-1] - stamps[0]) / 1e9 if len(stamps) > 1 else 1e-3
-    size_a, axes = row_lengths(a), _axes("accel", a)
+    size_a, size_w = lengths(e.imu.acceleration_axes()), lengths(e.imu.rotation_axes())
     with np.errstate(invalid="ignore"):
-        mean_a = np.array([np.nanmean(axis) if np.isfinite(axis).any() else np.nan for axis in a.T])
-    del a  # an hour of each is long
-    w = e.imu.angular_velocity
-    size_w, axes = row_lengths(w), axes | _axes("gyro", w)
-    del w
+        mean_a = np.array(
+            [np.nanmean(axis) if np.isfinite(axis).any() else np.nan for axis in e.imu.acceleration_axes()]
+        )
     gravity = float(np.linalg.norm(mean_a))
     # Without gravity in the signal a share of its mean says nothing; then motion is any acceleration.
     threshold = 0.5 if e.imu.gravity == "removed" else (1.1 * gravity if gravity else 11.0)
@@ -370,7 +368,8 @@ def _imu(e: Evidence) -> Block | None:
         "sample_count": len(stamps),
         "effective_rate_hz": number(len(stamps) / max(D, 1e-3)),
         "rate_jitter_ms": number(1000 * steps_s.std()) if len(steps_s) else None,
-        **axes,
+        **_axes("accel", e.imu.acceleration_axes),
+        **_axes("gyro", e.imu.rotation_axes),
         **_statistics("accel_mag", "", size_a, ("mean", "std", "p95", "max")),
         **_statistics("gyro_mag", "", size_w, ("mean", "std", "p95", "max")),
         "gravity_vector": [number(v) for v in mean_a],
@@ -387,18 +386,21 @@ def _imu(e: Evidence) -> Block | None:
     }
 
 
-def _axes(name: str, values: Floats) -> Block:
+def _axes(name: str, axes: Callable[[], Iterable[Floats]]) -> Block:
     formulas: dict[str, Callable[[Floats], np.floating]] = {
         "mean": np.mean,
         "std": np.std,
         "min": np.min,
         "max": np.max,
     }
-    is_finite = np.isfinite(values).all(axis=1)
-    finite = values if is_finite.all() else values[is_finite]
+    is_finite = are_finite(axes())
+    if not is_finite.any():
+        return {f"{name}_axis_{key}": None for key in formulas}
+    finite = (axis[is_finite] for axis in axes())
+    each = [[number(formula(axis)) for formula in formulas.values()] for axis in finite]
     return {
-        f"{name}_axis_{key}": [number(formula(axis)) for axis in finite.T] if len(finite) else None
-        for key, formula in formulas.items()
+        f"{name}_axis_{key}": list(values)
+        for key, values in zip(formulas, zip(*each, strict=True), strict=True)
     }
 
 

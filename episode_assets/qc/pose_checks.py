@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from episode_assets.qc.blocks import row_lengths
+from episode_assets.qc.blocks import lengths
 from episode_assets.qc.checks import Check, Status, absent, counted
 from episode_assets.qc.config import QualityConfig
 from episode_assets.qc.evidence import Evidence
@@ -191,7 +191,7 @@ def _stuck(e: Evidence, config: QualityConfig) -> Check:
     both = np.hstack([e.pose.translation, e.pose.quaternion_xyzw])
     same = np.zeros(len(both), np.bool_)
     same[1:] = (np.diff(both, axis=0) == 0).all(axis=1)
-    speed, felt_ns = row_lengths(e.imu.angular_velocity), e.imu.stamp_ns
+    speed, felt_ns = lengths(e.imu.rotation_axes()), e.imu.stamp_ns
     found = []
     for item in runs(same):
         start, end = int(e.pose.stamp_ns[max(item.first - 1, 0)]), int(e.pose.stamp_ns[item.last])

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from episode_assets.qc.blocks import row_lengths
+from episode_assets.qc.blocks import lengths
 from episode_assets.qc.depth_figures import FINE_DEPTH_BIN_M
 from episode_assets.qc.document import Judgement
 from episode_assets.qc.evidence import Evidence
@@ -200,8 +200,8 @@ def imu(e: Evidence, judgement: Judgement, content: Content) -> str:
     if block is None or e.imu is None:
         return absent_note("The recording has no IMU samples.")
     draw, stamps = _TimeCharts(e, judgement, "imu"), e.imu.stamp_ns
-    acceleration = row_lengths(e.imu.linear_acceleration)
-    rotation = row_lengths(e.imu.angular_velocity)
+    acceleration = lengths(e.imu.acceleration_axes())
+    rotation = lengths(e.imu.rotation_axes())
     drawn = [
         draw.over(stamps, "Acceleration", [Line(acceleration)], "m/s²"),
         draw.over(stamps, "Rotation", [Line(rotation)], "rad/s"),
@@ -295,7 +295,7 @@ def _speeds_chart(e: Evidence, judgement: Judgement) -> str:
     if e.pose is None or e.imu is None or len(e.pose.stamp_ns) < 3:
         return ""
     stamps, speed = angular_speed(e.pose)
-    gyro = row_lengths(e.imu.angular_velocity)
+    gyro = lengths(e.imu.rotation_axes())
     is_known = np.isfinite(gyro)
     if not is_known.any():
         return ""

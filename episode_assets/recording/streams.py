@@ -42,6 +42,14 @@ class ImuStream:
     def __len__(self) -> int:
         return len(self.stamp_ns)
 
+    def acceleration_axes(self) -> Iterator[NDArray[np.float64]]:
+        """Yield (N,) x, y and z of the acceleration."""
+        yield from self.linear_acceleration.T
+
+    def rotation_axes(self) -> Iterator[NDArray[np.float64]]:
+        """Yield (N,) x, y and z of the angular velocity."""
+        yield from self.angular_velocity.T
+
     def pieces(self) -> Iterator[ImuStream]:
         """Yield all samples as one piece."""
         yield self
@@ -50,7 +58,8 @@ class ImuStream:
 class ImuSamples(Protocol):
     """Inertial samples, in memory or not: what is true of all of them, whole columns, and the samples in pieces.
 
-    A column of samples that are not in memory is read each time it is asked for, and belongs to who asked.
+    A column of samples that are not in memory is read each time it is asked for, and belongs to who asked. Axes come
+    one after the other, so that memory need hold one of them alone.
     """
 
     @property
@@ -65,15 +74,13 @@ class ImuSamples(Protocol):
     def stamp_ns(self) -> NDArray[np.int64]:
         """(N,) stamps of all samples."""
 
-    @property
-    def linear_acceleration(self) -> NDArray[np.float64]:
-        """(N, 3) m/s^2; NaN where not provided."""
-
-    @property
-    def angular_velocity(self) -> NDArray[np.float64]:
-        """(N, 3) rad/s; NaN where not provided."""
-
     def __len__(self) -> int: ...
+
+    def acceleration_axes(self) -> Iterator[NDArray[np.float64]]:
+        """Yield (N,) m/s^2 along x, y and z; NaN where not provided."""
+
+    def rotation_axes(self) -> Iterator[NDArray[np.float64]]:
+        """Yield (N,) rad/s about x, y and z; NaN where not provided."""
 
     def pieces(self) -> Iterator[ImuStream]:
         """Yield the samples in the order of their stamps."""

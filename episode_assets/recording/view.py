@@ -78,16 +78,14 @@ class _StoredImu:
     def stamp_ns(self) -> NDArray[np.int64]:
         return column(self.table, "stamp_ns")
 
-    @property
-    def linear_acceleration(self) -> NDArray[np.float64]:
-        return stack(self.table, IMU_COLUMNS[0:3])
-
-    @property
-    def angular_velocity(self) -> NDArray[np.float64]:
-        return stack(self.table, IMU_COLUMNS[3:6])
-
     def __len__(self) -> int:
         return self.table.num_rows
+
+    def acceleration_axes(self) -> Iterator[NDArray[np.float64]]:
+        return (column(self.table, name) for name in IMU_COLUMNS[0:3])
+
+    def rotation_axes(self) -> Iterator[NDArray[np.float64]]:
+        return (column(self.table, name) for name in IMU_COLUMNS[3:6])
 
     def pieces(self) -> Iterator[ImuStream]:
         for table in self.table.pieces():

@@ -11,7 +11,7 @@ import pytest
 
 from episode_assets.bundle import EpisodeBundle
 from episode_assets.progress import silent
-from episode_assets.qc.blocks import row_lengths
+from episode_assets.qc.blocks import lengths
 from episode_assets.qc.gathering import gather
 from episode_assets.qc.offsets import course_of_imu, turns_of
 from episode_assets.recording import ImuStream
@@ -61,7 +61,7 @@ def test_the_course_of_a_gyro_is_summed_in_place():
     assert peak_bytes(lambda: course_of_imu(imu)) < 2 * rates.nbytes
 
 
-@pytest.mark.parametrize(("compute", "columns"), [(turns_of, 4), (row_lengths, 3)])
+@pytest.mark.parametrize(("compute", "columns"), [(turns_of, 4), (lambda vectors: lengths(vectors.T), 3)])
 def test_turns_and_lengths_are_taken_in_blocks(compute, columns):
     vectors = np.random.default_rng(0).normal(size=(SAMPLES, columns))
 
