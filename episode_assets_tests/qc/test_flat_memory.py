@@ -9,12 +9,16 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 import pytest
 
-from episode_assets.bundle import EpisodeBundle
+from episode_assets.bundle import EpisodeBundle, HandArrays
 from episode_assets.progress import silent
+from episode_assets.qc import QualityConfig
 from episode_assets.qc.blocks import lengths
 from episode_assets.qc.gathering import gather
+from episode_assets.qc.hand_figures import Scene, measure_hand
+from episode_assets.qc.metrics import metric_blocks
 from episode_assets.qc.offsets import course_of_imu, turns_of
 from episode_assets.recording import ImuStream
+from episode_assets_tests.qc.episodes import judged
 
 SAMPLES = 200_000
 
@@ -51,6 +55,30 @@ def test_little_is_kept_of_a_picture(clean):
     held = {id(array): array.nbytes for array in arrays_in(evidence)}
 
     assert sum(held.values()) / frames < MOST_PER_PICTURE
+
+
+def test_nothing_is_kept_of_a_hand_that_never_comes(clean):
+    frames = 5_000
+    nothing = HandArrays.missing(frames)
+    with EpisodeBundle.open(clean.base / "bundle") as bundle:
+        scene = Scene(None, bundle.picture_size, bundle.face_boxes)
+
+    figures = measure_hand([(0, nothing)], frames, scene, is_right=True)
+
+    assert figures.tip_m.shape == (frames, 5)
+    assert not figures.valid.any()
+    assert sum(array.nbytes for array in arrays_in(figures)) < 1_000
+
+
+def test_samples_are_judged_alike_in_memory_and_on_disk(clean):
+    with EpisodeBundle.open(clean.base / "bundle") as bundle:
+        on_disk = gather(bundle, clean.blurred, clean.hands, clean.view, progress=silent)
+    in_memory = clean.evidence()
+
+    assert not isinstance(on_disk.imu, ImuStream)
+    assert isinstance(in_memory.imu, ImuStream)
+    assert judged(on_disk).checks == judged(in_memory).checks
+    assert metric_blocks(on_disk, QualityConfig())["imu"] == metric_blocks(in_memory, QualityConfig())["imu"]
 
 
 def test_the_course_of_a_gyro_is_summed_in_place():
