@@ -107,7 +107,7 @@ class QualityConfig:
         0.25, 0, 1, "blurred: or below this share of the recording's median of that ratio"
     )
     blur_tiles_relative_min: float = _number(
-        0.5,
+        0.4,
         0,
         1,
         "blurred: and the squared Laplacian of the median tile below this share of the recording's median",
