@@ -105,32 +105,37 @@ def _saturated(e: Evidence, imu: ImuSamples) -> Check:
     """Find runs at the largest value of an axis: a sensor that meets its range repeats it."""
     found: list[FrameRange] = []
     stamps = imu.stamp_ns
-    for name, axes in _both(imu):
-        for word, axis in zip(_AXES, axes, strict=True):
-            size = np.abs(axis)
-            largest = float(np.max(size, where=np.isfinite(size), initial=0.0))
-            if largest > _SATURATED_FROM[name]:
-                limited = runs(size == largest, at_least=_SATURATED_SAMPLES)
-                found += _frames_of(e, stamps, limited, largest, f"{name} {word} at its limit")
+    for name, word, axis in _each_axis(imu):
+        size = np.abs(axis)
+        largest = float(np.max(size, where=np.isfinite(size), initial=0.0))
+        if largest > _SATURATED_FROM[name]:
+            limited = runs(size == largest, at_least=_SATURATED_SAMPLES)
+            found += _frames_of(e, stamps, limited, largest, f"{name} {word} at its limit")
     return _listed("imu_saturated", found, "no axis meets its range", "the IMU meets its range")
 
 
 def _dead_axis(e: Evidence, imu: ImuSamples) -> Check:
     found: list[FrameRange] = []
     stamps = imu.stamp_ns
-    for name, axes in _both(imu):
-        for word, axis in zip(_AXES, axes, strict=True):
-            same = np.zeros(len(axis), np.bool_)
-            with np.errstate(invalid="ignore"):  # infinite less infinite
-                same[1:] = np.diff(axis) == 0
-            dead = [item for item in runs(same) if stamps[item.last] - stamps[item.first] > _DEAD_NS]
-            found += _frames_of(e, stamps, dead, float(axis[0]), f"{name} {word} stands still")
+    for name, word, axis in _each_axis(imu):
+        same = np.zeros(len(axis), np.bool_)
+        with np.errstate(invalid="ignore"):  # infinite less infinite
+            same[1:] = np.diff(axis) == 0
+        dead = [item for item in runs(same) if stamps[item.last] - stamps[item.first] > _DEAD_NS]
+        found += _frames_of(e, stamps, dead, float(axis[0]), f"{name} {word} stands still")
     return _listed("imu_dead_axis", found, "every axis changes", "an axis of the IMU stands still")
 
 
 def _both(imu: ImuSamples) -> tuple[tuple[str, Iterator[Floats]], ...]:
     """Return the axes of what is measured; memory holds one of them at a time."""
     return ("acceleration", imu.acceleration_axes()), ("rotation", imu.rotation_axes())
+
+
+def _each_axis(imu: ImuSamples) -> Iterator[tuple[str, str, Floats]]:
+    """Yield each axis of each quantity, with the names of both."""
+    for name, axes in _both(imu):
+        for word, axis in zip(_AXES, axes, strict=True):
+            yield name, word, axis
 
 
 def _frames_of(
